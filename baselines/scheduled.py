@@ -1,0 +1,105 @@
+"""Hyperparameters that follow schedules fixed beforehand: hand-tuned settings, annealing sweeps, grids, replays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from pbt_core.lineage import read_schedule
+from pbt_core.method import Continue, Decision
+from pbt_core.population import Member, Population
+from pbt_core.space import Hyperparameters, Space, Value
+
+
+class Schedule(Protocol):
+    """Hyperparameters as a function of the steps taken."""
+
+    def at(self, step: int) -> Hyperparameters: ...
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The same values throughout."""
+
+    values: Hyperparameters
+
+    def at(self, step: int) -> Hyperparameters:
+        return self.values
+
+
+@dataclass(frozen=True)
+class Annealed:
+    """Constant for ``hold`` steps, then falling to ``final`` times the initial values at step ``end`` (paper, section 4.3).
+
+    The paper sweeps ``hold`` and both kinds of decay; where the decay ends is not known (``final`` is our choice).
+    Real numbers are annealed; whole numbers and categories stay.
+    """
+
+    values: Hyperparameters
+    hold: int
+    end: int
+    kind: Literal["exponential", "linear"] = "exponential"
+    final: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hold < self.end:
+            raise ValueError(f"Annealed: hold = {self.hold!r} must be in [0, end = {self.end!r})")
+        if not 0 < self.final <= 1:
+            raise ValueError(f"Annealed: final = {self.final!r} must be in (0, 1]")
+
+    def at(self, step: int) -> Hyperparameters:
+        progress = min(max((step - self.hold) / (self.end - self.hold), 0.0), 1.0)
+        factor = self.final**progress if self.kind == "exponential" else 1 - (1 - self.final) * progress
+        annealed: dict[str, Value] = {
+            name: value * factor if isinstance(value, float) else value
+            for name, value in self.values.items()
+        }
+        return annealed
+
+
+@dataclass(frozen=True)
+class Piecewise:
+    """``points`` are (from this step on, these values), in rising order from step 0; the found schedules of PBT."""
+
+    points: tuple[tuple[int, Hyperparameters], ...]
+
+    def __post_init__(self) -> None:
+        steps = [step for step, _ in self.points]
+        if not steps or steps[0] != 0 or steps != sorted(set(steps)):
+            raise ValueError(f"Piecewise: the steps {steps} must begin with 0 and rise")
+
+    def at(self, step: int) -> Hyperparameters:
+        return next(values for start, values in reversed(self.points) if start <= step)
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """Member i follows schedule i (in turn, if there are fewer); values change at the evaluations.
+
+    A schedule that leaves the space's bounds is an error, not clipped: what is reported is what ran.
+    """
+
+    schedules: tuple[Schedule, ...]
+
+    def __post_init__(self) -> None:
+        if not self.schedules:
+            raise ValueError("Scheduled: at least one schedule is needed")
+
+    def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
+        return [self._of(member).at(0) for member in range(size)]
+
+    def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
+        # A failed member cannot be replaced here, which Continue says.
+        return Continue() if member.failed else Continue(self._of(member.id).at(member.step))
+
+    def _of(self, member: int) -> Schedule:
+        return self.schedules[member % len(self.schedules)]
+
+
+def replay(lineage: Path) -> Scheduled:
+    """Train anew on the schedule that led to the best member of a run, from its ``lineage.json``."""
+    return Scheduled((Piecewise(tuple((segment.start, segment.hyperparameters) for segment in read_schedule(lineage))),))

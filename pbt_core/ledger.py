@@ -1,0 +1,128 @@
+"""The state of a run, folded from its events: the same code builds it while the run goes on and when it resumes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pbt_core.events import Event
+from pbt_core.population import Member
+from pbt_core.store import Reference
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A member and what the run has to know of it besides.
+
+    member: as it stands, with the last decision applied.
+    published: as last evaluated, before any decision: what members see of each other in synchronous mode.
+    latest: the checkpoint of its last evaluation; None before the first, and for a failed member.
+    source: the checkpoint it trains on from (its own latest or a parent's); None stands for fresh weights.
+    undecided: an interval ended and no recorded decision has followed yet.
+    stopped: it trains no further.
+    """
+
+    member: Member
+    published: Member
+    latest: Reference | None = None
+    source: Reference | None = None
+    undecided: bool = False
+    stopped: bool = False
+
+
+class Ledger:
+    """Seats by member id. ``apply`` is the only way to change them."""
+
+    def __init__(self, events: Sequence[Event] = ()) -> None:
+        self.seats: dict[int, Seat] = {}
+        self.finished = False
+        for event in events:
+            self.apply(event)
+
+    def apply(self, event: Event) -> None:
+        """Fold one event into the state."""
+        match event["event"]:
+            case "joined":
+                member = Member(event["member"], event["hyperparameters"])
+                self.seats[member.id] = Seat(member, member)
+            case "evaluated":
+                self._evaluated(event)
+            case "failed":
+                self._failed(event)
+            case "cloned":
+                self._cloned(event)
+            case "changed":
+                self._changed(event)
+            case "restarted":
+                self._restarted(event)
+            case "retried":
+                self._retried(event)
+            case "stopped":
+                seat = self.seats[event["member"]]
+                self.seats[event["member"]] = replace(seat, stopped=True, undecided=False)
+            case "finished":
+                self.finished = True
+
+    def decided(self, member: int) -> None:
+        """The member goes on unchanged, which is a decision without an event."""
+        self.seats[member] = replace(self.seats[member], undecided=False)
+
+    def best(self) -> Member | None:
+        """The healthy member with the highest last score; among equals the first."""
+        healthy = [seat.member for seat in self.seats.values() if seat.member.healthy]
+        return max(healthy, key=lambda member: (member.score, -member.id), default=None)
+
+    def references(self) -> set[Reference]:
+        """Every checkpoint that somebody may still read."""
+        held = {seat.latest for seat in self.seats.values()} | {seat.source for seat in self.seats.values()}
+        return {reference for reference in held if reference is not None}
+
+    def _evaluated(self, event: Event) -> None:
+        seat = self.seats[event["member"]]
+        member = replace(
+            seat.member,
+            previous=seat.member.step,
+            step=event["step"],
+            score=event["score"],
+            samples=tuple(event["samples"]),
+            failed=False,
+        )
+        reference = Reference(member.id, member.step, event["checkpoint"])
+        self.seats[member.id] = Seat(member, member, latest=reference, source=reference, undecided=True)
+
+    def _failed(self, event: Event) -> None:
+        """The interval is charged, the weights are lost; the source stays, so that a retry could begin there."""
+        seat = self.seats[event["member"]]
+        member = replace(
+            seat.member, previous=seat.member.step, step=event["step"], score=math.nan, samples=(), failed=True
+        )
+        self.seats[member.id] = replace(seat, member=member, published=member, latest=None, undecided=True)
+
+    def _cloned(self, event: Event) -> None:
+        """With the parent's weights comes the parent's score: the same weights would be evaluated again (Algorithm 1)."""
+        seat = self.seats[event["member"]]
+        member = replace(
+            seat.member, hyperparameters=event["hyperparameters"], parent=event["parent"], born=event["step"]
+        )
+        source = seat.source
+        if event["weights"]:
+            member = replace(member, score=event["score"], samples=tuple(event["samples"]), failed=False)
+            source = Reference(**event["source"])
+        self.seats[member.id] = replace(seat, member=member, source=source, undecided=False)
+
+    def _retried(self, event: Event) -> None:
+        seat = self.seats[event["member"]]
+        member = replace(seat.member, step=seat.member.previous, score=None, failed=False)
+        self.seats[member.id] = replace(seat, member=member, published=member, undecided=False)
+
+    def _restarted(self, event: Event) -> None:
+        self._changed(event)
+        seat = self.seats[event["member"]]
+        member = replace(seat.member, failed=False, score=None, samples=())
+        self.seats[member.id] = replace(seat, member=member, source=None)
+
+    def _changed(self, event: Event) -> None:
+        seat = self.seats[event["member"]]
+        member = replace(seat.member, hyperparameters=event["hyperparameters"])
+        self.seats[member.id] = replace(seat, member=member, undecided=False)

@@ -1,0 +1,75 @@
+"""Population Based Training (Jaderberg et al., 2017, Algorithm 1) as a method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pbt_core.exploit import Exploit, Truncation, draw, top
+from pbt_core.explore import Explore, Perturb
+from pbt_core.method import Clone, Continue, Decision, initial
+from pbt_core.population import Member, Population
+from pbt_core.space import Hyperparameters, Space
+
+#: Which part of the population may stand in for a failed member: that of truncation selection.
+REPLACEMENT_FRACTION = 0.2
+
+
+@dataclass(frozen=True)
+class PBT:
+    """Exploit and explore whenever a member is ready.
+
+    ready: a member is ready when it has passed a multiple of this many of its steps since its last evaluation.
+    warmup: steps before which no member is ready.
+    exploit: who replaces a ready member; None for nobody, in which case every ready member explores where it stands
+        (the toy's "explore only").
+    explore: how a replaced member's hyperparameters change; None leaves them (the toy's "exploit only").
+    copy_weights, copy_hyperparameters: what an exploiting member takes from its parent (the paper's figure 5, "PBT
+        targets"); what it does not take it keeps. Exploring changes whatever hyperparameters it then has.
+    initial: the hyperparameters to begin with, member by member in turn; empty for draws from the prior.
+    """
+
+    ready: int
+    exploit: Exploit | None = field(default_factory=Truncation)
+    explore: Explore | None = field(default_factory=Perturb)
+    copy_weights: bool = True
+    copy_hyperparameters: bool = True
+    warmup: int = 0
+    initial: tuple[Hyperparameters, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.ready < 1:
+            raise ValueError(f"PBT: ready = {self.ready!r} must be at least 1 step")
+        if self.warmup < 0:
+            raise ValueError(f"PBT: warmup = {self.warmup!r} must not be negative")
+        if self.exploit is not None and not (self.copy_weights or self.copy_hyperparameters):
+            raise ValueError("PBT: an exploiting member must copy weights, hyperparameters or both")
+
+    def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
+        return initial(self.initial, space, size, rng)
+
+    def is_ready(self, member: Member) -> bool:
+        """Whether the last interval of ``member`` ended at or went past a multiple of ``ready`` beyond the warm-up."""
+        return member.step >= self.warmup and member.step // self.ready > member.previous // self.ready
+
+    def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
+        if member.failed:
+            # Its own weights are lost, so it takes a good member's, ready or not and whatever is copied otherwise.
+            parent = draw(top(population, REPLACEMENT_FRACTION), rng)
+            return Continue() if parent is None else Clone(parent.id, self._explored(parent, population, rng))
+        if not self.is_ready(member):
+            return Continue()
+        if self.exploit is None:
+            return Continue(self._explored(member, population, rng))
+        parent = self.exploit(member, population, rng)
+        if parent is None:
+            return Continue()
+        source = parent if self.copy_hyperparameters else member
+        return Clone(parent.id, self._explored(source, population, rng), weights=self.copy_weights)
+
+    def _explored(self, source: Member, population: Population, rng: np.random.Generator) -> Hyperparameters:
+        if self.explore is None:
+            return source.hyperparameters
+        return self.explore(source.hyperparameters, population.space, rng)

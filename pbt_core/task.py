@@ -1,0 +1,56 @@
+"""What is trained: a task is a few functions and a state of its own making."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from pbt_core.seeds import Stream
+from pbt_core.space import Hyperparameters, Space
+from pbt_core.store import Checkpoint
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class Score:
+    """What an evaluation says of a member.
+
+    value: what selects; larger is better (return ``-loss`` to minimise). A non-finite value marks the member as diverged.
+    samples: repeated measurements behind the value, oldest first (episodic returns), for statistical exploiters.
+    held_out: the same measure on data that selects nothing; this is the number to report. None where there is none.
+    metrics: whatever else is worth a curve.
+    """
+
+    value: float
+    samples: tuple[float, ...] = ()
+    held_out: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Task(Protocol[State]):
+    """One member's work. Instances are sent to worker processes, so they must be picklable: settings in, data lazily.
+
+    Rules that ``pbt_core.testing.check_task`` checks:
+
+    * ``hyperparameters`` given to ``step`` rule over whatever a loaded state brings along (an optimiser's learning rate).
+    * All randomness comes from the given ``seed``; the same state, hyperparameters and seed give the same bits.
+    * ``load(save(state))`` continues exactly like ``state``.
+    * ``evaluate`` does not change the state. ``step`` may change it in place and return it.
+    """
+
+    space: Space
+
+    def init(self, seed: Stream, hyperparameters: Hyperparameters) -> State: ...
+
+    def step(self, state: State, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> State: ...
+
+    def evaluate(self, state: State, seed: Stream) -> Score: ...
+
+    def save(self, state: State) -> Checkpoint: ...
+
+    def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> State: ...
+
+
+AnyTask = Task[Any]

@@ -1,0 +1,257 @@
+"""Conformance kits: the contracts of tasks, methods and engines as checks to run on your own.
+
+Each ``check_...`` raises AssertionError with the rule that was broken. Use them in any test runner::
+
+    def test_my_task_keeps_the_contract():
+        check_task(MyTask(), steps=5)
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pbt_core.engines.base import Engine
+from pbt_core.engines.serial import Serial
+from pbt_core.events import Event
+from pbt_core.ledger import Ledger
+from pbt_core.method import Clone, Continue, Method, Restart, Stop
+from pbt_core.pbt import PBT
+from pbt_core.plan import Plan
+from pbt_core.population import Member, Population
+from pbt_core.seeds import Stream
+from pbt_core.space import Hyperparameters, LogUniform, Space, Value
+from pbt_core.store import Checkpoint, Store, digest
+from pbt_core.task import AnyTask, Score
+
+
+@dataclass(frozen=True)
+class Hill:
+    """A task that costs nothing: gradient ascent with momentum and noise on a hill in ``size`` dimensions.
+
+    The momentum buffer plays the part of an optimiser's state. ``fault`` is for tests of failures: ("raise", limit) raises
+    for learning rates from the limit on, ("diverge", limit) scores members farther away than the limit with NaN.
+    """
+
+    size: int = 3
+    fault: tuple[str, float] | None = None
+    space: Space = field(default_factory=lambda: Space({"lr": LogUniform(1e-4, 1.0), "decay": LogUniform(1e-3, 0.5)}))
+
+    def init(self, seed: Stream, hyperparameters: Hyperparameters) -> dict[str, NDArray[np.float64]]:
+        return {"x": seed.generator().normal(size=self.size) + 3, "v": np.zeros(self.size)}
+
+    def step(
+        self, state: dict[str, NDArray[np.float64]], hyperparameters: Hyperparameters, steps: int, seed: Stream
+    ) -> dict[str, NDArray[np.float64]]:
+        lr, decay = float(hyperparameters["lr"]), float(hyperparameters["decay"])
+        if self.fault and self.fault[0] == "raise" and lr >= self.fault[1]:
+            raise ArithmeticError(f"lr = {lr} is above {self.fault[1]}")
+        noise = seed.generator().normal(size=(steps, self.size))
+        for t in range(steps):
+            state["v"] = (1 - decay) * state["v"] - state["x"] + 0.1 * noise[t]
+            state["x"] = state["x"] + lr * decay * state["v"]
+        return state
+
+    def evaluate(self, state: dict[str, NDArray[np.float64]], seed: Stream) -> Score:
+        value = -float(np.square(state["x"]).sum())
+        if self.fault and self.fault[0] == "diverge" and value < -self.fault[1]:
+            value = math.nan
+        samples = tuple(value + 0.01 * seed.generator().normal(size=10))
+        return Score(value, samples=samples, held_out=value + 1.0, metrics={"distance": math.sqrt(abs(value))})
+
+    def save(self, state: dict[str, NDArray[np.float64]]) -> Checkpoint:
+        return Checkpoint(state)
+
+    def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> dict[str, NDArray[np.float64]]:
+        return {name: np.array(array) for name, array in checkpoint.tensors.items()}
+
+
+# -- tasks -----------------------------------------------------------------------------------------------------------
+
+
+def check_task(task: AnyTask, steps: int = 3, seed: int = 0) -> None:
+    """The rules of ``Task``: picklable, deterministic, exact after a reload, hyperparameters ruling over loaded state."""
+    stream, rng = Stream(seed), Stream(seed, ("check",)).generator()
+    try:
+        pickle.loads(pickle.dumps(task))  # noqa: S301 (made in the line itself)
+    except Exception as error:
+        raise AssertionError(f"the task cannot be sent to a worker process: {error}") from error
+    first = task.space.sample(rng)
+
+    def trained(hyperparameters: Hyperparameters) -> Any:
+        state = task.init(stream.child("init"), hyperparameters)
+        return task.step(state, hyperparameters, steps, stream.child("step", 0))
+
+    saved = task.save(trained(first))
+    _assert_plain(saved)
+    assert digest(saved) == digest(task.save(trained(first))), (
+        "init and step are not deterministic: the same seed and hyperparameters gave different states; draw only from "
+        "the given seed"
+    )
+    reloaded = _through_disk(saved)
+
+    def continued(state: Any, hyperparameters: Hyperparameters) -> str:
+        return digest(task.save(task.step(state, hyperparameters, steps, stream.child("step", 1))))
+
+    straight = continued(trained(first), first)
+    assert straight == continued(task.load(reloaded, first), first), (
+        "a reloaded state continues differently: save leaves something out (optimiser state, buffers, counters)"
+    )
+    state = task.load(reloaded, first)
+    score = task.evaluate(state, stream.child("evaluate"))
+    assert isinstance(score, Score), f"evaluate must return a Score, not {type(score).__name__}"
+    assert digest(task.save(state)) == digest(saved), "evaluate changes the state"
+    again = task.evaluate(state, stream.child("evaluate"))
+    assert repr(score) == repr(again), "evaluate is not deterministic: draw only from the given seed"
+
+    for name, other in _varied(task.space, first, rng):
+        after_clone = continued(task.load(reloaded, other), other)
+        assert after_clone == continued(trained(first), other), (
+            f"{name}: step does not rule over the state: a reloaded state and a live one, given the same new value "
+            f"{other[name]!r}, continue differently"
+        )
+        assert after_clone != straight, (
+            f"{name}: changing it from {first[name]!r} to {other[name]!r} after a clone changes nothing; set it from the "
+            "hyperparameters in every step, after any optimiser state was loaded"
+        )
+
+
+def _varied(space: Space, base: dict[str, Value], rng: np.random.Generator) -> list[tuple[str, dict[str, Value]]]:
+    """For each hyperparameter, ``base`` with that one changed to a different value."""
+    varied = []
+    for name, dimension in space.items():
+        value = next((v for v in (dimension.sample(rng) for _ in range(100)) if v != base[name]), None)
+        assert value is not None, f"{name}: 100 draws from its prior gave the same value"
+        varied.append((name, {**base, name: value}))
+    return varied
+
+
+def _assert_plain(checkpoint: Checkpoint) -> None:
+    for name, array in checkpoint.tensors.items():
+        assert isinstance(array, np.ndarray), f"checkpoint tensor {name!r} is a {type(array).__name__}, not an array"
+        assert array.dtype != object, f"checkpoint tensor {name!r} holds Python objects"
+    assert json.loads(json.dumps(checkpoint.json)) == checkpoint.json, "the JSON part does not survive JSON"
+
+
+def _through_disk(checkpoint: Checkpoint) -> Checkpoint:
+    with tempfile.TemporaryDirectory() as directory:
+        store = Store(Path(directory))
+        return store.load(store.save(0, 0, checkpoint, {}))
+
+
+# -- methods ---------------------------------------------------------------------------------------------------------
+
+
+def check_method(method: Method, space: Space | None = None, size: int = 8, rounds: int = 6) -> None:
+    """The rules of ``Method``: enough members, values in bounds, decisions that are pure and can be carried out."""
+    space = space or Hill().space
+    settings = method.start(space, size, Stream(0, ("start",)).generator())
+    assert len(settings) == size, f"start gave {len(settings)} settings for {size} members"
+    for hyperparameters in settings:
+        space.check(hyperparameters)
+    assert settings == method.start(space, size, Stream(0, ("start",)).generator()), "start is not a function of rng"
+
+    rng = Stream(1, ("scores",)).generator()
+    members = {i: Member(i, dict(h)) for i, h in enumerate(settings)}
+    for t in range(1, rounds + 1):
+        for i, member in members.items():
+            score = math.nan if rng.random() < 0.1 else float(rng.normal())
+            samples = tuple(score + rng.normal(size=10))
+            members[i] = replace(member, previous=member.step, step=10 * t, score=score, samples=samples)
+        view = Population(dict(members), space)
+        for i in list(members):
+            _check_decision(method, members, i, view, space)
+
+
+def _check_decision(method: Method, members: dict[int, Member], i: int, view: Population, space: Space) -> None:
+    stream, before = Stream(2, ("decide", i, members[i].step)), repr(members)
+    decision = method.decide(members[i], view, stream.generator())
+    assert decision == method.decide(members[i], view, stream.generator()), "decide is not a function of its arguments"
+    assert repr(members) == before, "decide changed a member"
+    assert isinstance(decision, Continue | Clone | Restart | Stop), f"{decision!r} is not a decision"
+    if isinstance(decision, Clone):
+        assert decision.parent != i, "a member cannot clone itself"
+        assert view[decision.parent].healthy, "a parent must be evaluated and finite"
+    if not isinstance(decision, Stop) and decision.hyperparameters is not None:
+        space.check(decision.hyperparameters)
+        members[i] = replace(members[i], hyperparameters=dict(decision.hyperparameters))
+
+
+# -- engines ---------------------------------------------------------------------------------------------------------
+
+
+def check_engine(engine: Engine, task: AnyTask | None = None) -> None:
+    """The rules of ``Engine``: the record of the serial engine in synchronous mode, a whole and explicable one otherwise.
+
+    Also: an interrupted run resumes to the record of an unbroken one, and a finished run is left alone.
+    """
+    task = task or Hill()
+    method = PBT(ready=20)
+    plan = Plan(population=6, steps=70, interval=10, seed=3)
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        oracle = Serial().run(task, method, plan, directory / "oracle").events
+        events = engine.run(task, method, plan, directory / "whole").events
+        assert events == oracle, "synchronous mode: the record differs from the serial engine's"
+        assert engine.run(task, method, plan, directory / "whole").events == oracle, "a finished run was changed"
+
+        for after in (1, len(oracle) // 3, len(oracle) - 2):
+            part = directory / f"broken-{after}"
+            _interrupt(engine, task, method, plan, part, after)
+            assert engine.run(task, method, plan, part).events == oracle, f"resumed after event {after}: another record"
+
+        free = replace(plan, synchronous=False)
+        events = engine.run(task, method, free, directory / "free").events
+        for member in range(plan.population):
+            steps = [e["step"] for e in events if e["event"] == "evaluated" and e["member"] == member]
+            assert steps == [10, 20, 30, 40, 50, 60, 70], f"asynchronous mode: member {member} was evaluated at {steps}"
+        check_decisions(events, method, task, free)
+
+
+class _Interrupted(Exception):
+    pass
+
+
+def _interrupt(engine: Engine, task: AnyTask, method: Method, plan: Plan, directory: Path, after: int) -> None:
+    """Run until ``after`` events, then leave as an exception does."""
+    seen = 0
+
+    def observe(event: Event) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == after:
+            raise _Interrupted
+
+    try:
+        engine.run(task, method, plan, directory, observe)
+    except _Interrupted:
+        return
+    raise AssertionError("the engine swallowed an exception of its observer")
+
+
+def check_decisions(events: list[Event], method: Method, task: AnyTask, plan: Plan) -> None:
+    """Each recorded decision of an asynchronous run is what the method decides given the events before it."""
+    ledger, decided = Ledger(), {"cloned": Clone, "changed": Continue, "restarted": Restart, "stopped": Stop}
+    for event in events:
+        if kind := decided.get(event["event"]):
+            member = ledger.seats[event["member"]].member
+            view = Population({m: seat.member for m, seat in ledger.seats.items()}, task.space)
+            rng = Stream(plan.seed).child("decide", member.id, member.step).generator()
+            decision: Any = method.decide(member, view, rng)
+            assert isinstance(decision, kind), f"{event} was recorded where the method decides {decision}"
+            if kind is not Stop:
+                assert dict(decision.hyperparameters) == event["hyperparameters"], f"{event}: other hyperparameters"
+            if kind is Clone:
+                assert decision.parent == event["parent"], f"{event}: the method decides on {decision.parent}"
+        ledger.apply(event)
+
+
+__all__ = ["Hill", "check_decisions", "check_engine", "check_method", "check_task"]

@@ -1,0 +1,85 @@
+"""Helpers for tasks built on torch; the only module of the core that imports it.
+
+``pack`` turns anything with a ``state_dict`` into a checkpoint without pickle, ``unpack`` loads it back, and ``seeded``
+gives a block of code its own seed without touching the global generator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from pbt_core.seeds import Stream
+from pbt_core.store import Checkpoint
+
+
+class Stateful(Protocol):
+    """A module, an optimiser, a learning-rate scheduler, ..."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
+
+
+def pack(**parts: Stateful) -> Checkpoint:
+    """The state of named parts as a checkpoint: ``pack(model=model, optimizer=optimizer)``.
+
+    Tensors keep type and shape; numbers, strings, lists, tuples and dictionaries with any such keys come back as they
+    were. TypeError names the place of anything else.
+    """
+    tensors: dict[str, np.ndarray[Any, Any]] = {}
+    skeleton = {name: _take_apart(part.state_dict(), name, tensors) for name, part in parts.items()}
+    return Checkpoint(tensors, skeleton)
+
+
+def unpack(checkpoint: Checkpoint, **parts: Stateful) -> None:
+    """Load each named part with what ``pack`` took from it. KeyError if the checkpoint has no such part."""
+    for name, part in parts.items():
+        part.load_state_dict(_put_together(checkpoint.json[name], checkpoint.tensors))
+
+
+@contextlib.contextmanager
+def seeded(seed: Stream) -> Iterator[None]:
+    """Within the block torch's global CPU generator is at the beginning of ``seed``; afterwards it is as it was.
+
+    For code that takes no generator, such as the constructors of layers and dropout.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed.integer())
+        yield
+
+
+def _take_apart(value: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
+    if isinstance(value, torch.Tensor):
+        tensor = value.detach().cpu()
+        # numpy has no bfloat16: its bits travel as integers.
+        kind = "bfloat16" if tensor.dtype == torch.bfloat16 else "tensor"
+        tensors[path] = (tensor.view(torch.int16) if kind == "bfloat16" else tensor).numpy()
+        return {kind: path}
+    if isinstance(value, dict):
+        # Optimisers count their parameters with integer keys, which JSON would turn into strings.
+        return {"items": [[key, _take_apart(item, f"{path}.{key}", tensors)] for key, item in value.items()]}
+    if isinstance(value, list | tuple):
+        parts = [_take_apart(item, f"{path}.{i}", tensors) for i, item in enumerate(value)]
+        return {"tuple" if isinstance(value, tuple) else "list": parts}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{path}: a {type(value).__name__} cannot be stored; only tensors, numbers, strings and containers")
+
+
+def _put_together(value: Any, tensors: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "items":
+        return {key: _put_together(item, tensors) for key, item in content}
+    if kind in ("list", "tuple"):
+        parts = [_put_together(item, tensors) for item in content]
+        return tuple(parts) if kind == "tuple" else parts
+    # A copy: what was read from a file must not be changed by training.
+    tensor = torch.from_numpy(np.array(tensors[content]))
+    return tensor.view(torch.bfloat16) if kind == "bfloat16" else tensor

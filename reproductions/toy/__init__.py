@@ -1,0 +1,1 @@
+"""The toy problem of the paper's figure 2."""
