@@ -24,6 +24,8 @@ def execute(settings: Settings, out: Path, observer: Observer | None = None) -> 
     """
     task = settings.build_task()
     engine = settings.build_engine()
+    if hasattr(task, "prepare"):
+        task.prepare()  # data and whatever else all workers share, before any of them starts
     state = out / "state"
     run = engine.run(task, settings.search.build(), settings.plan(), state, observer)
     run.export(out)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from threadpoolctl import threadpool_limits
+
 from pbt_core.driver import Driver, Observer, RunError
 from pbt_core.events import Event, write_parquet
 from pbt_core.ledger import Ledger
@@ -90,8 +92,9 @@ def driving(
 
 def limit_threads(threads: int) -> None:
     """Let numerical libraries use ``threads`` threads: more than one a worker is slow, and may change the last bits."""
-    for variable in THREAD_VARIABLES:
+    for variable in THREAD_VARIABLES:  # for libraries that are loaded later, and for worker processes
         os.environ[variable] = str(threads)
+    threadpool_limits(threads)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
 

@@ -11,15 +11,18 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
-from pbt_core.driver import Driver, Observer
+from pbt_core.driver import Driver, Observer, RunError
 from pbt_core.engines.base import Run, cores, driving, limit_threads
 from pbt_core.method import Method
 from pbt_core.plan import Plan
@@ -89,9 +92,7 @@ class _Pool:
     ) -> None:
         self.driver, self.task, self.timeout, self.threads, self.capacity = driver, task, timeout, threads, capacity
         limit_threads(threads)  # inherited by the fork server and so by every worker
-        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-        self.context = multiprocessing.get_context(method)
-        self.context.set_forkserver_preload([type(task).__module__, "pbt_core.engines.processes"])
+        self.context = _context(task)
         self.workers = [self._start() for _ in range(count)]
         self.losses: Counter[tuple[int, int]] = Counter()
 
@@ -116,7 +117,13 @@ class _Pool:
         seed = self.driver.streams
         arguments = (self.task, self.driver.store.directory, seed, self.capacity, self.threads, theirs)
         process = self.context.Process(target=_serve, args=arguments, daemon=True)
-        process.start()
+        try:
+            process.start()
+        except (EOFError, ConnectionError):
+            raise RunError(
+                "workers cannot be started: guard the calling script with `if __name__ == '__main__':`, since workers "
+                "import it"
+            ) from None
         theirs.close()
         return _Worker(process, ours)
 
@@ -194,6 +201,27 @@ class _Pool:
         worker.pipe.close()
         self.workers[index] = self._start()
         return work
+
+
+def _context(task: AnyTask) -> Any:
+    """Workers begin as forks of a clean process that has imported what they need: safe with threads, and quick."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    main = getattr(sys.modules["__main__"], "__spec__", None)
+    modules = ["__main__", type(task).__module__, __name__, *([main.name] if main else []), "pbt_core.engines.preload"]
+    context.set_forkserver_preload(modules)
+    # Python 3.11 and 3.12 do not give the server our sys.path, and without it nothing beside a script is found.
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+    return context
 
 
 def _serve(

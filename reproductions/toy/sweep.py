@@ -3,8 +3,8 @@
 from pbt_core import Space, Uniform
 from reproductions.sweep import Expected, Measure, Scale
 
-# The surrogate's weights. Additive noise may carry them anywhere in the unit square; the bounds are our choice.
-SPACE = Space({"h0": Uniform(0.0, 1.0), "h1": Uniform(0.0, 1.0)})
+# The surrogate's weights. The bounds are our choice: a negative weight would climb away from the maximum; 2 hardly ever binds.
+SPACE = Space({"h0": Uniform(0.0, 2.0), "h1": Uniform(0.0, 2.0)})
 
 MEASURE = Measure(score="Q(theta)", unit="", held_out=None, step="steps")
 

@@ -1,0 +1,113 @@
+"""Inception score and Frechet distance, by torch-fidelity's formulas, on a classifier's outputs.
+
+Inception score (Salimans et al., 2016): exp of the mean KL divergence of p(label | image) from p(label); 1 is the worst, the
+number of classes the best. Frechet distance (Heusel et al., 2017): between Gaussians fitted to features of real and of
+generated images; 0 is the best. Both are nan where an input is not finite, so that a diverged member is seen as one.
+
+The ImageNet Inception network needs a weights file that is never downloaded here: see ``inception_weights``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reproductions.torchvision_compat import import_torchvision
+
+# One file under two names: torch-fidelity's and pytorch-fid's. Its sha256 begins with the digits that end the name.
+INCEPTION_FILES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
+INCEPTION_SHA256 = "6726825d"
+
+
+class InceptionMissing(RuntimeError):
+    """The ImageNet Inception weights are missing or not the published ones; the message says what to put where."""
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Of features [N, D]: mean [D] and covariance [D, D], float64."""
+
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+
+def inception_score(logits: Tensor, rng_seed: int, splits: int = 10) -> tuple[float, float]:
+    """Mean and standard deviation over ``splits`` parts of logits [N, classes], shuffled by ``rng_seed`` (below 2**32)."""
+    if not torch.isfinite(logits).all():
+        return float("nan"), float("nan")
+    import_torchvision()
+    from torch_fidelity.metric_isc import isc_features_to_metric
+
+    # Below e^-500 a class that no image of a part belongs to would make 0 * inf; the score cannot tell the difference.
+    logits = logits.double().log_softmax(dim=1).clamp(min=-500)
+    score = isc_features_to_metric(logits, splits=splits, shuffle=True, rng_seed=rng_seed)
+    return score["inception_score_mean"], score["inception_score_std"]
+
+
+def statistics(features: Tensor) -> Statistics:
+    """Mean and covariance of features [N, D] (N of at least 2), in float64."""
+    import_torchvision()
+    from torch_fidelity.metric_fid import fid_features_to_statistics
+
+    found = fid_features_to_statistics(features.double())
+    return Statistics(found["mu"], found["sigma"])
+
+
+def fid(features: Tensor, reference: Statistics) -> float:
+    """Frechet distance of features [N, D] from the statistics of the real images' features."""
+    if not torch.isfinite(features).all():
+        return float("nan")
+    from torch_fidelity.metric_fid import fid_statistics_to_metric
+
+    ours = statistics(features)
+    both = [{"mu": each.mean, "sigma": each.covariance} for each in (ours, reference)]
+    return fid_statistics_to_metric(*both, verbose=False)["frechet_inception_distance"]
+
+
+def inception_weights() -> Path:
+    """The weights file of ImageNet Inception in torch's hub folder; InceptionMissing says what is wrong with it."""
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    for path in (folder / name for name in INCEPTION_FILES):
+        if path.exists():
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            if not found.startswith(INCEPTION_SHA256):
+                raise InceptionMissing(
+                    f"{path}: sha256 is {found}, expected to begin with {INCEPTION_SHA256}"
+                )
+            return path
+    raise InceptionMissing(
+        f"ImageNet scores need {INCEPTION_FILES[0]} (or {INCEPTION_FILES[1]}, the same file) in {folder}; "
+        "it is not downloaded: get it from torch-fidelity's release page, or set TORCH_HOME to where it is"
+    )
+
+
+@cache
+def _inception() -> Any:
+    path = inception_weights()
+    import_torchvision()
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    # Refuses anything but tensors, before torch-fidelity loads the file without that guard.
+    torch.load(path, weights_only=True)
+    return FeatureExtractorInceptionV3("inception-v3-compat", ["2048", "logits_unbiased"], str(path))
+
+
+@torch.no_grad()
+def imagenet_outputs(images: Tensor, batch: int = 50) -> tuple[Tensor, Tensor]:
+    """Logits [N, 1008] and features [N, 2048] of ImageNet Inception, for ``inception_score`` and ``fid``.
+
+    ``images`` is float [N, 1 or 3, H, W] in -1..1, enlarged to 299 x 299 as the original network's input was. Raises
+    InceptionMissing where the weights file is not there. About 0.1 CPU seconds an image.
+    """
+    network = _inception()
+    pixels = images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).expand(-1, 3, -1, -1)
+    features, logits = zip(*(network(part) for part in pixels.split(batch)), strict=True)
+    return torch.cat(logits), torch.cat(features)

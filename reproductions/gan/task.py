@@ -1,0 +1,125 @@
+"""A GAN whose two learning rates are tuned for the Inception score (the paper, section 4.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pbt_core import Checkpoint, Hyperparameters, Score, Stream
+from reproductions.gan import classifier, data, metrics, networks
+from reproductions.gan.networks import GanState, Loss
+from reproductions.gan.sweep import SPACE
+from reproductions.registry import ConfigError
+
+#: Real images whose features the Frechet distance compares with.
+REFERENCE_IMAGES = 10_000
+
+
+@dataclass(frozen=True)
+class Gan:
+    """A generator and a discriminator, trained against each other on real images.
+
+    dataset, data: which images, and the folder they are kept in.
+    width, batch, loss, d_steps: the networks and their training; see ``networks.train_steps``. A step is one of the
+        generator, with ``d_steps`` of the discriminator.
+    samples: generated images behind a score. One set selects, another, equally large, is reported.
+    imagenet: also report Inception score and FID of ImageNet Inception, if its weights are there.
+    """
+
+    dataset: str = "fashion_mnist"
+    data: str = "data"
+    width: int = 16
+    batch: int = 64
+    loss: Loss = "wgan_gp"
+    d_steps: int = 5
+    samples: int = 2000
+    imagenet: bool = False
+    space = SPACE
+
+    def prepare(self) -> None:
+        """Get the data and the classifier, once for all workers and runs. ConfigError says what is missing and what to do."""
+        if self.imagenet:
+            try:
+                metrics.inception_weights()
+            except metrics.InceptionMissing as error:
+                raise ConfigError(f"task.imagenet = True: {error}") from None
+        try:
+            _dataset(self.dataset, self.data)
+        except data.DataError as error:
+            raise ConfigError(f"task.dataset = {self.dataset!r}: {error}") from None
+        _classifier(self.dataset, self.data)
+
+    def init(self, seed: Stream, hyperparameters: Hyperparameters) -> GanState:
+        return self._fresh(_torch(seed))
+
+    def step(self, state: GanState, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> GanState:
+        images = _dataset(self.dataset, self.data).train_images
+        lr_d, lr_g = float(hyperparameters["lr_d"]), float(hyperparameters["lr_g"])
+        return networks.train_steps(
+            state, images, lr_d, lr_g, steps, _torch(seed), self.loss, self.d_steps, self.batch
+        )
+
+    def evaluate(self, state: GanState, seed: Stream) -> Score:
+        """The Inception score of two independent sample sets; FID (and ImageNet's scores) of the reported one."""
+        value, _, _ = self._inception_score(state, seed.child("select"))
+        held_out, images, features = self._inception_score(state, seed.child("report"))
+        found = {"fid": metrics.fid(features, _reference(self.dataset, self.data))}
+        if self.imagenet:
+            logits, features = metrics.imagenet_outputs(images)
+            found["imagenet_inception_score"], _ = metrics.inception_score(logits, rng_seed=0)
+            found["imagenet_fid"] = metrics.fid(features, _imagenet_reference(self.dataset, self.data))
+        return Score(value, held_out=held_out, metrics=found)
+
+    def save(self, state: GanState) -> Checkpoint:
+        return Checkpoint({name: tensor.numpy() for name, tensor in networks.to_tensors(state).items()})
+
+    def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> GanState:
+        tensors = {name: torch.from_numpy(array) for name, array in checkpoint.tensors.items()}
+        return networks.from_tensors(self._fresh(torch.Generator()), tensors)
+
+    def sample(self, state: GanState, count: int, seed: Stream) -> Tensor:
+        """``count`` images, float32 [count, C, H, W] in -1..1."""
+        return networks.sample(state.generator, count, _torch(seed))
+
+    def _fresh(self, rng: torch.Generator) -> GanState:
+        _, channels, size, _ = _dataset(self.dataset, self.data).train_images.shape
+        return networks.initialise(rng, size, channels, self.width)
+
+    def _inception_score(self, state: GanState, seed: Stream) -> tuple[float, Tensor, Tensor]:
+        images = self.sample(state, self.samples, seed)
+        logits, features = _classifier(self.dataset, self.data).outputs(images)
+        score, _ = metrics.inception_score(logits, rng_seed=0)
+        return score, images, features
+
+
+def _torch(seed: Stream) -> torch.Generator:
+    return torch.Generator().manual_seed(seed.integer())
+
+
+@cache
+def _dataset(name: str, root: str) -> data.Dataset:
+    return data.load(name, Path(root))
+
+
+@cache
+def _classifier(name: str, root: str) -> classifier.Classifier:
+    return classifier.load_or_train(_dataset(name, root), Path(root) / "classifiers")
+
+
+@cache
+def _reference(name: str, root: str) -> metrics.Statistics:
+    real = data.scaled(_dataset(name, root).train_images[:REFERENCE_IMAGES])
+    return metrics.statistics(_classifier(name, root).features(real))
+
+
+@cache
+def _imagenet_reference(name: str, root: str) -> metrics.Statistics:
+    real = data.scaled(_dataset(name, root).train_images[:REFERENCE_IMAGES])
+    return metrics.statistics(metrics.imagenet_outputs(real)[1])
+
+
+TASK = Gan
