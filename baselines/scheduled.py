@@ -55,8 +55,7 @@ class Annealed:
         progress = min(max((step - self.hold) / (self.end - self.hold), 0.0), 1.0)
         factor = self.final**progress if self.kind == "exponential" else 1 - (1 - self.final) * progress
         annealed: dict[str, Value] = {
-            name: value * factor if isinstance(value, float) else value
-            for name, value in self.values.items()
+            name: value * factor if isinstance(value, float) else value for name, value in self.values.items()
         }
         return annealed
 
@@ -102,4 +101,6 @@ class Scheduled:
 
 def replay(lineage: Path) -> Scheduled:
     """Train anew on the schedule that led to the best member of a run, from its ``lineage.json``."""
-    return Scheduled((Piecewise(tuple((segment.start, segment.hyperparameters) for segment in read_schedule(lineage))),))
+    return Scheduled(
+        (Piecewise(tuple((segment.start, segment.hyperparameters) for segment in read_schedule(lineage))),)
+    )

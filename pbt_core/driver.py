@@ -55,14 +55,18 @@ class Driver:
         self.ledger = Ledger()
         # Members whose next interval may have been finished by a killed run without being recorded.
         self._unsure: set[int] = set()
-        if self._log.events:
-            self._resume()
-        else:
-            self._join()
-        # First in, first out, so that members share fewer workers fairly; by progress when a run resumes.
-        seats = self.ledger.seats
-        self._queue = deque(sorted((m for m in seats if self._open(m)), key=lambda m: (seats[m].member.step, m)))
-        self._finish_if_over()
+        try:
+            if self._log.events:
+                self._resume()
+            else:
+                self._join()
+            # First in, first out, so that members share fewer workers fairly; by progress when a run resumes.
+            seats = self.ledger.seats
+            self._queue = deque(sorted((m for m in seats if self._open(m)), key=lambda m: (seats[m].member.step, m)))
+            self._finish_if_over()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def events(self) -> list[Event]:
@@ -192,9 +196,7 @@ class Driver:
         if parent is None or decision.parent == seat.member.id:
             raise ValueError(f"parent {decision.parent!r} must be another member of the population")
         # What a member publishes: at a round's end what it trained itself, otherwise what it goes on from.
-        seen, source = (
-            (parent.published, parent.latest) if self.plan.synchronous else (parent.member, parent.source)
-        )
+        seen, source = (parent.published, parent.latest) if self.plan.synchronous else (parent.member, parent.source)
         if not seen.healthy or source is None or seen.score is None:
             raise ValueError(f"parent {decision.parent} must have been evaluated with a finite score")
         if seat.member.failed and not decision.weights:
@@ -239,11 +241,12 @@ class Driver:
             "checkpoint": outcome.checkpoint.digest,
         }
         diverged = [] if math.isfinite(outcome.score.value) else [{"event": "diverged", **where}]
-        before = self.ledger.references()
+        seat = self.ledger.seats[work.member]
         self._append(evaluated, *diverged)
         self.note(member=work.member, step=work.stop, steps=work.stop - work.start, **outcome.timing)
-        for reference in before - self.ledger.references():
-            self.store.remove(reference)
+        for reference in {seat.latest, seat.source} - self.ledger.references():
+            if reference is not None:
+                self.store.remove(reference)
 
     def _append(self, *events: Event) -> None:
         if not events:
@@ -288,7 +291,9 @@ class Driver:
                 self.space.check(hyperparameters)
             except ValueError as error:
                 raise ValueError(f"{name}: start of member {member}: {error}") from None
-        joined = [{"event": "joined", "member": m, "step": 0, "hyperparameters": dict(h)} for m, h in enumerate(settings)]
+        joined = [
+            {"event": "joined", "member": m, "step": 0, "hyperparameters": dict(h)} for m, h in enumerate(settings)
+        ]
         self._append(self._header(), *joined)
 
     def _resume(self) -> None:

@@ -40,7 +40,8 @@ class Task(Protocol[State]):
     * ``evaluate`` does not change the state. ``step`` may change it in place and return it.
     """
 
-    space: Space
+    @property
+    def space(self) -> Space: ...
 
     def init(self, seed: Stream, hyperparameters: Hyperparameters) -> State: ...
 

@@ -193,7 +193,7 @@ def check_engine(engine: Engine, task: AnyTask | None = None) -> None:
 
     Also: an interrupted run resumes to the record of an unbroken one, and a finished run is left alone.
     """
-    task = task or Hill()
+    task = Hill() if task is None else task
     method = PBT(ready=20)
     plan = Plan(population=6, steps=70, interval=10, seed=3)
     with tempfile.TemporaryDirectory() as name:
@@ -239,7 +239,8 @@ def _interrupt(engine: Engine, task: AnyTask, method: Method, plan: Plan, direct
 
 def check_decisions(events: list[Event], method: Method, task: AnyTask, plan: Plan) -> None:
     """Each recorded decision of an asynchronous run is what the method decides given the events before it."""
-    ledger, decided = Ledger(), {"cloned": Clone, "changed": Continue, "restarted": Restart, "stopped": Stop}
+    ledger = Ledger()
+    decided: dict[str, type[Any]] = {"cloned": Clone, "changed": Continue, "restarted": Restart, "stopped": Stop}
     for event in events:
         if kind := decided.get(event["event"]):
             member = ledger.seats[event["member"]].member

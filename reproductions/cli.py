@@ -10,10 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pbt_core import CheckpointError, RunError
-from pbt_core.events import RecordError, read
+from pbt_core.events import RecordError
 from reproductions import registry
 from reproductions.registry import ConfigError
 from reproductions.settings import SCALES, resolve
@@ -49,6 +49,10 @@ def parser() -> Parser:
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
     _add_run(commands)
     _add_list(commands)
+    _add_table(commands)
+    _add_figure(commands)
+    _add_track(commands)
+    _add_ui(commands)
     return top
 
 
@@ -56,8 +60,8 @@ def _add_run(commands: argparse._SubParsersAction[Parser]) -> None:
     p = commands.add_parser(
         "run",
         help="run one method on one domain, or resume it",
-        description="Run METHOD on DOMAIN, or resume: the same command in the same DIR goes on where it was killed. Leaves "
-        "events.parquet, lineage.json and summary.json in DIR.",
+        description="Run METHOD on DOMAIN, or resume: the same command in the same DIR goes on where it was killed. "
+        "Leaves events.parquet, lineage.json and summary.json in DIR.",
     )
     p.add_argument("domain", metavar="DOMAIN", help=f"one of {', '.join(registry.domains())}")
     p.add_argument("method", metavar="METHOD", help="one of the domain's methods (see `list`), or replay")
@@ -94,9 +98,7 @@ def _run(a: argparse.Namespace) -> None:
     from reproductions.progress import showing
     from reproductions.run import execute
 
-    record = a.out / "state" / "events.jsonl"
-    with showing(settings, read(record) if record.exists() else [], a.quiet) as observer:
-        summary = execute(settings, a.out, observer)
+    summary = execute(settings, a.out, lambda earlier: showing(settings, earlier, a.quiet))
     final = summary["final"]
     told = "no member with a finite score" if final is None else f"score {final['score']:.4f}"
     if final and final["held_out"] is not None:
@@ -115,5 +117,108 @@ def _list(a: argparse.Namespace) -> None:
         print(f"{domain}\n  methods: {', '.join(sweep.METHODS)}, replay")
         print(f"  hyperparameters: {', '.join(sweep.SPACE)}")
         for name, scale in sweep.SCALES.items():
-            size = f"population {scale.population}, {scale.steps} {sweep.MEASURE.step}, evaluated every {scale.interval}"
+            size = (
+                f"population {scale.population}, {scale.steps} {sweep.MEASURE.step}, evaluated every {scale.interval}"
+            )
             print(f"  {name}: {size}")
+
+
+def _add_table(commands: argparse._SubParsersAction[Parser]) -> None:
+    p = commands.add_parser(
+        "table",
+        help="compare finished runs of a domain in tables",
+        description="Write comparison.csv, pairs.csv and their Markdown forms: methods side by side with 95 %% intervals "
+        "over seeds, and the probability that one beats the other.",
+    )
+    _add_runs(p)
+    p.set_defaults(do=_table)
+
+
+def _table(a: argparse.Namespace) -> None:
+    from reproductions import records, tables
+
+    for path in tables.write(_of_domain(a.domain, records.load(a.runs)), a.out):
+        print(path)
+
+
+def _add_figure(commands: argparse._SubParsersAction[Parser]) -> None:
+    p = commands.add_parser("figure", help="draw the figures of a domain from finished runs, as SVG and PNG")
+    _add_runs(p)
+    p.set_defaults(do=_figure)
+
+
+def _figure(a: argparse.Namespace) -> None:
+    from reproductions import plotting, records
+
+    found = _of_domain(a.domain, records.load(a.runs))
+    for path in plotting.draw(registry.analysis(a.domain).figures(found), a.out):
+        print(path)
+
+
+def _add_runs(p: argparse.ArgumentParser) -> None:
+    p.add_argument("domain", metavar="DOMAIN", help=f"one of {', '.join(registry.domains())}")
+    p.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folder of a finished run (has summary.json)")
+    p.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write to")
+
+
+def _of_domain(domain: str, records: list[Any]) -> list[Any]:
+    registry.sweep(domain)
+    for record in records:
+        if record.summary["domain"] != domain:
+            raise ConfigError(f"{record.folder} is a run of domain {record.summary['domain']!r}, not {domain!r}")
+    return records
+
+
+def _add_track(commands: argparse._SubParsersAction[Parser]) -> None:
+    p = commands.add_parser(
+        "track",
+        help="write finished runs to MLflow",
+        description="Write finished runs to an MLflow store: experiment = domain, parent run = method, variant and seed, "
+        "child runs = members. Again on the same runs, it changes nothing.",
+    )
+    p.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folder of a finished run (has summary.json)")
+    p.add_argument("--store", type=Path, metavar="DIR", default=Path("results/mlflow"),
+                   help="folder of the store (default: results/mlflow)")  # fmt: skip
+    p.add_argument("--figures", type=Path, metavar="DIR", action="append", default=[],
+                   help="folder DIR/DOMAIN's figures become artifacts of that domain's runs")  # fmt: skip
+    p.set_defaults(do=_track)
+
+
+def _track(a: argparse.Namespace) -> None:
+    from reproductions import records, tracking
+
+    a.store.mkdir(parents=True, exist_ok=True)
+    found = records.load(a.runs)
+    for domain in sorted({record.summary["domain"] for record in found}):
+        own = [record for record in found if record.summary["domain"] == domain]
+        figures = sorted(path for folder in a.figures for path in (folder / domain).glob("*.png"))
+        written = tracking.track(own, store_uri(a.store), a.store / "artifacts", figures)
+        print(f"{domain}: {len(written)} runs written, {len(own) - len(written)} were there already")
+
+
+def store_uri(store: Path) -> str:
+    """MLflow's address of the store in a folder."""
+    return f"sqlite:///{(store / 'mlflow.db').absolute()}"
+
+
+def _add_ui(commands: argparse._SubParsersAction[Parser]) -> None:
+    p = commands.add_parser("ui", help="serve the MLflow store on this machine only, and print the link to open")
+    p.add_argument("--store", type=Path, metavar="DIR", default=Path("results/mlflow"))
+    p.add_argument("--port", type=int, default=5000)
+    p.set_defaults(do=_ui)
+
+
+def _ui(a: argparse.Namespace) -> int:
+    import os
+    import subprocess
+
+    if not (a.store / "mlflow.db").exists():
+        raise ConfigError(
+            f"--store {a.store} holds no mlflow.db: run `make demo` or `python -m reproductions track` first"
+        )
+    # One worker and no job runners: two processes instead of ten.
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(a.store)]
+    command += ["--host", "127.0.0.1", "--port", str(a.port), "--workers", "1"]
+    print(f"open http://127.0.0.1:{a.port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)", flush=True)
+    return subprocess.run(command, env=environment).returncode

@@ -102,7 +102,7 @@ class PBTSpec(Spec):
     kind: Literal["pbt"]
     ready: int = Field(ge=1)
     warmup: int = Field(0, ge=0)
-    exploit: AnyExploit | None = TruncationSpec(kind="truncation")
+    exploit: AnyExploit | None = Field(default_factory=lambda: TruncationSpec.model_validate({"kind": "truncation"}))
     explore: tuple[AnyExplore, ...] = (PerturbSpec(kind="perturb"),)
     copies: frozenset[Literal["weights", "hyperparameters"]] = Field(
         frozenset({"weights", "hyperparameters"}), alias="copy", min_length=1
@@ -115,7 +115,7 @@ class PBTSpec(Spec):
         return PBT(
             ready=self.ready,
             warmup=self.warmup,
-            exploit=self.exploit and self.exploit.build(),
+            exploit=None if self.exploit is None else self.exploit.build(),
             explore=explore,
             copy_weights="weights" in self.copies,
             copy_hyperparameters="hyperparameters" in self.copies,

@@ -52,7 +52,9 @@ class Tally:
         finished = sum(step >= self.settings.steps for step in self.steps.values())
         best = f"{self.best:.3f}" if math.isfinite(self.best) else "none yet"
         members = f"{finished}/{self.settings.population} members done"
-        return f"{members}, step {self.done}/{self.budget}, best score {best}, {self.clones} clones, {self._left()} left"
+        return (
+            f"{members}, step {self.done}/{self.budget}, best score {best}, {self.clones} clones, {self._left()} left"
+        )
 
     def _left(self) -> str:
         gained = self.done - (self._already or 0)
@@ -72,7 +74,12 @@ def showing(settings: Settings, earlier: list[Event], quiet: bool = False) -> It
         yield tally.count
     elif sys.stderr.isatty():
         console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[told]}"))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[told]}"),
+        )
         with Progress(*columns, console=console) as progress:
             bar = progress.add_task(name, total=tally.budget, completed=tally.done, told=tally.text())
 

@@ -21,7 +21,9 @@ _LOOKS = {"analysis.py"}
 
 def sources_digest(domain: str) -> str:
     """SHA-256 (16 digits) of the sources that can change a run of ``domain``: an edited figure does not, a task does."""
-    files = [path for name in _SHARED for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))]
+    files = [
+        path for name in _SHARED for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))
+    ]
     files += [path for path in (ROOT / "reproductions" / domain).rglob("*.py") if path.name not in _LOOKS]
     sha = hashlib.sha256()
     for path in sorted(files):

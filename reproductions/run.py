@@ -5,33 +5,81 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from safetensors.numpy import save_file
+
 from pbt_core.driver import Observer
-from pbt_core.events import Event
-from reproductions.provenance import provenance
+from pbt_core.events import Event, read
+from pbt_core.seeds import Stream
+from reproductions.provenance import provenance, sources_digest
+from reproductions.registry import ConfigError
 from reproductions.settings import Settings
 
 
-def execute(settings: Settings, out: Path, observer: Observer | None = None) -> dict[str, Any]:
-    """Run, or resume, in ``out``; leaves ``events.parquet``, ``lineage.json`` and ``summary.json`` there and returns the summary.
+#: Makes the observer of a run, given the events of earlier sessions.
+Showing = Callable[[list[Event]], AbstractContextManager[Observer | None]]
 
-    ``out/state`` holds what a resumption needs; the rest appears at the end, each file at once, the summary last.
+
+def execute(settings: Settings, out: Path, showing: Showing = lambda earlier: nullcontext()) -> dict[str, Any]:
+    """Run, or resume, in ``out``; returns the summary.
+
+    Leaves ``events.parquet``, ``lineage.json`` and ``summary.json``, each written at once, the summary last; ``out/state``
+    holds what a resumption needs.
     Raises ConfigError before any work, RunError or RecordError if the run cannot go on.
     """
     task = settings.build_task()
     engine = settings.build_engine()
     if hasattr(task, "prepare"):
         task.prepare()  # data and whatever else all workers share, before any of them starts
-    state = out / "state"
-    run = engine.run(task, settings.search.build(), settings.plan(), state, observer)
+    state = _claim(settings, out)
+    record = state / "events.jsonl"
+    with showing(read(record) if record.exists() else []) as observer:
+        run = engine.run(task, settings.search.build(), settings.plan(), state, observer)
     run.export(out)
+    if hasattr(task, "illustrate") and run.best is not None:
+        pictures = task.illustrate(run.state(task), Stream(settings.seed).child("illustrate"))
+        save_file(pictures, out / "illustration.safetensors")
     summary = summarise(settings, run.events, read_timing(state / "timing.jsonl"))
     write_json(out / "summary.json", summary)
     return summary
+
+
+def _claim(settings: Settings, out: Path) -> Path:
+    """The state folder of this very request. ConfigError if ``out`` holds another one.
+
+    A state made by other sources is moved aside, never mixed with: what ran is what the summary says.
+    """
+    state = out / "state"
+    request = state / "request.json"
+    # How the work is carried out does not change what is asked for.
+    asked = settings.model_dump(mode="json", by_alias=True, exclude={"engine", "workers", "timeout"})
+    sources = sources_digest(settings.domain)
+    if request.exists():
+        held = json.loads(request.read_text())
+        for key in asked:
+            if held["settings"].get(key) != asked[key]:
+                raise ConfigError(
+                    f"{out} holds another run: {key} was {held['settings'].get(key)!r} and is {asked[key]!r}. "
+                    "Choose another --out"
+                )
+        if held["sources"] != sources:
+            aside = out / f"state-{held['sources']}"
+            print(
+                f"the sources have changed since {state} was made: it is kept as {aside}, the run begins anew",
+                file=sys.stderr,
+            )
+            shutil.rmtree(aside, ignore_errors=True)
+            os.replace(state, aside)
+    state.mkdir(parents=True, exist_ok=True)
+    write_json(request, {"settings": asked, "sources": sources})
+    return state
 
 
 def summarise(settings: Settings, events: Sequence[Event], timing: Mapping[str, float]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
-from pbt_core import Plan, Processes, Serial
+from baselines import Scheduled
+from pbt_core import Plan, Processes, Serial, Space, Stream
 from pbt_core.engines import Engine
 from pbt_core.task import AnyTask
 from reproductions import registry
@@ -35,7 +36,7 @@ class Settings(Spec):
     workers: int | None = Field(None, ge=1)
     timeout: float | None = Field(None, gt=0)
     search: AnyMethod
-    task: dict[str, Any] = {}
+    task: dict[str, Any] = Field(default_factory=dict)
 
     def plan(self) -> Plan:
         return Plan(self.population, self.steps, self.interval, self.seed, self.synchronous)
@@ -89,7 +90,7 @@ def resolve(
     try:
         settings = Settings.model_validate(data)
         settings.plan()
-        settings.search.build()
+        _check_values(settings, sweep.SPACE)
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
     except ValueError as error:
@@ -98,6 +99,22 @@ def resolve(
     if ready is not None and ready < settings.interval:
         raise ConfigError(f"search.ready = {ready} must be at least interval = {settings.interval}")
     return settings
+
+
+def _check_values(settings: Settings, space: Space) -> None:
+    """Build the method and check its initial and its scheduled values against the space; ValueError says what is wrong."""
+    method = settings.search.build()
+    for hyperparameters in method.start(space, settings.population, Stream(settings.seed).generator()):
+        space.check(hyperparameters)
+    if isinstance(method, Scheduled):
+        if len(method.schedules) > settings.population:
+            count, size = len(method.schedules), settings.population
+            raise ValueError(
+                f"population = {size} must be at least {count}: every schedule of the sweep needs a member"
+            )
+        for step in range(0, settings.steps, settings.interval):
+            for schedule in method.schedules:
+                space.check(schedule.at(step))
 
 
 def _copied(value: Any) -> Any:

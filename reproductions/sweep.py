@@ -17,12 +17,20 @@ Mark = Literal["high", "medium", "recall"]
 
 @dataclass(frozen=True)
 class Measure:
-    """How the score is called on axes and in tables; ``held_out`` names the reported score, if it differs."""
+    """How things are called on axes: the score, the reported score if it differs, steps, and the hyperparameters.
+
+    ``logarithmic`` are the hyperparameters to draw on a logarithmic axis.
+    """
 
     score: str
     unit: str
     held_out: str | None
     step: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    logarithmic: tuple[str, ...] = ()
+
+    def label(self, hyperparameter: str) -> str:
+        return self.labels.get(hyperparameter, hyperparameter)
 
 
 @dataclass(frozen=True)

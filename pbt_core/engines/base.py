@@ -76,9 +76,7 @@ class Engine(Protocol):
 
 
 @contextlib.contextmanager
-def driving(
-    task: AnyTask, method: Method, plan: Plan, directory: Path, observer: Observer | None
-) -> Iterator[Driver]:
+def driving(task: AnyTask, method: Method, plan: Plan, directory: Path, observer: Observer | None) -> Iterator[Driver]:
     """A driver with its directory held alone; RunError if another process is at work in it."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("a") as lock:

@@ -56,9 +56,7 @@ class Processes:
         if self.threads < 1:
             raise ValueError(f"Processes: threads = {self.threads!r} must be at least 1")
 
-    def run(
-        self, task: AnyTask, method: Method, plan: Plan, directory: Path, observer: Observer | None = None
-    ) -> Run:
+    def run(self, task: AnyTask, method: Method, plan: Plan, directory: Path, observer: Observer | None = None) -> Run:
         try:
             pickle.dumps(task)
         except Exception as error:
@@ -213,7 +211,7 @@ def _context(task: AnyTask) -> Any:
     context.set_forkserver_preload(modules)
     # Python 3.11 and 3.12 do not give the server our sys.path, and without it nothing beside a script is found.
     before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    os.environ["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     try:
         forkserver.ensure_running()
     finally:
@@ -224,9 +222,7 @@ def _context(task: AnyTask) -> Any:
     return context
 
 
-def _serve(
-    task: AnyTask, store: Path, seed: Stream, capacity: int, threads: int, pipe: Connection
-) -> None:
+def _serve(task: AnyTask, store: Path, seed: Stream, capacity: int, threads: int, pipe: Connection) -> None:
     """A worker: carry out what comes through the pipe until it closes; die with the driver, whatever goes on."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it and ends its workers
     parent = multiprocessing.parent_process()

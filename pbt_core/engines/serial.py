@@ -17,9 +17,7 @@ from pbt_core.work import Bench
 class Serial:
     """Everything in this process, on one thread. Keeps the states of all members in memory."""
 
-    def run(
-        self, task: AnyTask, method: Method, plan: Plan, directory: Path, observer: Observer | None = None
-    ) -> Run:
+    def run(self, task: AnyTask, method: Method, plan: Plan, directory: Path, observer: Observer | None = None) -> Run:
         limit_threads(1)
         with driving(task, method, plan, Path(directory), observer) as driver:
             bench = Bench(task, driver.store, driver.streams)

@@ -2,9 +2,10 @@
 
     python -m reproductions.gan.data --root DIR [--name fashion_mnist]
 
-Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017; MIT licence) is looked for where it costs least: the raw folder below the
-root, the folder of Debian's package ``dataset-fashion-mnist``, torchvision's download, the package fetched and unpacked
-without being installed. Whatever the source, the uncompressed files have to have the known checksums.
+Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017; MIT licence) is looked for where it costs least: the raw folder
+below the root, the folder of Debian's package ``dataset-fashion-mnist``, torchvision's download, the package
+fetched and unpacked without being installed. Whatever the source, the uncompressed files have to have the
+known checksums.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Dataset:
 
 
 def load(name: str, root: Path) -> Dataset:
-    """The data set ``name`` below the folder ``root``, fetched first if need be; DataError if that is impossible."""
+    """The data set ``name`` below the folder ``root``, fetched there if need be; or DataError."""
     if name == "fashion_mnist":
         fetch_fashion_mnist(root)
         module = import_torchvision().datasets
@@ -65,8 +66,9 @@ def load(name: str, root: Path) -> Dataset:
             sets = [module.CIFAR10(root, train=train, download=True) for train in (True, False)]
         except (OSError, RuntimeError) as error:
             raise DataError(
-                f"CIFAR-10 is not in {root} and cannot be downloaded ({error}). Remedy: on a machine with internet run "
-                f"`python -m reproductions.gan.data --name cifar10 --root DIR` and copy DIR/cifar-10-batches-py to {root}"
+                f"CIFAR-10 is not in {root} and cannot be downloaded ({error}). Remedy: with internet, "
+                "run `python -m reproductions.gan.data --name cifar10 --root DIR` "
+                f"and copy DIR/cifar-10-batches-py to {root}"
             ) from error
         images = [torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous() for part in sets]
     else:
@@ -81,7 +83,7 @@ def scaled(images: Tensor) -> Tensor:
 
 
 def fetch_fashion_mnist(root: Path) -> None:
-    """Make sure that ``root``/FashionMNIST/raw holds the four files; DataError tells what was tried and what to do."""
+    """Make sure that ``root``/FashionMNIST/raw holds the four files; DataError tells what was tried."""
     raw = root / "FashionMNIST" / "raw"
     present = [file for file in SHA256 if (raw / file).exists()]
     if len(present) == len(SHA256):
@@ -103,13 +105,14 @@ def fetch_fashion_mnist(root: Path) -> None:
                 tried.append(f"{source}: {error}")
     attempts = "\n  ".join(tried)
     raise DataError(
-        f"Fashion-MNIST cannot be had. Tried:\n  {attempts}\nRemedies: install Debian's package {PACKAGE}, or run where the "
-        f"internet is reachable, or put the files {', '.join(SHA256)} (uncompressed) into {raw}"
+        f"Fashion-MNIST cannot be had. Tried:\n  {attempts}\nRemedies: install Debian's package {PACKAGE}, "
+        "or run where the internet is reachable, "
+        f"or put the files {', '.join(SHA256)} (uncompressed) into {raw}"
     )
 
 
 def check(file: str, content: bytes, folder: Path) -> None:
-    """DataError naming the file, the expected and the actual checksum unless ``content`` is the published one."""
+    """DataError naming the file and both checksums unless ``content`` is the published one."""
     got = hashlib.sha256(content).hexdigest()
     if got != SHA256[file]:
         raise DataError(
@@ -147,7 +150,7 @@ def _torchvision_download(temporary: Path) -> Path:
 
 
 def _package_download(temporary: Path) -> Path:
-    """Fetch Debian's package and unpack it; needs apt-get and dpkg-deb but neither root nor an installation."""
+    """Fetch and unpack Debian's package; needs apt-get and dpkg-deb but neither root nor an installation."""
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise DataError("apt-get and dpkg-deb are not on this system")
     _run(["apt-get", "download", PACKAGE], temporary)

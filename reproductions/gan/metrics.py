@@ -1,8 +1,9 @@
 """Inception score and Frechet distance, by torch-fidelity's formulas, on a classifier's outputs.
 
-Inception score (Salimans et al., 2016): exp of the mean KL divergence of p(label | image) from p(label); 1 is the worst, the
-number of classes the best. Frechet distance (Heusel et al., 2017): between Gaussians fitted to features of real and of
-generated images; 0 is the best. Both are nan where an input is not finite, so that a diverged member is seen as one.
+Inception score (Salimans et al., 2016): exp of the mean KL divergence of p(label | image) from p(label); 1 is
+the worst, the number of classes the best. Frechet distance (Heusel et al., 2017): between Gaussians fitted to
+features of real and of generated images; 0 is the best. Both are nan where an input is not finite, so that a
+diverged member is seen as one.
 
 The ImageNet Inception network needs a weights file that is never downloaded here: see ``inception_weights``.
 """
@@ -22,13 +23,13 @@ from torch import Tensor
 
 from reproductions.torchvision_compat import import_torchvision
 
-# One file under two names: torch-fidelity's and pytorch-fid's. Its sha256 begins with the digits that end the name.
+# One file under two names, torch-fidelity's and pytorch-fid's; its sha256 begins with the name's last digits.
 INCEPTION_FILES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
 INCEPTION_SHA256 = "6726825d"
 
 
 class InceptionMissing(RuntimeError):
-    """The ImageNet Inception weights are missing or not the published ones; the message says what to put where."""
+    """The ImageNet Inception weights are missing or not the published ones; the message says what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +41,13 @@ class Statistics:
 
 
 def inception_score(logits: Tensor, rng_seed: int, splits: int = 10) -> tuple[float, float]:
-    """Mean and standard deviation over ``splits`` parts of logits [N, classes], shuffled by ``rng_seed`` (below 2**32)."""
+    """Mean and std over ``splits`` parts of logits [N, classes], shuffled by ``rng_seed`` (below 2**32)."""
     if not torch.isfinite(logits).all():
         return float("nan"), float("nan")
     import_torchvision()
     from torch_fidelity.metric_isc import isc_features_to_metric
 
-    # Below e^-500 a class that no image of a part belongs to would make 0 * inf; the score cannot tell the difference.
+    # A class whose probability underflows to 0 in all of a part would make 0 * inf; e^-500 changes no score.
     logits = logits.double().log_softmax(dim=1).clamp(min=-500)
     score = isc_features_to_metric(logits, splits=splits, shuffle=True, rng_seed=rng_seed)
     return score["inception_score_mean"], score["inception_score_std"]
@@ -73,15 +74,13 @@ def fid(features: Tensor, reference: Statistics) -> float:
 
 
 def inception_weights() -> Path:
-    """The weights file of ImageNet Inception in torch's hub folder; InceptionMissing says what is wrong with it."""
+    """The weights file of ImageNet Inception in torch's hub folder, or InceptionMissing."""
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     for path in (folder / name for name in INCEPTION_FILES):
         if path.exists():
             found = hashlib.sha256(path.read_bytes()).hexdigest()
             if not found.startswith(INCEPTION_SHA256):
-                raise InceptionMissing(
-                    f"{path}: sha256 is {found}, expected to begin with {INCEPTION_SHA256}"
-                )
+                raise InceptionMissing(f"{path}: sha256 is {found}, expected to begin with {INCEPTION_SHA256}")
             return path
     raise InceptionMissing(
         f"ImageNet scores need {INCEPTION_FILES[0]} (or {INCEPTION_FILES[1]}, the same file) in {folder}; "
@@ -104,8 +103,8 @@ def _inception() -> Any:
 def imagenet_outputs(images: Tensor, batch: int = 50) -> tuple[Tensor, Tensor]:
     """Logits [N, 1008] and features [N, 2048] of ImageNet Inception, for ``inception_score`` and ``fid``.
 
-    ``images`` is float [N, 1 or 3, H, W] in -1..1, enlarged to 299 x 299 as the original network's input was. Raises
-    InceptionMissing where the weights file is not there. About 0.1 CPU seconds an image.
+    ``images`` is float [N, 1 or 3, H, W] in -1..1, enlarged to 299 x 299 as the original network's input was.
+    Raises InceptionMissing where the weights file is not there.
     """
     network = _inception()
     pixels = images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).expand(-1, 3, -1, -1)

@@ -1,12 +1,13 @@
-"""Generator, discriminator, their losses and one loop of training: a DCGAN layout with 4x4 kernels (the paper, section 4.3).
+"""Generator, discriminator, losses and training: a DCGAN layout with 4x4 kernels (the paper, section 4.3).
 
-Batch norm is in the generator only, as in the paper. It always uses the statistics of the batch at hand, as the WGAN-GP
-code does, so no running averages lag behind a fast learner and the state is weights and optimisers, nothing else.
-Losses: ``wgan_gp`` (Gulrajani et al., 2017, algorithm 1; the paper's, with 5 discriminator steps a generator step) and
-``bce`` (Goodfellow et al., 2014, the non-saturating form; 1 discriminator step).
+Batch norm is in the generator only, as in the paper. It always uses the statistics of the batch at hand, as
+the WGAN-GP code does, so no running averages lag behind a fast learner and the state is weights and
+optimisers, nothing else. Losses: ``wgan_gp`` (Gulrajani et al., 2017, algorithm 1; the paper's, with 5
+discriminator steps a generator step) and ``bce`` (Goodfellow et al., 2014, the non-saturating form; 1
+discriminator step).
 
-Arithmetic is bfloat16 by autocast, 1.5 times faster than float32 on a CPU that has it. The memory layout is torch's default:
-for networks this small channels last was measured as no faster and up to a third slower.
+Arithmetic is bfloat16 by autocast, 1.5 times faster than float32 on a CPU that has it. The memory layout is
+torch's default: for networks this small channels last was measured as no faster and up to a third slower.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ BETAS = (0.5, 0.999)  # Adam's, the paper's
 
 
 def channels_at(size: int, width: int) -> tuple[int, list[int]]:
-    """Smallest resolution (7 for 28, 4 for 32) and the channels there, 4 ``width``, and at each doubling: half of it."""
+    """Smallest resolution (7 for 28, 4 for 32); channels from there up: 4 ``width``, halved each time."""
     smallest = {28: 7, 32: 4}.get(size)
     if smallest is None:
         raise ValueError(f"image size {size} must be 28 or 32")
@@ -59,7 +60,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images float [N, C, H, W] in -1..1 to a logit (``bce``) or a critic's value (``wgan_gp``), float32 [N]."""
+    """Images float [N, C, H, W] in -1..1 to a logit (``bce``) or critic value (``wgan_gp``), float32 [N]."""
 
     def __init__(self, size: int, channels: int, width: int) -> None:
         super().__init__()
@@ -88,7 +89,7 @@ class GanState:
 
 
 def initialise(rng: torch.Generator, size: int, channels: int, width: int, latent: int = LATENT) -> GanState:
-    """Fresh networks for images [channels, size, size], drawn from ``rng`` as DCGAN does: N(0, 0.02) for layers."""
+    """Fresh networks for images [channels, size, size]; layers drawn from ``rng`` by DCGAN's N(0, 0.02)."""
     # On the meta device torch's own initialisation draws nothing, so the global generator is left alone.
     with torch.device("meta"):
         generator, discriminator = (
@@ -110,16 +111,14 @@ def initialise(rng: torch.Generator, size: int, channels: int, width: int, laten
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-    """Mean of (|gradient| - 1)^2 at random points between ``real`` and ``fake`` [N, C, H, W]: a scalar, not weighted."""
+    """Mean of (|gradient| - 1)^2 at random points between ``real`` and ``fake`` [N, C, H, W]: a scalar."""
     share = torch.rand(len(real), 1, 1, 1, generator=rng)
     between = torch.lerp(real, fake, share).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 
-def discriminator_loss(
-    loss: Loss, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator
-) -> Tensor:
+def discriminator_loss(loss: Loss, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
     """What the discriminator minimises, a scalar; ``fake`` is taken as a constant."""
     on_real, on_fake = critic(torch.cat([real, fake])).split(len(real))
     if loss == "bce":
@@ -143,14 +142,15 @@ def train_steps(
     d_steps: int = 5,
     batch: int = 64,
 ) -> GanState:
-    """Train in place for ``steps`` generator steps of ``d_steps`` discriminator steps each, and return the state.
+    """Train in place for ``steps`` generator steps, each after ``d_steps`` of the discriminator.
 
-    ``images`` is uint8 [N, C, H, W]; batches are drawn with replacement. The learning rates rule over what the optimisers
-    hold: after a clone, a loaded state must not bring the parent's rates back. One thread gives the same bits each time.
+    ``images`` is uint8 [N, C, H, W]; batches are drawn with replacement. The learning rates rule over what
+    the optimisers hold: after a clone, a loaded state must not bring the parent's rates back. One thread
+    gives the same bits each time.
     """
     state.adam_d.param_groups[0]["lr"] = lr_d
     state.adam_g.param_groups[0]["lr"] = lr_g
-    # Without its cache: inside one autocast region that would hand out the bfloat16 weights of the first step for ever.
+    # Without its cache, which would hand out the first step's bfloat16 weights in all the steps after it.
     with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
         for _ in range(steps):
             count = d_steps * batch
@@ -162,7 +162,7 @@ def train_steps(
                 discriminator_loss(loss, state.discriminator, x, x_fake, rng).backward()
                 state.adam_d.step()
             state.adam_g.zero_grad()
-            # The discriminator's weights need no gradient here; leaving it out saves a third of this backward pass.
+            # The discriminator's weights need no gradient here, which saves a third of its backward pass.
             state.discriminator.requires_grad_(False)
             z = torch.randn(batch, state.generator.latent, generator=rng)
             generator_loss(loss, state.discriminator(state.generator(z))).backward()
@@ -173,7 +173,7 @@ def train_steps(
 
 @torch.no_grad()
 def sample(generator: Generator, count: int, rng: torch.Generator, batch: int = 500) -> Tensor:
-    """``count`` images, float32 [count, C, H, W] in -1..1; batches of ``batch``, whose statistics batch norm uses."""
+    """``count`` images, float32 [count, C, H, W] in -1..1, in batches, whose statistics batch norm uses."""
     with torch.autocast("cpu", torch.bfloat16):
         noise = torch.randn(count, generator.latent, generator=rng)
         return torch.cat([generator(z) for z in noise.split(batch)])
@@ -190,7 +190,7 @@ def to_tensors(state: GanState) -> dict[str, Tensor]:
 
 
 def from_tensors(state: GanState, tensors: Mapping[str, Tensor]) -> GanState:
-    """Write ``tensors`` (copied) into ``state``, whose networks must have the same shapes; KeyError if one is missing."""
+    """Copy ``tensors`` into ``state``, whose networks must have the same shapes; KeyError if one lacks."""
     for name, network, adam in state.networks():
         adam.state.clear()
         for key, weight in network.named_parameters():

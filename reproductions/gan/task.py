@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,9 +60,7 @@ class Gan:
     def step(self, state: GanState, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> GanState:
         images = _dataset(self.dataset, self.data).train_images
         lr_d, lr_g = float(hyperparameters["lr_d"]), float(hyperparameters["lr_g"])
-        return networks.train_steps(
-            state, images, lr_d, lr_g, steps, _torch(seed), self.loss, self.d_steps, self.batch
-        )
+        return networks.train_steps(state, images, lr_d, lr_g, steps, _torch(seed), self.loss, self.d_steps, self.batch)
 
     def evaluate(self, state: GanState, seed: Stream) -> Score:
         """The Inception score of two independent sample sets; FID (and ImageNet's scores) of the reported one."""
@@ -84,6 +83,11 @@ class Gan:
     def sample(self, state: GanState, count: int, seed: Stream) -> Tensor:
         """``count`` images, float32 [count, C, H, W] in -1..1."""
         return networks.sample(state.generator, count, _torch(seed))
+
+    def illustrate(self, state: GanState, seed: Stream) -> dict[str, np.ndarray]:
+        """64 generated images, uint8 [64, C, H, W], kept with the run for the figure of samples."""
+        images = self.sample(state, 64, seed)
+        return {"samples": images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).numpy()}
 
     def _fresh(self, rng: torch.Generator) -> GanState:
         _, channels, size, _ = _dataset(self.dataset, self.data).train_images.shape

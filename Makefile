@@ -1,0 +1,44 @@
+# `make demo` and `make test` create what they need; both again do only what is not done yet.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WITH := PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH="$(CURDIR)"
+
+.PHONY: venv demo test lint bench ui report clean
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[suite,gan,dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@$(WITH) snakemake demo --quiet rules
+	@$(BIN)/python -m reproductions shown laptop-demo
+
+test: $(STAMP)
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP)
+	@$(BIN)/python benchmarks/pbt_cost.py --out results/benchmarks/pbt_cost.json
+
+ui: $(STAMP)
+	@$(BIN)/python -m reproductions ui
+
+report: $(STAMP)
+	@$(WITH) snakemake all --report results/report.html
+	@echo "open results/report.html"
+
+clean:
+	rm -rf .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,21 @@
+# Population Based Training of Neural Networks (Jaderberg et al., 2017), reproduced.
+#
+#   snakemake gan                                     one domain: runs, tables, figures
+#   snakemake all --configfile config/smoke.yaml      everything, at another scale
+#   snakemake all -n --configfile config/paper.yaml   the plan of the paper's scale
+#
+# What is measured stands in config/, how it is run in profiles/. Rules call `python -m reproductions`, which works alone.
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/overview.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/runs.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/tracking.smk"
+include: "workflow/rules/targets.smk"

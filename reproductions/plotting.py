@@ -1,0 +1,180 @@
+"""The look of all figures, and the kinds of figure that domains share. Equal inputs give equal bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reproductions import statistics
+from reproductions.records import Record, method_order
+from reproductions.sweep import Measure
+from reproductions.tables import final_scores
+
+matplotlib.use("agg")
+#: Colours that colour-blind people can tell apart.
+PALETTE = sns.color_palette("colorblind")
+STYLE = {
+    **sns.axes_style("whitegrid"),
+    "figure.dpi": 110,
+    "savefig.dpi": 150,
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.linewidth": 0.5,
+    "svg.hashsalt": "pbt",
+    "svg.fonttype": "none",
+}
+Figures = Mapping[str, Callable[[], Figure]]
+
+
+def draw(figures: Figures, out: Path) -> list[Path]:
+    """Draw each figure in the common style and write it as SVG and PNG into the folder ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    with matplotlib.rc_context(STYLE):
+        for name, make in figures.items():
+            figure = make()
+            for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
+                path = out / f"{name}{suffix}"
+                temporary = path.with_name(f".{name}{suffix}")
+                figure.savefig(temporary, format=suffix[1:], bbox_inches="tight", metadata=metadata)
+                os.replace(temporary, path)
+                written.append(path)
+    return written
+
+
+def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, Any]:
+    """A figure of its own (no pyplot, so nothing is kept in memory) and its axes [rows, columns]."""
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def colour(records: Sequence[Record], method: str) -> tuple[float, float, float]:
+    """The same colour for a method in every figure over these runs."""
+    rgb: tuple[float, float, float] = PALETTE[method_order(records).index(method) % len(PALETTE)]
+    return rgb
+
+
+def pretty(method: str) -> str:
+    """``random_search`` as people write it."""
+    return method.replace("_", " ").replace("pbt", "PBT")
+
+
+def unit(label: str, unit: str) -> str:
+    """``label`` with its unit in parentheses, if it has one."""
+    return f"{label} ({unit})" if unit else label
+
+
+def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
+    """A dot a seed and the mean with its 95 % bootstrap interval, by method: reported scores of the final best member."""
+    frame, order = final_scores(records), method_order(records)
+    figure, axes = panels(1, 1, 1.2 + 1.25 * len(order), 3.2)
+    ax: Axes = axes[0, 0]
+    for x, method in enumerate(order):
+        scores = frame[frame.method == method].reported
+        spread = np.linspace(-0.12, 0.12, len(scores)) if len(scores) > 1 else [0.0]
+        ax.plot(x + np.asarray(spread), scores, "o", ms=4, alpha=0.6, color=colour(records, method))
+        estimate = statistics.mean(list(scores))
+        if np.isfinite(estimate.low):
+            below, above = estimate.value - estimate.low, estimate.high - estimate.value
+            ax.errorbar(x, estimate.value, [[below], [above]], fmt="_", color="black", ms=16, capsize=5, lw=1.2)
+        else:
+            ax.plot(x, estimate.value, "_", ms=16, color="black")
+    ax.set_xticks(range(len(order)), [pretty(name) for name in order])
+    ax.set_xlim(-0.5, len(order) - 0.5)
+    ax.set_ylabel(unit(measure.held_out or measure.score, measure.unit))
+    seeds = frame.groupby("method").size().min()
+    interval = "mean and 95 % bootstrap interval" if seeds > 1 else "one seed: no interval"
+    ax.set_title(f"Final best member; dots are seeds, {interval}")
+    return figure
+
+
+def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
+    """The reported score of the member that was best until then, against steps of each member: mean and 95 % interval."""
+    figure, axes = panels(1, 1, 5.2, 3.2)
+    ax: Axes = axes[0, 0]
+    for method in method_order(records):
+        runs = [record for record in records if record.method == method]
+        curves = [run.best_so_far(reported=measure.held_out is not None) for run in runs]
+        steps = curves[0].index.to_numpy()
+        stacked = np.array([curve.reindex(steps, method="ffill").to_numpy(dtype=float) for curve in curves])
+        estimates = [statistics.mean(list(column)) for column in stacked.T]
+        ax.plot(steps, [e.value for e in estimates], color=colour(records, method), label=pretty(method))
+        if len(runs) > 1:
+            low, high = [e.low for e in estimates], [e.high for e in estimates]
+            ax.fill_between(steps, low, high, color=colour(records, method), alpha=0.2, lw=0)
+    ax.set_xlabel(f"{measure.step} of each member")
+    ax.set_ylabel(f"{unit(measure.held_out or measure.score, measure.unit)}\nof the best so far")
+    seeds = min(sum(record.method == name for record in records) for name in method_order(records))
+    ax.set_title("Mean over seeds" + (", band: 95 % bootstrap interval" if seeds > 1 else " (one seed: no interval)"))
+    ax.legend()
+    return figure
+
+
+def population(records: Sequence[Record], measure: Measure) -> Figure:
+    """Score and hyperparameters of every member against steps, one column a method (the paper's figure 4), first seed.
+
+    Members are thin lines, the final best one is thick; a cloned member's line goes on from its own past.
+    """
+    seed = min(record.seed for record in records)
+    runs = [record for record in records if record.seed == seed]
+    names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
+    figure, axes = panels(1 + len(names), len(runs), 2.9, 1.9, sharex=True, sharey="row")
+    for column, run in enumerate(runs):
+        frame, best = run.evaluations, run.lineage.best
+        for row, name in enumerate(["score", *names]):
+            ax: Axes = axes[row, column]
+            for member, own in frame.groupby("member"):
+                chosen = member == best
+                style: dict[str, Any] = {"lw": 1.8, "zorder": 3} if chosen else {"lw": 0.7, "alpha": 0.6}
+                shade = colour(records, run.method) if chosen else "0.45"
+                if name == "score":
+                    ax.plot(own["step"], own[name], color=shade, **style)
+                else:  # in force during the interval that ends at a step
+                    steps, values = [0, *own["step"]], [own[name].iloc[0], *own[name]]
+                    ax.plot(steps, values, color=shade, drawstyle="steps-pre", **style)
+            if name in measure.logarithmic:
+                ax.set_yscale("log")
+            if column == 0:
+                ax.set_ylabel(
+                    unit(measure.score, measure.unit).replace(" (", "\n(") if name == "score" else measure.label(name)
+                )
+        axes[0, column].set_title(f"{pretty(run.method)}, seed {seed}")
+        axes[-1, column].set_xlabel(measure.step)
+    figure.suptitle("Every member is a line; coloured: the final best member", fontsize=9)
+    return figure
+
+
+def schedules(records: Sequence[Record], measure: Measure) -> Figure:
+    """The hyperparameters along the lineage of the final best member of each seed, for the methods of PBT's kind."""
+    runs = [record for record in records if record.method.startswith("pbt")]
+    methods = method_order(runs)
+    names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
+    figure, axes = panels(len(names), len(methods), 3.4, 2.1, sharex=True, sharey="row")
+    for column, method in enumerate(methods):
+        for run in (run for run in runs if run.method == method and run.lineage.best is not None):
+            path = run.lineage.schedule()
+            steps = [segment.start for segment in path] + [path[-1].stop]
+            for row, name in enumerate(names):
+                values = [float(segment.hyperparameters[name]) for segment in path]
+                shade = PALETTE[run.seed % len(PALETTE)]
+                label = f"seed {run.seed}"
+                axes[row, column].plot(steps, [*values, values[-1]], drawstyle="steps-post", color=shade, label=label)
+        for row, name in enumerate(names):
+            if name in measure.logarithmic:
+                axes[row, column].set_yscale("log")
+            axes[row, 0].set_ylabel(measure.label(name))
+        axes[0, column].set_title(f"{pretty(method)}: schedule of the final best weights")
+        axes[-1, column].set_xlabel(f"{measure.step} the weights were trained for")
+    axes[0, -1].legend()
+    return figure

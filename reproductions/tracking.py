@@ -1,0 +1,165 @@
+"""Finished runs into MLflow, after the fact, by one writer. The only module that imports mlflow.
+
+Experiment: the domain. Parent run: (scale, method, variant, seed), with the settings as parameters, best-so-far curves as
+metrics, tables of the lineage as tags, and files as artifacts. Child runs: the members, with scores and hyperparameters
+as metrics over steps (hyperparameters change, which MLflow's parameters may not). Writing the same run again changes
+nothing: runs are found again by a tag with a digest of the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from reproductions.records import Record
+
+# Before mlflow is imported: it would phone home, and start job runners that nobody needs.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
+
+#: MLflow's limit for one call.
+BATCH = 1000
+DIGEST = "pbt.record"
+KEY = "pbt.key"
+
+
+def track(records: Sequence[Record], uri: str, artifacts: Path, figures: Sequence[Path] = ()) -> list[str]:
+    """Write runs to the tracking store at ``uri``; returns the keys of those that were new or had changed.
+
+    ``artifacts`` is where MLflow keeps files; ``figures`` are attached to every parent run.
+    """
+    client = MlflowClient(tracking_uri=uri)
+    written = []
+    for record in records:
+        experiment = _experiment(client, record.summary["domain"], artifacts)
+        key, digest = run_key(record), _digest(record, figures)
+        found = client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=10)
+        if len(found) == 1 and found[0].data.tags.get(DIGEST) == digest:
+            continue
+        for old in found:  # changed, or cut off while it was written
+            _delete(client, experiment, old.info.run_id)
+        _write(client, experiment, record, key, digest, figures)
+        written.append(key)
+    return written
+
+
+def run_key(record: Record) -> str:
+    """What identifies a parent run within its experiment."""
+    return "/".join(str(record.summary[name]) for name in ("scale", "method", "variant", "seed"))
+
+
+def _experiment(client: MlflowClient, name: str, artifacts: Path) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    return str(client.create_experiment(name, artifact_location=(artifacts / name).absolute().as_uri()))
+
+
+def _digest(record: Record, figures: Sequence[Path]) -> str:
+    sha = hashlib.sha256(json.dumps([record.summary, record.events], sort_keys=True, default=str).encode())
+    for figure in figures:
+        sha.update(figure.read_bytes())
+    return sha.hexdigest()
+
+
+def _delete(client: MlflowClient, experiment: str, run_id: str) -> None:
+    for child in client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'", max_results=1000):
+        client.delete_run(child.info.run_id)
+    client.delete_run(run_id)
+
+
+def _write(
+    client: MlflowClient, experiment: str, record: Record, key: str, digest: str, figures: Sequence[Path]
+) -> None:
+    summary = record.summary
+    name = f"{record.method} seed {record.seed} ({summary['scale']})"
+    lineage = record.lineage
+    tags = {
+        KEY: key,
+        **{f"pbt.{field}": str(summary[field]) for field in ("domain", "method", "variant", "seed", "scale")},
+        "pbt.commit": str(summary["commit"]),
+        "pbt.best_member": str(lineage.best),
+        "pbt.founders": json.dumps({member: lineage.founder(member) for member in lineage.members}),
+    }
+    parent = client.create_run(experiment, tags=tags, run_name=name).info.run_id
+    params = [Param(path, str(value)[:6000]) for path, value in _flat(summary["settings"])]
+    _log(client, parent, _parent_metrics(record), params)
+    for file in ("summary.json", "lineage.json", "events.parquet"):
+        client.log_artifact(parent, str(record.folder / file))
+    for figure in figures:
+        client.log_artifact(parent, str(figure), "figures")
+    for member in lineage.members:
+        _write_member(client, experiment, record, parent, member, name)
+    client.set_terminated(parent)
+    # Last, so that a run that was cut off is written again.
+    client.set_tag(parent, DIGEST, digest)
+
+
+def _write_member(client: MlflowClient, experiment: str, record: Record, parent: str, member: int, name: str) -> None:
+    clones = [event for event in record.lineage.clones if event["member"] == member]
+    tags = {
+        "mlflow.parentRunId": parent,
+        "pbt.member": str(member),
+        "pbt.method": record.summary["method"],
+        "pbt.founder": str(record.lineage.founder(member)),
+        "pbt.parents": json.dumps([[event["step"], event["parent"]] for event in clones]),
+        "pbt.is_best": str(member == record.lineage.best),
+    }
+    run = client.create_run(experiment, tags=tags, run_name=f"{name}, member {member}").info.run_id
+    own = record.evaluations[record.evaluations["member"] == member]
+    metrics = []
+    for row in own.to_dict("records"):
+        step = int(row.pop("step"))
+        row.pop("member")
+        metrics += [_metric(str(key), value, step) for key, value in row.items() if _is_number(value)]
+    _log(client, run, metrics, [])
+    client.set_terminated(run)
+
+
+def _parent_metrics(record: Record) -> list[Metric]:
+    summary = record.summary
+    metrics = []
+    for reported in (False, True):
+        curve = record.best_so_far(reported).dropna()
+        name = "best_so_far_held_out" if reported else "best_so_far"
+        metrics += [_metric(name, value, int(step)) for step, value in zip(curve.index, curve, strict=True)]
+    for kind in ("final", "best"):
+        for name in ("score", "held_out"):
+            value = (summary[kind] or {}).get(name)
+            if value is not None and _is_number(value):
+                metrics.append(_metric(f"{kind}_{name}", value, 0))
+    for name in ("member_steps", "cloned", "diverged", "failed", "cpu_s", "wall_s"):
+        metrics.append(_metric(name, summary[name], 0))
+    return metrics
+
+
+def _metric(key: str, value: float, step: int) -> Metric:
+    # A fixed time: MLflow would otherwise order equal steps by when they were written.
+    return Metric(key, float(value), 0, step)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+
+
+def _log(client: MlflowClient, run_id: str, metrics: Sequence[Metric], params: Sequence[Param]) -> None:
+    for start in range(0, len(params), 100):
+        client.log_batch(run_id, params=params[start : start + 100])
+    for start in range(0, len(metrics), BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested settings as (dotted path, value) pairs."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _flat(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, json.dumps(value) if isinstance(value, dict | list) else value

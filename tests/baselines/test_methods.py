@@ -1,0 +1,71 @@
+import pytest
+from pydantic import TypeAdapter
+
+from baselines import Annealed, Fixed, RandomSearch, Scheduled
+from pbt_core import PBT, Plan, Serial
+from pbt_core.testing import Hill, check_method
+from reproductions import registry
+from reproductions.methods import EXAMPLES, AnyMethod
+from reproductions.settings import resolve
+
+
+def build(description):
+    return TypeAdapter(AnyMethod).validate_python(description).build()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_kind_of_method_keeps_the_contract(name):
+    """The conformance kit over the table of all methods."""
+    check_method(build(EXAMPLES[name]))
+
+
+@pytest.mark.parametrize("domain", registry.domains())
+def test_every_method_of_every_domain_keeps_the_contract_at_every_scale(domain):
+    """What the sweeps describe can be built, starts within the space, and decides by the rules."""
+    sweep = registry.sweep(domain)
+    for scale in sweep.SCALES:
+        for method in {**sweep.METHODS, **sweep.SCALES[scale].methods}:
+            settings = resolve(domain, method, scale=scale)
+            built = settings.search.build()
+            check_method(built, sweep.SPACE, size=settings.population, rounds=2)
+
+
+def test_random_search_begins_with_the_members_that_pbt_begins_with(tmp_path):
+    """Equal seeds make paired comparisons."""
+    plan = Plan(population=5, steps=10, interval=10, seed=8)
+    runs = [
+        Serial().run(Hill(), m, plan, tmp_path / str(i)).events for i, m in enumerate((PBT(ready=10), RandomSearch()))
+    ]
+    evaluated = [[e for e in events if e["event"] in ("joined", "evaluated")] for events in runs]
+    assert evaluated[0] == evaluated[1]
+
+
+def test_schedules_change_hyperparameters_at_the_evaluations_and_are_events(tmp_path):
+    """Constant, then exponential to a hundredth at the end; the events say what was in force."""
+    values = {"lr": 0.5, "decay": 0.5}
+    method = Scheduled((Annealed(values, hold=20, end=40), Fixed(values)))
+    events = Serial().run(Hill(), method, Plan(population=3, steps=40, interval=10), tmp_path).events
+    lrs = {
+        m: [e["hyperparameters"]["lr"] for e in events if e["event"] == "evaluated" and e["member"] == m]
+        for m in range(3)
+    }
+    assert lrs[0] == pytest.approx([0.5, 0.5, 0.5, 0.05])
+    assert lrs[1] == [0.5] * 4
+    assert lrs[2] == lrs[0]
+    assert sum(e["event"] == "changed" for e in events) == 2
+
+
+def test_linear_and_exponential_decay_meet_at_both_ends():
+    """Half-way the linear one is higher."""
+    linear, exponential = (Annealed({"lr": 1.0}, 10, 110, kind) for kind in ("linear", "exponential"))
+    assert [linear.at(s)["lr"] for s in (0, 10, 110, 500)] == pytest.approx([1, 1, 0.01, 0.01])
+    assert [exponential.at(s)["lr"] for s in (0, 10, 110, 500)] == pytest.approx([1, 1, 0.01, 0.01])
+    assert linear.at(60)["lr"] == pytest.approx(0.505)
+    assert exponential.at(60)["lr"] == pytest.approx(0.1)
+
+
+def test_a_schedule_that_leaves_the_bounds_is_an_error_not_a_clip(tmp_path):
+    """What is reported is what ran."""
+    method = Scheduled((Annealed({"lr": 0.01, "decay": 0.05}, 0, 20),))
+    with pytest.raises(ValueError, match=r"'decay' = .* must be a number in"):
+        Serial().run(Hill(), method, Plan(population=1, steps=30, interval=10), tmp_path)

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from pbt_core import DRIFT_FREE_FACTORS, PBT, Clone, Continue, LogUniform, Member, Perturb, Population, Resample, Space
+
+SPACE = Space({"a": LogUniform(1e-9, 1e9), "b": LogUniform(1e-9, 1e9)})
+
+
+def view(scores, step=10, previous=0):
+    members = {i: Member(i, {"a": float(i + 1), "b": 1.0}, step, previous, score) for i, score in enumerate(scores)}
+    return Population(members, SPACE)
+
+
+def decide(method, member=0, **where):
+    population = view([0.0, 1.0, 2.0, 3.0, 4.0], **where)
+    return method.decide(population[member], population, np.random.default_rng(0))
+
+
+def test_a_member_is_ready_when_it_passed_a_multiple_of_the_interval_after_the_warm_up():
+    """Also when evaluations do not fall on the multiples themselves."""
+    method = PBT(ready=10, warmup=25)
+    steps = [(10, 0), (20, 10), (30, 20), (35, 30), (42, 35)]
+    assert [method.is_ready(Member(0, {}, step, previous)) for step, previous in steps] == [
+        False,
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_only_a_replaced_member_explores():
+    """The best member goes on unchanged; the worst takes over weights and perturbed hyperparameters of the best."""
+    method = PBT(ready=10, explore=Perturb((2.0,)))
+    assert decide(method, member=4) == Continue()
+    assert decide(method, member=0) == Clone(4, {"a": 10.0, "b": 2.0}, weights=True)
+
+
+def test_what_is_copied_is_a_switch_of_its_own():
+    """Weights without hyperparameters keep one's own values, hyperparameters without weights keep one's own weights."""
+    weights = PBT(ready=10, copy_hyperparameters=False, explore=None)
+    assert decide(weights) == Clone(4, {"a": 1.0, "b": 1.0}, weights=True)
+    hyperparameters = PBT(ready=10, copy_weights=False, explore=None)
+    assert decide(hyperparameters) == Clone(4, {"a": 5.0, "b": 1.0}, weights=False)
+    with pytest.raises(ValueError, match="must copy weights, hyperparameters or both"):
+        PBT(ready=10, copy_weights=False, copy_hyperparameters=False)
+
+
+def test_without_an_exploiter_every_ready_member_explores_in_place():
+    """The toy's "explore only"."""
+    assert decide(PBT(ready=10, exploit=None, explore=Perturb((2.0,))), member=4) == Continue({"a": 10.0, "b": 2.0})
+
+
+def test_two_children_of_one_parent_differ():
+    """Explore is drawn for the child, not for the parent."""
+    population = view([0.0, 0.1, 2.0, 3.0, 4.0] * 2)
+    children = [
+        PBT(ready=10, explore=Resample(1.0)).decide(population[m], population, np.random.default_rng(m)) for m in (0, 5)
+    ]
+    assert children[0].hyperparameters != children[1].hyperparameters
+
+
+def test_the_papers_factors_drift_downwards_and_the_other_pair_does_not():
+    """E[log factor] is log(0.96) / 2 for 1.2 and 0.8, and 0 for 1.2 and 1 / 1.2."""
+    rng = np.random.default_rng(0)
+    for factors, drift in (((1.2, 0.8), np.log(0.96) / 2), (DRIFT_FREE_FACTORS, 0.0)):
+        logs = [np.log(Perturb(factors)({"a": 1.0, "b": 1.0}, SPACE, rng)["a"]) for _ in range(20_000)]
+        assert np.mean(logs) == pytest.approx(drift, abs=4 * np.std(logs) / np.sqrt(20_000))
+
+
+def test_hyperparameters_are_perturbed_independently():
+    """All four combinations of factors come up."""
+    rng = np.random.default_rng(0)
+    found = {tuple(Perturb((2.0, 0.5))({"a": 1.0, "b": 1.0}, SPACE, rng).values()) for _ in range(100)}
+    assert found == {(2.0, 2.0), (2.0, 0.5), (0.5, 2.0), (0.5, 0.5)}
+
+
+def test_resampling_touches_the_given_share_of_hyperparameters():
+    """With probability 0.25 each, independently."""
+    rng = np.random.default_rng(0)
+    changed = [Resample(0.25)({"a": 1.0, "b": 1.0}, SPACE, rng)["a"] != 1.0 for _ in range(4000)]
+    assert np.mean(changed) == pytest.approx(0.25, abs=0.03)

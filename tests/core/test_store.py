@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from pbt_core import Checkpoint, CheckpointError
+from pbt_core.store import Store
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def example():
+    rng = np.random.default_rng(0)
+    tensors = {
+        "weights": rng.normal(size=(3, 4)).astype(np.float32),
+        "transposed": np.asfortranarray(rng.normal(size=(5, 2))),
+        "count": np.array(7),
+        "empty": np.zeros((0, 2)),
+    }
+    return Checkpoint(tensors, {"name": "ä", "values": [1, 2.5, None, {"x": True}]})
+
+
+def test_a_checkpoint_comes_back_exactly(store):
+    """Types, shapes (also 0-d and empty), memory order and the JSON part survive."""
+    saved = example()
+    loaded = store.load(store.save(3, 100, saved, {"why": "test"}))
+    assert loaded.json == saved.json
+    assert loaded.tensors.keys() == saved.tensors.keys()
+    for name, array in saved.tensors.items():
+        np.testing.assert_array_equal(loaded.tensors[name], array, strict=True)
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "swap", "remove"])
+def test_a_torn_or_altered_file_is_named_and_never_loaded(store, damage):
+    """A flipped byte, a lost end, another checkpoint's content under this name, or no file at all."""
+    reference = store.save(0, 10, example(), {})
+    other = store.save(0, 20, Checkpoint({"weights": np.zeros(3)}), {})
+    path = store.directory / reference.filename
+    data = bytearray(path.read_bytes())
+    if damage == "flip":
+        data[-5] ^= 1
+        path.write_bytes(data)
+    elif damage == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif damage == "swap":
+        path.write_bytes((store.directory / other.filename).read_bytes())
+    else:
+        path.unlink()
+    with pytest.raises(CheckpointError, match=reference.filename):
+        store.load(reference)
+
+
+def test_notes_find_finished_work_and_skip_damaged_files(store):
+    """A resumed run looks for what a killed one had finished."""
+    reference = store.save(0, 10, example(), {"work": 1})
+    damaged = store.save(0, 10, Checkpoint({"x": np.ones(2)}), {"work": 2})
+    (store.directory / damaged.filename).write_bytes(b"torn")
+    assert store.notes(0, 10) == [(reference, {"work": 1})]
+    assert store.notes(1, 10) == []
+
+
+def test_keep_removes_everything_else(store):
+    """Leftovers of killed writers too."""
+    kept, other = store.save(0, 10, example(), {}), store.save(1, 10, example(), {})
+    (store.directory / "x.1234.tmp").write_bytes(b"torn")
+    store.keep([kept])
+    assert [path.name for path in store.directory.iterdir()] == [kept.filename]
+    assert other.filename != kept.filename

@@ -1,0 +1,37 @@
+"""Tasks that misbehave, in a module of their own so that workers can import them."""
+
+import math
+import os
+import time
+from dataclasses import dataclass
+
+from pbt_core import Score
+from pbt_core.testing import Hill
+
+
+@dataclass(frozen=True)
+class Faulty(Hill):
+    """Members whose learning rate is above ``limit`` do ``what``: raise, diverge, hang, die.
+
+    With ``flag``, only while that file does not exist: as a bug that is mended between two starts.
+    """
+
+    what: str = "raise"
+    limit: float = 0.1
+    flag: str | None = None
+
+    def step(self, state, hyperparameters, steps, seed):
+        if hyperparameters["lr"] > self.limit and not (self.flag and os.path.exists(self.flag)):
+            if self.what == "raise":
+                raise ArithmeticError(f"lr is {hyperparameters['lr']:.3f}")
+            if self.what == "hang":
+                time.sleep(600)
+            if self.what == "die":
+                os._exit(7)
+            if self.what == "diverge":
+                state["x"] = state["x"] * math.nan
+        return super().step(state, hyperparameters, steps, seed)
+
+    def evaluate(self, state, seed):
+        score = super().evaluate(state, seed)
+        return Score(score.value, held_out=score.held_out, metrics=score.metrics)

@@ -1,0 +1,15 @@
+"""A task slow enough to be killed in the middle."""
+
+import time
+from dataclasses import dataclass
+
+from pbt_core.testing import Hill
+
+
+@dataclass(frozen=True)
+class Slow(Hill):
+    pause: float = 0.03
+
+    def step(self, state, hyperparameters, steps, seed):
+        time.sleep(self.pause)
+        return super().step(state, hyperparameters, steps, seed)

@@ -1,0 +1,127 @@
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from oracle import run as oracle
+from pbt_core import PBT, BinaryTournament, Plan, Processes, Serial, Truncation, WelchTTest
+from pbt_core.events import RecordError
+from pbt_core.ledger import Ledger
+from pbt_core.testing import Hill, check_engine
+
+METHODS = {
+    "truncation": PBT(ready=20),
+    "t-test": PBT(ready=10, exploit=WelchTTest()),
+    "tournament": PBT(ready=30, exploit=BinaryTournament(), warmup=40),
+    "weights only": PBT(ready=10, copy_hyperparameters=False, explore=None),
+    "hyperparameters only": PBT(ready=10, copy_weights=False, exploit=Truncation(0.5)),
+}
+
+
+@pytest.mark.parametrize("engine", [Serial(), Processes(workers=1), Processes(workers=3)], ids=repr)
+def test_the_engine_keeps_the_contract(engine):
+    """The conformance kit: the serial engine's record, resumption, asynchronous mode."""
+    check_engine(engine)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_serial_engine_does_what_a_plain_loop_does(name, tmp_path):
+    """Oracle: Algorithm 1 written as a loop over members, without any of the machinery."""
+    plan = Plan(population=7, steps=95, interval=10, seed=5)
+    evaluations, clones = oracle(Hill(), METHODS[name], plan)
+    events = Serial().run(Hill(), METHODS[name], plan, tmp_path).events
+    found = [(e["step"], e["member"], e["score"], e["hyperparameters"]) for e in events if e["event"] == "evaluated"]
+    assert found == evaluations
+    assert [(e["step"], e["member"], e["parent"]) for e in events if e["event"] == "cloned"] == clones
+    assert len(clones) > 3
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_records_and_weights_are_the_same_bytes_for_any_number_of_workers(workers, tmp_path):
+    """Not only the scores: the events hold the checksums of all weights, and the files are equal."""
+    plan = Plan(population=5, steps=60, interval=10, seed=1)
+    for name, engine in (("serial", Serial()), ("processes", Processes(workers=workers))):
+        engine.run(Hill(), PBT(ready=20), plan, tmp_path / name).export(tmp_path / name)
+    for file in ("events.jsonl", "events.parquet", "lineage.json"):
+        assert (tmp_path / "serial" / file).read_bytes() == (tmp_path / "processes" / file).read_bytes()
+    names = [sorted(p.name for p in (tmp_path / e / "checkpoints").iterdir()) for e in ("serial", "processes")]
+    assert names[0] == names[1]
+
+
+def test_members_share_fewer_workers_fairly(tmp_path):
+    """Asynchronous, ten members on two workers: nobody is ever more than two intervals ahead of anybody."""
+    plan = Plan(population=10, steps=200, interval=10, synchronous=False)
+    steps = dict.fromkeys(range(10), 0)
+    for event in Processes(workers=2).run(Hill(), PBT(ready=20), plan, tmp_path).events:
+        if event["event"] == "evaluated":
+            steps[event["member"]] = event["step"]
+            assert max(steps.values()) - min(steps.values()) <= 20
+
+
+def test_a_clone_in_asynchronous_mode_is_published_with_its_parents_score(tmp_path):
+    """Algorithm 1 evaluates a replaced member again before it publishes: same weights, same score."""
+    plan = Plan(population=6, steps=100, interval=10, synchronous=False)
+    ledger, clones = Ledger(), 0
+    for event in Serial().run(Hill(), PBT(ready=20), plan, tmp_path).events:
+        if event["event"] == "cloned":
+            parent = ledger.seats[event["parent"]].member
+            ledger.apply(event)
+            assert ledger.seats[event["member"]].member.score == parent.score
+            clones += 1
+        else:
+            ledger.apply(event)
+    assert clones > 3
+
+
+def test_a_directory_with_another_run_is_refused_and_left_alone(tmp_path):
+    """The message names what differs."""
+    Serial().run(Hill(), PBT(ready=20), Plan(population=3, steps=20, interval=10), tmp_path)
+    before = (tmp_path / "events.jsonl").read_bytes()
+    with pytest.raises(RecordError, match="seed was 0 and is 1"):
+        Serial().run(Hill(), PBT(ready=20), Plan(population=3, steps=20, interval=10, seed=1), tmp_path)
+    assert (tmp_path / "events.jsonl").read_bytes() == before
+
+
+def test_a_task_that_cannot_be_sent_to_workers_is_refused_before_any_work(tmp_path):
+    """One clear line instead of a traceback from the depths of multiprocessing."""
+
+    class Local(Hill):
+        pass
+
+    with pytest.raises(ValueError, match="cannot be sent to workers"):
+        Processes().run(Local(), PBT(ready=20), Plan(population=2, steps=20, interval=10), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_task_defined_in_a_script_beside_another_module_runs_in_processes(tmp_path):
+    """Workers find what the script finds, also on Pythons that do not pass sys.path to the fork server."""
+    (tmp_path / "beside.py").write_text("from pbt_core.testing import Hill\nclass Mine(Hill): pass\n")
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            from pathlib import Path
+            from beside import Mine
+            from pbt_core import PBT, Plan, Processes
+            if __name__ == "__main__":
+                plan = Plan(population=3, steps=20, interval=10)
+                print(Processes(workers=2).run(Mine(), PBT(ready=10), plan, Path(__file__).parent / "run").best)
+            """
+        )
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, cwd="/")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() in {"0", "1", "2"}
+
+
+def test_a_golden_population_of_twenty_is_unchanged():
+    """A committed transcript: whoever changes it changes every result, and has to say so."""
+    path = Path(__file__).parent.parent / "golden" / "hill20.json"
+    plan = Plan(population=20, steps=100, interval=10, seed=2017)
+    evaluations, clones = oracle(Hill(), PBT(ready=20), plan)
+    golden = json.loads(path.read_text())
+    assert clones == [tuple(clone) for clone in golden["clones"]]
+    assert [e[2] for e in evaluations[-20:]] == pytest.approx(golden["final_scores"], rel=1e-9)

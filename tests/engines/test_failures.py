@@ -1,0 +1,98 @@
+import dataclasses
+
+import pytest
+
+from baselines import RandomSearch
+from faulty import Faulty
+from pbt_core import PBT, Perturb, Plan, Processes, RunError, Serial, WelchTTest
+from pbt_core.ledger import Ledger
+
+# Copies do not explore upwards, so that a replaced member stays below the limit.
+METHOD = PBT(ready=10, explore=Perturb((0.8,)))
+PLAN = Plan(population=6, steps=60, interval=10, seed=1)
+
+
+def evaluations(events):
+    return sorted((e["step"], e["member"], e["score"], e["checkpoint"]) for e in events if e["event"] == "evaluated")
+
+
+def bad_members(events, limit=0.1):
+    return [e["member"] for e in events if e["event"] == "joined" and e["hyperparameters"]["lr"] > limit]
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+@pytest.mark.parametrize(
+    ("what", "engine", "kind"),
+    [
+        ("raise", Serial(), "raised"),
+        ("raise", Processes(workers=2), "raised"),
+        ("hang", Processes(workers=2, timeout=0.5), "hung"),
+        ("die", Processes(workers=2), "crashed"),
+    ],
+)
+def test_a_member_that_fails_is_a_named_event_and_is_replaced(what, engine, kind, synchronous, tmp_path):
+    """The population keeps its size: each failed member takes a healthy one's weights and trains to the end."""
+    plan = dataclasses.replace(PLAN, synchronous=synchronous)
+    run = engine.run(Faulty(what=what), METHOD, plan, tmp_path)
+    failed = [e for e in run.events if e["event"] == "failed"]
+    bad = bad_members(run.events)
+    assert bad
+    assert {e["member"] for e in failed} == set(bad)
+    assert {e["kind"] for e in failed} == {kind}
+    for member in bad:
+        own = [e["event"] for e in run.events if e.get("member") == member and e["event"] != "joined"]
+        assert own[:2] == ["failed", "cloned"]
+    assert all(seat.member.step == 60 and seat.member.healthy for seat in Ledger(run.events).seats.values())
+
+
+def test_a_raised_error_is_recorded_with_the_traceback_of_the_task(tmp_path):
+    """The same in a worker as in the serial engine, so that records stay equal."""
+    runs = {name: e.run(Faulty(), METHOD, PLAN, tmp_path / name) for name, e in ENGINES.items()}
+    failed = next(e for e in runs["serial"].events if e["event"] == "failed")
+    assert failed["error"].startswith("ArithmeticError: lr is 0.")
+    assert "faulty.py" in failed["traceback"]
+    assert runs["serial"].events == runs["processes"].events
+
+
+ENGINES = {"serial": Serial(), "processes": Processes(workers=2)}
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=list(ENGINES))
+def test_a_method_that_cannot_replace_a_failed_member_ends_the_run_and_a_new_start_tries_again(engine, tmp_path):
+    """Random search has nobody to copy from. Once the bug is mended the same command finishes the run."""
+    task = Faulty(flag=str(tmp_path / "mended"))
+    for _ in range(2):
+        with pytest.raises(RunError, match=r"member \d failed .* RandomSearch cannot replace it: ArithmeticError"):
+            engine.run(task, RandomSearch(), PLAN, tmp_path / "run")
+    (tmp_path / "mended").touch()
+    run = engine.run(task, RandomSearch(), PLAN, tmp_path / "run")
+    assert run.events[-1]["event"] == "finished"
+    assert all(seat.member.step == 60 for seat in Ledger(run.events).seats.values())
+    unbroken = engine.run(task, RandomSearch(), PLAN, tmp_path / "unbroken")
+    assert evaluations(run.events) == evaluations(unbroken.events)
+
+
+@pytest.mark.parametrize("exploit", [METHOD.exploit, WelchTTest()], ids=["truncation", "t-test"])
+def test_a_diverged_member_is_named_never_a_parent_and_replaced(exploit, tmp_path):
+    """NaN ranks last wherever it comes from."""
+    method = dataclasses.replace(METHOD, exploit=exploit)
+    run = Serial().run(Faulty(what="diverge"), method, PLAN, tmp_path)
+    diverged = [e for e in run.events if e["event"] == "diverged"]
+    assert {e["member"] for e in diverged} == set(bad_members(run.events))
+    unhealthy = {(e["member"], e["step"]) for e in diverged}
+    assert not any(
+        (e["source"]["member"], e["source"]["step"]) in unhealthy for e in run.events if e["event"] == "cloned"
+    )
+    assert Ledger(run.events).seats[run.best].member.healthy
+
+
+def test_when_everybody_fails_the_run_ends_with_a_clear_error(tmp_path):
+    """There is nobody to copy from, whatever the method."""
+    with pytest.raises(RunError, match="PBT cannot replace it"):
+        Processes(workers=2).run(Faulty(limit=0.0), METHOD, PLAN, tmp_path)
+
+
+def test_the_time_that_imports_take_is_not_counted_as_hanging(tmp_path):
+    """A limit below the start-up time of a worker does not hurt members that are quick."""
+    run = Processes(workers=1, timeout=0.2).run(Faulty(limit=2.0), METHOD, PLAN, tmp_path)
+    assert not [e for e in run.events if e["event"] == "failed"]

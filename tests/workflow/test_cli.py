@@ -1,0 +1,138 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pbt_core.events import read
+from reproductions.cli import main
+from reproductions.run import execute
+from reproductions.settings import ConfigError, resolve
+
+RUN = ["run", "toy", "pbt", "--quiet", "--out"]
+
+
+def refused(capsys, tmp_path, *arguments):
+    """The one line of a refused request; nothing may have been written."""
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as info:
+        sys.exit(main([*arguments, "--out", str(out)]))
+    assert info.value.code == 2
+    assert not out.exists()
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "nowhere", "pbt"], ["domain", "'nowhere'", "gan", "toy"]),
+        (["run", "toy", "magic"], ["method", "'magic'", "exploit_only"]),
+        (["run", "toy", "pbt", "--scale", "huge"], ["--scale", "huge", "laptop"]),
+        (["run", "toy", "pbt", "--seed", "x"], ["--seed", "'x'"]),
+        (["run", "toy", "pbt", "--seed", "-1"], ["seed", "-1", "greater than or equal to 0"]),
+        (["run", "toy", "pbt", "--workers", "0"], ["workers", "0", "greater than or equal to 1"]),
+        (["run", "toy", "pbt", "--variant", "a/b"], ["variant", "a/b"]),
+        (["run", "toy", "pbt", "--set", "populatoin=3"], ["populatoin", "no such key"]),
+        (["run", "toy", "pbt", "--set", "population=three"], ["population", "'three'", "integer"]),
+        (["run", "toy", "pbt", "--set", "population"], ["population", "KEY=VALUE"]),
+        (["run", "toy", "pbt", "--set", "search.exploit.fraction=0.9"], ["search", "fraction", "no such key"]),
+        (["run", "gan", "pbt", "--set", "search.exploit.fraction=0.9"], ["fraction", "0.9", "0.5"]),
+        (["run", "toy", "pbt", "--set", "search.ready=0"], ["ready", "0", "greater than or equal to 1"]),
+        (["run", "gan", "pbt", "--set", "search.ready=1"], ["search.ready = 1", "interval = 150"]),
+        (["run", "toy", "pbt", "--set", "interval=500"], ["interval = 500", "steps = 200"]),
+        (["run", "toy", "pbt", "--set", "task.lrr=1"], ["task.lrr", "no such key", "origin"]),
+        (["run", "toy", "pbt", "--set", "task.lr=fast"], ["task.lr", "'fast'", "number"]),
+        (["run", "toy", "grid", "--set", "search.schedules.0.values.h0=7"], ["'h0' = 7", "[0.0, 2.0]"]),
+        (["run", "gan", "hand_tuned", "--set", "search.schedules.1.final=1e-6"], ["lr_d", "must be a number in"]),
+        (["run", "toy", "replay"], ["lineage", "is required"]),
+        (["run", "toy", "replay", "--lineage", "/nowhere.json"], ["/nowhere.json", "no schedule"]),
+        (["table", "toy", "nowhere"], ["nowhere", "no finished run"]),
+    ],
+)
+def test_a_wrong_request_is_one_clear_line_and_exit_code_2_before_any_work(arguments, words, capsys, tmp_path):
+    """The line names the key, the value and the rule."""
+    line = refused(capsys, tmp_path, *arguments)
+    for word in words:
+        assert word in line
+
+
+def test_a_run_leaves_its_record_its_lineage_and_its_summary(tmp_path, capsys):
+    """And says where; the summary holds settings and provenance."""
+    assert main([*RUN, str(tmp_path / "run")]) == 0
+    assert str(tmp_path / "run") in capsys.readouterr().out
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["finished"]
+    assert summary["member_steps"] == summary["budget_steps"] == 400
+    assert summary["final"]["score"] > 1.0
+    assert {"commit", "sources", "versions", "wall_s", "cpu_s", "settings"} <= summary.keys()
+    events = read(tmp_path / "run" / "events.parquet")
+    assert events == read(tmp_path / "run" / "state" / "events.jsonl")
+
+
+def test_the_same_command_again_changes_nothing(tmp_path):
+    """A finished run is finished."""
+    for _ in range(2):
+        assert main([*RUN, str(tmp_path)]) == 0
+    first = (tmp_path / "events.parquet").read_bytes()
+    assert main([*RUN, str(tmp_path)]) == 0
+    assert (tmp_path / "events.parquet").read_bytes() == first
+
+
+@pytest.mark.parametrize("change", [["--seed", "1"], ["--set", "task.lr=0.02"], ["--set", "steps=100"]])
+def test_a_folder_with_another_run_is_refused_with_the_key_that_differs(change, tmp_path, capsys):
+    """Also where only the task's settings differ, of which the core knows nothing."""
+    assert main([*RUN, str(tmp_path)]) == 0
+    before = (tmp_path / "events.parquet").read_bytes()
+    assert main([*RUN, str(tmp_path), *change]) == 2
+    assert "holds another run" in capsys.readouterr().err
+    assert (tmp_path / "events.parquet").read_bytes() == before
+
+
+def test_workers_and_engine_may_change_between_a_run_and_its_resumption(tmp_path):
+    """They do not belong to what is asked for."""
+    assert main([*RUN, str(tmp_path), "--sync"]) == 0
+    assert main([*RUN, str(tmp_path), "--sync", "--engine", "processes", "--workers", "2"]) == 0
+
+
+def test_edited_sources_make_a_run_begin_anew_and_keep_the_old_state(tmp_path, monkeypatch, capsys):
+    """What ran is what the summary says: the record of other sources is put aside, not continued."""
+    settings = resolve("toy", "pbt")
+    execute(settings, tmp_path)
+    monkeypatch.setattr("reproductions.run.sources_digest", lambda domain: "0123456789abcdef")
+    execute(settings, tmp_path)
+    assert len(list(tmp_path.glob("state-*"))) == 1
+    assert "sources have changed" in capsys.readouterr().err
+
+
+def test_the_engines_agree_through_the_command_line(tmp_path):
+    """Serial and processes, byte for byte, as the README says."""
+    for engine in ("serial", "processes"):
+        assert main([*RUN, str(tmp_path / engine), "--sync", "--engine", engine, "--set", "population=3"]) == 0
+    files = [(tmp_path / engine / "events.parquet").read_bytes() for engine in ("serial", "processes")]
+    assert files[0] == files[1]
+
+
+def test_help_of_every_command_is_printed(capsys):
+    """Help never needs torch, mlflow or a domain's extras."""
+    for command in ([], ["run"], ["list"], ["table"], ["figure"], ["track"], ["ui"]):
+        with pytest.raises(SystemExit) as info:
+            main([*command, "--help"])
+        assert info.value.code == 0
+        assert "usage" in capsys.readouterr().out
+
+
+def test_a_domain_whose_extra_is_missing_is_refused_with_the_remedy(monkeypatch):
+    """One line that says what to install."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"needs the module 'torch': pip install 'pbt-suite\[gan\]'"):
+        resolve("gan", "pbt").build_task()
+
+
+def test_the_command_line_loads_no_heavy_library_before_it_must():
+    """Listing the domains takes a moment, not seconds."""
+    code = "import sys; from reproductions.cli import main; main(['list']); print(sorted({'torch', 'mlflow', 'pandas'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip().endswith("[]")

@@ -1,0 +1,24 @@
+"""One run: resumable, since its state is not declared and so survives a failure."""
+
+
+def overrides(wildcards):
+    settings = config["variants"].get(wildcards.variant, {}) if wildcards.variant != "default" else {}
+    return " ".join(f"--set '{key}={value}'" for key, value in settings.items())
+
+
+rule run:
+    output:
+        "results/{scale}/runs/{domain}/{method}/{variant}/seed-{seed}/events.parquet",
+        "results/{scale}/runs/{domain}/{method}/{variant}/seed-{seed}/lineage.json",
+        summary="results/{scale}/runs/{domain}/{method}/{variant}/seed-{seed}/summary.json",
+    params:
+        folder=subpath(output.summary, parent=True),
+        overrides=overrides,
+        # An edited source that can change a run makes it run again.
+        sources=lambda wildcards: sources_digest(wildcards.domain),
+    threads: lambda wildcards: config["threads"].get(wildcards.domain, 1)
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m reproductions run {wildcards.domain} {wildcards.method} --variant {wildcards.variant}"
+        " --seed {wildcards.seed} --scale {wildcards.scale} --workers {threads} --out {params.folder} {params.overrides}"
