@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	@$(WITH) snakemake demo --quiet rules
-	@$(BIN)/python -m reproductions shown laptop-demo
+	@$(BIN)/python -m reproductions show laptop-demo
 
 test: $(STAMP)
 	@$(MAKE) --no-print-directory lint

@@ -98,6 +98,7 @@ def evaluation_cost(root: Path, width: int, repeats: int = 10) -> str:
 
 
 def main() -> None:
+    """Print the cost of an evaluation, then the table, a line as soon as its run is done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data"), help="where the data set is or is fetched to")
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))

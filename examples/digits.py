@@ -8,7 +8,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from pbt_core import PBT, Checkpoint, LogUniform, Perturb, Plan, Processes, Score, Space, Stream, Truncation, Uniform
+from pbt_core import PBT, Checkpoint, LogUniform, Perturb, Plan, Processes, Score, Space, Stream, Truncation
 from pbt_core.torch import pack, seeded, unpack
 
 digits = load_digits()
@@ -20,16 +20,16 @@ TRAIN, SELECT, REPORT = slice(0, 1000), slice(1000, 1400), slice(1400, None)
 @dataclass(frozen=True)
 class Digits:
     hidden: int = 64
-    space = Space({"lr": LogUniform(1e-4, 1.0), "momentum": Uniform(0.0, 0.99)})
+    space = Space({"lr": LogUniform(1e-5, 1e-1), "weight_decay": LogUniform(1e-5, 1.0)})
 
     def init(self, seed, hyperparameters):
         with seeded(seed):  # torch's own initialisation, from this member's stream
             model = nn.Sequential(nn.Linear(64, self.hidden), nn.ReLU(), nn.Linear(self.hidden, 10))
-        return model, torch.optim.SGD(model.parameters(), lr=1.0)
+        return model, torch.optim.AdamW(model.parameters())
 
     def step(self, state, hyperparameters, steps, seed):
         model, optimizer = state
-        optimizer.param_groups[0].update(hyperparameters)  # lr and momentum rule over what a checkpoint brought along
+        optimizer.param_groups[0].update(hyperparameters)  # they rule over what a checkpoint brought along
         batches = torch.from_numpy(seed.generator().integers(0, 1000, (steps, 64)))
         for batch in batches:
             optimizer.zero_grad()

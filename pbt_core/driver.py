@@ -7,7 +7,6 @@ and is rebuilt from the record when a run resumes.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import re
 import time
@@ -16,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pbt_core.events import FORMAT, Event, EventLog, RecordError
+from pbt_core.events import FORMAT, Event, EventLog, RecordError, dump
 from pbt_core.ledger import Ledger, Seat
 from pbt_core.method import Clone, Continue, Decision, Method, Restart, Stop
 from pbt_core.plan import Plan
 from pbt_core.population import Member, Population
 from pbt_core.seeds import Stream
 from pbt_core.space import Space
-from pbt_core.store import Store
+from pbt_core.store import Reference, Store
 from pbt_core.work import Done, Failed, Work, score_from_json, score_to_json
 
 Observer = Callable[[Event], None]
@@ -49,9 +48,12 @@ class Driver:
         self._observer = observer
         self._log = EventLog(directory / "events.jsonl")
         self._timing = (directory / "timing.jsonl").open("a")
+        self._flushed = 0.0
         self.note(session="begins")
         self._arrived: dict[int, Done | Failed] = {}
         self._in_flight: set[int] = set()
+        # Checkpoints that nobody needs any more, by the member whose next one may take the file.
+        self._spare: dict[int, Reference] = {}
         self.ledger = Ledger()
         # Members whose next interval may have been finished by a killed run without being recorded.
         self._unsure: set[int] = set()
@@ -108,8 +110,11 @@ class Driver:
 
     def note(self, **entry: Any) -> None:
         """Write a line about time or place (durations, lost workers) beside the record."""
-        self._timing.write(json.dumps({"at": round(time.time(), 3), **entry}) + "\n")
-        self._timing.flush()
+        now = time.time()
+        self._timing.write(dump({"at": round(now, 3), **entry}) + "\n")
+        if now - self._flushed > 1:  # nothing depends on these lines: a kill may cost those of the last second
+            self._timing.flush()
+            self._flushed = now
 
     # -- decisions ---------------------------------------------------------------------------------------------------
 
@@ -123,7 +128,7 @@ class Driver:
         seat = self.ledger.seats[member]
         start = seat.member.step
         stop = min(start + self.plan.interval, self.plan.steps)
-        return Work(member, start, stop, seat.member.hyperparameters, seat.source)
+        return Work(member, start, stop, seat.member.hyperparameters, seat.source, self._spare.pop(member, None))
 
     def _next_in_round(self, prefer: Callable[[int], bool]) -> int | None:
         """Synchronous mode: once all have ended their interval, decide for all of them on the same view."""
@@ -244,8 +249,12 @@ class Driver:
         seat = self.ledger.seats[work.member]
         self._append(evaluated, *diverged)
         self.note(member=work.member, step=work.stop, steps=work.stop - work.start, **outcome.timing)
-        for reference in {seat.latest, seat.source} - self.ledger.references():
-            if reference is not None:
+        for reference in {seat.latest, seat.source}:
+            if reference is None or self.ledger.holds(reference):
+                continue
+            if work.member not in self._spare:
+                self._spare[work.member] = reference
+            else:
                 self.store.remove(reference)
 
     def _append(self, *events: Event) -> None:

@@ -34,6 +34,7 @@ import pyarrow.parquet as pq
 
 Event = dict[str, Any]
 FORMAT = 1
+_STRICT = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 class RecordError(RuntimeError):
@@ -49,6 +50,14 @@ def encode(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [encode(item) for item in value]
     return value
+
+
+def dump(value: Any) -> str:
+    """Strict JSON in one line; the way through ``encode`` is only taken where a number is not finite."""
+    try:
+        return _STRICT.encode(value)
+    except ValueError:
+        return _STRICT.encode(encode(value))
 
 
 _NUMERIC = ("score", "held_out")
@@ -86,8 +95,7 @@ class EventLog:
 
     def append(self, *events: Event) -> None:
         """Write events in one call, each a line, and hand them to the operating system before returning."""
-        lines = (json.dumps(encode(event), allow_nan=False, separators=(",", ":")) + "\n" for event in events)
-        self._file.write("".join(lines).encode())
+        self._file.write("".join(f"{dump(event)}\n" for event in events).encode())
         self._file.flush()
         self.events.extend(events)
 

@@ -73,6 +73,10 @@ class Ledger:
         healthy = [seat.member for seat in self.seats.values() if seat.member.healthy]
         return max(healthy, key=lambda member: (member.score, -member.id), default=None)
 
+    def holds(self, reference: Reference) -> bool:
+        """Whether somebody may still read this checkpoint."""
+        return any(reference in (seat.latest, seat.source) for seat in self.seats.values())
+
     def references(self) -> set[Reference]:
         """Every checkpoint that somebody may still read."""
         held = {seat.latest for seat in self.seats.values()} | {seat.source for seat in self.seats.values()}

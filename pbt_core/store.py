@@ -1,12 +1,13 @@
-"""Checkpoints on disk: one safetensors file each, checksummed, written under a temporary name and renamed.
+"""Checkpoints on disk: one safetensors file each, written under another name and renamed, its checksum in its name.
 
 The JSON part of a checkpoint and a note about its making live in the file's metadata, so that one rename publishes
-everything at once. The file's name carries the first digits of the checksum: two writers can never overwrite each
-other's content, and a reference to a checkpoint says exactly which bytes are meant.
+everything at once. Since the name carries the checksum of the whole file, two writers can never overwrite each other's
+content, and a reference to a checkpoint says exactly which bytes are meant.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,8 +18,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from pbt_core.events import dump
+
+#: Hexadecimal digits of SHA-256 that are kept: 128 bits.
+DIGITS = 32
 
 
 class CheckpointError(RuntimeError):
@@ -35,7 +41,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Reference:
-    """Which checkpoint is meant: whose, after how many of its steps, and the checksum of its content."""
+    """Which checkpoint is meant: whose, after how many of its steps, and the checksum of its file."""
 
     member: int
     step: int
@@ -43,17 +49,20 @@ class Reference:
 
     @property
     def filename(self) -> str:
-        return f"m{self.member:05d}-s{self.step:010d}-{self.digest[:16]}.safetensors"
+        return f"m{self.member:05d}-s{self.step:010d}-{self.digest}.safetensors"
+
+
+def serialise(checkpoint: Checkpoint, note: Mapping[str, Any]) -> bytes:
+    """The bytes of a checkpoint's file: equal checkpoints and notes give equal bytes."""
+    # safetensors ignores strides, hence order="C"; np.asarray keeps 0-d arrays 0-d. The metadata are a single entry,
+    # since safetensors writes several in no particular order.
+    tensors = {name: np.asarray(array, order="C") for name, array in checkpoint.tensors.items()}
+    return save(tensors, {"pbt": dump([checkpoint.json, note])})
 
 
 def digest(checkpoint: Checkpoint) -> str:
-    """SHA-256 over names, types, shapes and bytes of the arrays and over the JSON part."""
-    sha = hashlib.sha256(json.dumps(checkpoint.json, sort_keys=True).encode())
-    for name in sorted(checkpoint.tensors):
-        array = checkpoint.tensors[name]
-        sha.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
-        sha.update(np.ascontiguousarray(array).data)
-    return sha.hexdigest()
+    """The checksum of a state alone: equal for equal states, whoever made them."""
+    return hashlib.sha256(serialise(checkpoint, {})).hexdigest()[:DIGITS]
 
 
 class Store:
@@ -61,50 +70,54 @@ class Store:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._folder = str(directory)
         directory.mkdir(parents=True, exist_ok=True)
 
-    def save(self, member: int, step: int, checkpoint: Checkpoint, note: Mapping[str, Any]) -> Reference:
-        """Write a checkpoint and its note; returns the reference to load it by."""
-        reference = Reference(member, step, digest(checkpoint))
-        # Only the copy order="C" makes is written, since safetensors ignores strides; np.asarray keeps 0-d arrays 0-d.
-        tensors = {name: np.asarray(array, order="C") for name, array in checkpoint.tensors.items()}
-        metadata = {
-            "json": json.dumps(checkpoint.json, sort_keys=True),
-            "note": json.dumps(note, sort_keys=True),
-            "sha256": reference.digest,
-        }
-        path = self.directory / reference.filename
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_bytes(save(tensors, metadata))
-        os.replace(temporary, path)
+    def save(
+        self,
+        member: int,
+        step: int,
+        checkpoint: Checkpoint,
+        note: Mapping[str, Any],
+        recycle: Reference | None = None,
+    ) -> Reference:
+        """Write a checkpoint and its note; returns the reference to load it by.
+
+        ``recycle`` names a checkpoint that nobody needs any more: its file is written over and renamed, which costs a
+        fraction of making a file and removing another.
+        """
+        content = serialise(checkpoint, note)
+        reference = Reference(member, step, hashlib.sha256(content).hexdigest()[:DIGITS])
+        # Plain calls instead of pathlib: this happens after every interval of every member.
+        path = f"{self._folder}/{reference.filename}"
+        other = f"{self._folder}/{recycle.filename}" if recycle else f"{path}.{os.getpid()}.tmp"
+        with os.fdopen(os.open(other, os.O_WRONLY | os.O_CREAT, 0o666), "wb") as file:
+            file.write(content)
+            file.truncate()
+        os.replace(other, path)
         return reference
 
     def load(self, reference: Reference) -> Checkpoint:
         """Read a checkpoint back; CheckpointError, naming the file, if its bytes are not those that were referred to."""
         path = self.directory / reference.filename
         try:
-            with safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            checkpoint = Checkpoint(tensors, json.loads(metadata["json"]))
-        except FileNotFoundError:
-            raise CheckpointError(f"checkpoint {path} is missing") from None
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
-            raise CheckpointError(f"checkpoint {path} is torn or altered: {error}") from None
-        if digest(checkpoint) != reference.digest:
-            raise CheckpointError(f"checkpoint {path} is torn or altered: its content is not what was recorded")
-        return checkpoint
+            content = path.read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
+        if hashlib.sha256(content).hexdigest()[:DIGITS] != reference.digest:
+            raise CheckpointError(f"checkpoint {path} is torn or altered: its checksum is not the recorded one")
+        part, _ = _metadata(content)
+        return Checkpoint(load(content), part)
 
     def notes(self, member: int, step: int) -> list[tuple[Reference, dict[str, Any]]]:
-        """The readable checkpoints of ``member`` at ``step`` with their notes; what cannot be read is not listed."""
+        """The whole checkpoints of ``member`` at ``step`` with their notes; torn ones are not listed."""
         found = []
         for path in sorted(self.directory.glob(f"m{member:05d}-s{step:010d}-*.safetensors")):
-            try:
-                with safe_open(path, framework="numpy") as file:
-                    metadata = file.metadata()
-                    found.append((Reference(member, step, metadata["sha256"]), json.loads(metadata["note"])))
-            except (SafetensorError, KeyError, TypeError, ValueError, OSError):
-                continue
+            reference = Reference(member, step, path.stem.rpartition("-")[2])
+            with contextlib.suppress(OSError, SafetensorError, ValueError, KeyError):
+                content = path.read_bytes()
+                if hashlib.sha256(content).hexdigest()[:DIGITS] == reference.digest:
+                    found.append((reference, _metadata(content)[1]))
         return found
 
     def keep(self, references: Iterable[Reference]) -> None:
@@ -115,4 +128,12 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def remove(self, reference: Reference) -> None:
+        """Remove a checkpoint that nobody needs any more."""
         (self.directory / reference.filename).unlink(missing_ok=True)
+
+
+def _metadata(content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON part and the note in a safetensors file: eight bytes of length, then a header of JSON."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    part, note = json.loads(header["__metadata__"]["pbt"])
+    return part, note

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pbt_core.events import encode
 from pbt_core.seeds import Stream
 from pbt_core.space import Hyperparameters
 from pbt_core.store import CheckpointError, Reference, Store
@@ -19,18 +16,29 @@ from pbt_core.task import AnyTask, Score
 
 @dataclass(frozen=True)
 class Work:
-    """One interval of one member: train from ``source`` (None: fresh weights) from ``start`` to ``stop``, evaluate, save."""
+    """One interval of one member: train from ``source`` (None: fresh weights) from ``start`` to ``stop``, evaluate, save.
+
+    ``recycle`` is a checkpoint that nobody needs any more, whose file the new one may take.
+    """
 
     member: int
     start: int
     stop: int
     hyperparameters: Hyperparameters
     source: Reference | None
+    recycle: Reference | None = None
 
     def fingerprint(self) -> dict[str, Any]:
         """What was asked for, as JSON: a checkpoint whose note says the same answers it."""
-        asked: dict[str, Any] = json.loads(json.dumps(encode(dataclasses.asdict(self))))
-        return asked
+        source = None if self.source is None else self.source.filename
+        hyperparameters = dict(self.hyperparameters)
+        return {
+            "member": self.member,
+            "start": self.start,
+            "stop": self.stop,
+            "source": source,
+            "with": hyperparameters,
+        }
 
 
 @dataclass(frozen=True)
@@ -97,8 +105,8 @@ class Bench:
             raise
         except Exception as error:
             return Failed(work, "raised", f"{type(error).__name__}: {error}", _own_traceback(error))
-        note = {"work": work.fingerprint(), "score": encode(score_to_json(score))}
-        reference = self.store.save(work.member, work.stop, checkpoint, note)
+        note = {"work": work.fingerprint(), "score": score_to_json(score)}
+        reference = self.store.save(work.member, work.stop, checkpoint, note, work.recycle)
         self._hold(work.member, reference, state)
         now = time.perf_counter()
         timing = {

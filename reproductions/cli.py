@@ -53,6 +53,7 @@ def parser() -> Parser:
     _add_figure(commands)
     _add_track(commands)
     _add_ui(commands)
+    _add_show(commands)
     return top
 
 
@@ -70,7 +71,7 @@ def _add_run(commands: argparse._SubParsersAction[Parser]) -> None:
     p.add_argument("--out", type=Path, metavar="DIR", required=True, help="where the run lives; resumed if it exists")
     p.add_argument("--variant", default="default", help="a label for runs that differ by --set (default: default)")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-                   help="override a setting, e.g. population=4, search.exploit.fraction=0.1, task.lr=0.02; repeatable")  # fmt: skip
+                   help="override a setting, e.g. population=4 or search.exploit.fraction=0.1; repeatable")  # fmt: skip
     p.add_argument("--lineage", type=Path, help="for replay: the lineage.json whose schedule is trained on anew")
     p.add_argument("--engine", choices=("serial", "processes"), help="default: the scale's")
     p.add_argument("--sync", action=argparse.BooleanOptionalAction, default=None,
@@ -222,3 +223,27 @@ def _ui(a: argparse.Namespace) -> int:
     command += ["--host", "127.0.0.1", "--port", str(a.port), "--workers", "1"]
     print(f"open http://127.0.0.1:{a.port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)", flush=True)
     return subprocess.run(command, env=environment).returncode
+
+
+def _add_show(commands: argparse._SubParsersAction[Parser]) -> None:
+    p = commands.add_parser("show", help="print the results of a study and where to look at them")
+    p.add_argument("study", metavar="STUDY", help="a folder below results/ and figures/, such as laptop or laptop-demo")
+    p.set_defaults(do=_show)
+
+
+def _show(a: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from reproductions.statistics import Estimate
+
+    tables = sorted(Path("results", a.study, "tables").glob("*/comparison.csv"))
+    if not tables:
+        raise ConfigError(f"study = {a.study!r} has no tables in results/{a.study}/tables: run snakemake first")
+    for path in tables:
+        frame = pd.read_csv(path)
+        print(f"\n{path.parent.name}: reported score of the final best member, mean over seeds [95 % interval]")
+        for row in frame.to_dict("records"):
+            told = Estimate(*(row[f"reported_final_mean{end}"] for end in ("", "_low", "_high")))
+            cost = f"{row['member_steps_mean']:.0f} member-steps, {row['cpu_s_mean']:.0f} CPU s a run"
+            print(f"  {row['method']:16} {told!s:24} {row['seeds']} seed(s), {cost}")
+    print(f"\nfigures  figures/{a.study}/\ntables   results/{a.study}/tables/\nMLflow   make ui\nreport   make report")

@@ -22,7 +22,6 @@ from reproductions.provenance import provenance, sources_digest
 from reproductions.registry import ConfigError
 from reproductions.settings import Settings
 
-
 #: Makes the observer of a run, given the events of earlier sessions.
 Showing = Callable[[list[Event]], AbstractContextManager[Observer | None]]
 

@@ -96,6 +96,7 @@ class Classifier:
 
 
 def channels_last(images: Tensor) -> Tensor:
+    """The same images in the memory layout that these convolutions prefer."""
     return images.contiguous(memory_format=torch.channels_last)
 
 
@@ -201,7 +202,7 @@ def publish(path: Path, content: bytes) -> None:
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
     """Hold ``path`` exclusively; the system releases it when the holder dies, so no stale lock remains."""
-    with open(path, "w") as file:
+    with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -134,7 +134,7 @@ def place(source: Path, raw: Path) -> None:
         handle, temporary = tempfile.mkstemp(dir=raw, prefix=f"{file}.", suffix=".tmp")
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide the file from other users of a shared root
+        Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide the file from other users of a shared root
         os.replace(temporary, raw / file)
 
 
@@ -166,6 +166,7 @@ def _run(command: list[str], folder: Path) -> None:
 
 
 def main() -> None:
+    """Get a data set and say what it is."""
     parser = argparse.ArgumentParser(description="Get a data set and say what it is.")
     parser.add_argument("--name", choices=NAMES, default="fashion_mnist")
     parser.add_argument("--root", type=Path, required=True)

@@ -180,12 +180,12 @@ def sample(generator: Generator, count: int, rng: torch.Generator, batch: int = 
 
 
 def to_tensors(state: GanState) -> dict[str, Tensor]:
-    """The whole state as named tensors: weights, and Adam's moments and step count of each weight."""
+    """A copy of the whole state as named tensors: weights, and Adam's moments and step count of each weight."""
     tensors: dict[str, Tensor] = {}
     for name, network, adam in state.networks():
         for key, weight in network.named_parameters():
-            tensors[f"{name}.{key}"] = weight.detach()
-            tensors |= {f"{name}.{key}|{slot}": value for slot, value in adam.state.get(weight, {}).items()}
+            tensors[f"{name}.{key}"] = weight.detach().clone()
+            tensors |= {f"{name}.{key}|{slot}": value.clone() for slot, value in adam.state.get(weight, {}).items()}
     return tensors
 
 

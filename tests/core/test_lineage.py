@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from baselines import Piecewise, replay
@@ -29,7 +31,7 @@ def test_a_schedule_has_no_gaps_and_ends_with_the_weights_age(run):
     """Each stretch begins where the one before ended; synchronous members have trained the whole budget."""
     path = Lineage(run.events).schedule()
     assert path[0].start == 0
-    assert all(before.stop == after.start for before, after in zip(path, path[1:], strict=False))
+    assert all(before.stop == after.start for before, after in pairwise(path))
     if run.events[0]["plan"]["synchronous"]:
         assert path[-1].stop == 120
 

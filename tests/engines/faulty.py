@@ -4,6 +4,7 @@ import math
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from pbt_core import Score
 from pbt_core.testing import Hill
@@ -21,7 +22,7 @@ class Faulty(Hill):
     flag: str | None = None
 
     def step(self, state, hyperparameters, steps, seed):
-        if hyperparameters["lr"] > self.limit and not (self.flag and os.path.exists(self.flag)):
+        if hyperparameters["lr"] > self.limit and not (self.flag and Path(self.flag).exists()):
             if self.what == "raise":
                 raise ArithmeticError(f"lr is {hyperparameters['lr']:.3f}")
             if self.what == "hang":

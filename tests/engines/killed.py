@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-from pbt_core import PBT, Plan, Processes, Serial
 from slow import Slow
+
+from pbt_core import PBT, Plan, Processes, Serial
 
 if __name__ == "__main__":
     directory, engine, synchronous = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "sync"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from slow import Slow
 
 from pbt_core import PBT, Plan, Serial
 from pbt_core.events import read
 from pbt_core.testing import check_decisions
-from slow import Slow
 
 PROGRAM = Path(__file__).parent / "killed.py"
 PLAN = Plan(population=5, steps=100, interval=10, seed=9)

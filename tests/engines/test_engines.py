@@ -5,8 +5,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-
 from oracle import run as oracle
+
 from pbt_core import PBT, BinaryTournament, Plan, Processes, Serial, Truncation, WelchTTest
 from pbt_core.events import RecordError
 from pbt_core.ledger import Ledger

@@ -1,9 +1,9 @@
 import dataclasses
 
 import pytest
+from faulty import Faulty
 
 from baselines import RandomSearch
-from faulty import Faulty
 from pbt_core import PBT, Perturb, Plan, Processes, RunError, Serial, WelchTTest
 from pbt_core.ledger import Ledger
 

@@ -133,6 +133,7 @@ def test_a_domain_whose_extra_is_missing_is_refused_with_the_remedy(monkeypatch)
 
 def test_the_command_line_loads_no_heavy_library_before_it_must():
     """Listing the domains takes a moment, not seconds."""
-    code = "import sys; from reproductions.cli import main; main(['list']); print(sorted({'torch', 'mlflow', 'pandas'} & set(sys.modules)))"
+    code = "import sys; from reproductions.cli import main; main(['list'])"
+    code += "; print(sorted({'torch', 'mlflow', 'pandas'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip().endswith("[]")

@@ -18,7 +18,9 @@ rule figure:
         ),
     params:
         folders=lambda wildcards: folders(wildcards.study, wildcards.domain),
+    log:
+        "results/{study}/logs/figure-{domain}.log",
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions figure {wildcards.domain} {params.folders} --out {output}"
+        "python -m reproductions figure {wildcards.domain} {params.folders} --out {output} 2> >(tee {log} >&2)"

@@ -16,9 +16,12 @@ rule run:
         overrides=overrides,
         # An edited source that can change a run makes it run again.
         sources=lambda wildcards: sources_digest(wildcards.domain),
+    log:
+        "results/{scale}/logs/{domain}-{method}-{variant}-{seed}.log",
     threads: lambda wildcards: config["threads"].get(wildcards.domain, 1)
     conda:
         "../../environment.yml"
     shell:
         "python -m reproductions run {wildcards.domain} {wildcards.method} --variant {wildcards.variant}"
         " --seed {wildcards.seed} --scale {wildcards.scale} --workers {threads} --out {params.folder} {params.overrides}"
+        " 2> >(tee {log} >&2)"

@@ -15,7 +15,9 @@ rule table:
         ),
     params:
         folders=lambda wildcards: folders(wildcards.study, wildcards.domain),
+    log:
+        "results/{study}/logs/table-{domain}.log",
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions table {wildcards.domain} {params.folders} --out {output}"
+        "python -m reproductions table {wildcards.domain} {params.folders} --out {output} 2> >(tee {log} >&2)"

@@ -11,9 +11,12 @@ rule track:
         folders=lambda wildcards: [
             folder for domain in STUDIES[wildcards.study] for folder in folders(wildcards.study, domain)
         ],
+    log:
+        "results/{study}/logs/track.log",
     resources:
         mlflow_writers=1,
     conda:
         "../../environment.yml"
     shell:
         "python -m reproductions track {params.folders} --figures figures/{wildcards.study} --store results/mlflow"
+        " 2> >(tee {log} >&2)"

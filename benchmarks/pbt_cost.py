@@ -1,0 +1,193 @@
+"""What PBT costs over a bare loop: python benchmarks/pbt_cost.py [--out FILE] [--rounds N]
+
+The work is the README's example: an MLP on scikit-learn's digits, population 8, 40 intervals of 50 steps of batch 64.
+Contenders: the bare loop (train and evaluate, no search), our serial engine, our processes engine with 1 and with 2
+workers, and Ray Tune and Syne Tune if they are installed (``pip install 'pbt-suite[peers]'``).
+
+Each contender runs in a process of its own, one thread each, after a short run that loads libraries and starts
+servers (its time is told apart, as start-up). CPU seconds are those of the whole process tree. Contenders take turns over
+the rounds and ratios are taken within a round; the median over rounds is told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "examples"), str(ROOT / "benchmarks")]
+PEERS = {"ray_tune": "ray", "syne_tune": "syne_tune"}
+POPULATION, INTERVALS, INTERVAL, READY = 8, 40, 50, 200
+
+
+def bare(directory: Path, intervals: int) -> None:
+    """Train and evaluate all members in turn; nothing else."""
+    from digits import Digits
+
+    from pbt_core import Stream
+
+    task, seed = Digits(), Stream(0)
+    settings = [task.space.sample(seed.child("start", m).generator()) for m in range(POPULATION)]
+    states = [task.init(seed.child("init", m), h) for m, h in enumerate(settings)]
+    for t in range(intervals):
+        for m, h in enumerate(settings):
+            states[m] = task.step(states[m], h, INTERVAL, seed.child("step", m, t))
+            task.evaluate(states[m], seed.child("evaluate", m, t))
+
+
+def ours(engine: str, workers: int = 1) -> Callable[[Path, int], None]:
+    """The same work as a PBT run: checkpoints, record, exploit and explore."""
+
+    def run(directory: Path, intervals: int) -> None:
+        from digits import Digits
+
+        from pbt_core import PBT, Plan, Processes, Serial
+
+        plan = Plan(POPULATION, intervals * INTERVAL, INTERVAL)
+        chosen = Serial() if engine == "serial" else Processes(workers=workers)
+        chosen.run(Digits(), PBT(ready=READY), plan, directory)
+
+    return run
+
+
+def peer(name: str) -> Callable[[Path, int], None]:
+    """The same work in another library's PBT."""
+
+    def run(directory: Path, intervals: int) -> None:
+        importlib.import_module(f"peer_{name}").run(directory, POPULATION, intervals, INTERVAL, READY)
+
+    return run
+
+
+CONTENDERS: dict[str, Callable[[Path, int], None]] = {
+    "bare": bare,
+    "serial": ours("serial"),
+    "processes_1": ours("processes", 1),
+    "processes_2": ours("processes", 2),
+    **{name: peer(name) for name in PEERS},
+}
+
+
+class Meter:
+    """Wall and CPU seconds of this process and all its descendants, from one call of ``lap`` to the next."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._root = psutil.Process()
+        self._gone = psutil.Error
+        self._seen: dict[tuple[int, float], float] = {}
+        self._wall, self._cpu = time.perf_counter(), self._total()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def lap(self) -> dict[str, float]:
+        wall, cpu = time.perf_counter(), self._total()
+        told = {"wall_s": wall - self._wall, "cpu_s": cpu - self._cpu}
+        self._wall, self._cpu = wall, cpu
+        return told
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(0.1)
+            self._total()
+
+    def _total(self) -> float:
+        for process in [self._root, *self._root.children(recursive=True)]:
+            try:
+                times = process.cpu_times()
+                self._seen[process.pid, process.create_time()] = times.user + times.system
+            except self._gone:
+                continue
+        return sum(self._seen.values())
+
+
+def measure(name: str) -> None:
+    """In a process of its own: start-up with a short run, then the work; prints JSON."""
+    from pbt_core.engines.base import limit_threads
+
+    limit_threads(1)
+    meter, contender = Meter(), CONTENDERS[name]
+    with tempfile.TemporaryDirectory() as directory:
+        contender(Path(directory) / "short", 1)
+        startup = meter.lap()
+        contender(Path(directory) / "work", INTERVALS)
+        work = meter.lap()
+    print(json.dumps({**work, "startup_wall_s": startup["wall_s"], "startup_cpu_s": startup["cpu_s"]}), flush=True)
+    os._exit(0)  # servers that peers leave behind must not keep this process
+
+
+def toy(population: int) -> float:
+    """Wall seconds of the toy's PBT run at a population, start-up not counted."""
+    from pbt_core import Serial
+    from reproductions.settings import resolve
+
+    settings = resolve("toy", "pbt", population=population)
+    with tempfile.TemporaryDirectory() as directory:
+        begun = time.perf_counter()
+        Serial().run(settings.build_task(), settings.search.build(), settings.plan(), Path(directory))
+        return time.perf_counter() - begun
+
+
+def main() -> None:
+    """Measure, print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=CONTENDERS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.only:
+        measure(arguments.only)
+    names = [name for name in CONTENDERS if name not in PEERS or importlib.util.find_spec(PEERS[name])]
+    rounds: list[dict[str, dict[str, float]]] = []
+    for number in range(arguments.rounds):
+        told = {}
+        for name in names:
+            print(f"round {number + 1} of {arguments.rounds}: {name} ...", file=sys.stderr, flush=True)
+            command = [sys.executable, __file__, "--only", name]
+            output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+            told[name] = json.loads(output.splitlines()[-1])
+        rounds.append(told)
+
+    def ratio(key: str, over: str, under: str) -> float:
+        return round(statistics.median(told[over][key] / told[under][key] for told in rounds), 4)
+
+    report = {
+        "serial_over_bare_cpu": ratio("cpu_s", "serial", "bare"),
+        "serial_over_bare_wall": ratio("wall_s", "serial", "bare"),
+        "processes_1_over_bare_cpu": ratio("cpu_s", "processes_1", "bare"),
+        "processes_2_over_bare_cpu": ratio("cpu_s", "processes_2", "bare"),
+        "speedup_2_workers": ratio("wall_s", "processes_1", "processes_2"),
+        **{f"{name}_over_bare_{key[:-2]}": ratio(key, name, "bare")
+           for name in PEERS if name in names for key in ("cpu_s", "wall_s")},
+        "toy_population_2_s": round(toy(2), 3),
+        "toy_population_16_s": round(toy(16), 3),
+        "rounds": rounds,
+    }  # fmt: skip
+    print(f"{'contender':14} {'wall s':>8} {'CPU s':>8} {'start-up s':>11} {'CPU / bare':>11} {'wall / bare':>12}")
+    for name in names:
+        cells = [statistics.median(told[name][key] for told in rounds) for key in ("wall_s", "cpu_s", "startup_wall_s")]
+        cells += [ratio("cpu_s", name, "bare"), ratio("wall_s", name, "bare")]
+        print(
+            f"{name:14}" + "".join(f"{cell:>{width}.3f}" for cell, width in zip(cells, (9, 9, 12, 12, 13), strict=True))
+        )
+    for key, value in report.items():
+        if key != "rounds":
+            print(f"{key}: {value}")
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+        print(f"written to {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def snakemake(*arguments, cwd=ROOT, check=True):
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment["PYTHONPATH"] = str(cwd)
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of what the workflow needs, so that tests leave the real results alone; the data are shared."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for name in ("Snakefile", "environment.yml", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, copy / name)
+    for name in ("workflow", "config", "profiles", "reproductions", "baselines", "pbt_core"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (ROOT / "data").mkdir(exist_ok=True)
+    (copy / "data").symlink_to(ROOT / "data")
+    return copy
+
+
+def test_the_workflow_has_nothing_to_complain_about():
+    """Snakemake's own lint."""
+    assert "Congratulations" in snakemake("--lint").stderr
+
+
+def test_the_papers_scale_can_be_planned():
+    """Population 45, CIFAR-10, a million steps: every job is known before anything runs."""
+    plan = snakemake("-n", "all", "--configfile", "config/paper.yaml").stdout
+    assert "python -m reproductions" not in plan or "--scale paper" in plan
+    assert plan.count("results/paper/runs/gan/pbt/default/seed-4/summary.json") > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("scael: laptop", ["scael"]),
+        ("scale: huge", ["huge"]),
+        ("domains: {toy: {methods: [pbt], seeds: [-1]}}", ["-1"]),
+        ("domains: {toy: {methods: [magic], seeds: [0]}}", ["magic", "explore_only"]),
+        ("domains: {mars: {methods: [pbt], seeds: [0]}}", ["mars", "toy"]),
+    ],
+)
+def test_a_wrong_configuration_is_refused_before_anything_is_planned(change, words, tmp_path):
+    """The message names the key or the value."""
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(change + "\n")
+    done = snakemake("-n", "all", "--configfile", str(overlay), check=False)
+    assert done.returncode != 0
+    for word in words:
+        assert word in done.stderr + done.stdout
+
+
+def test_the_smoke_scale_runs_from_end_to_end_and_again_does_nothing(checkout):
+    """Toy and GAN, all methods: runs, tables, figures, MLflow, and the report as one file that needs no network."""
+    snakemake("all", "--configfile", "config/smoke.yaml", cwd=checkout)
+    summaries = [json.loads(path.read_text()) for path in checkout.glob("results/smoke/runs/*/*/*/*/summary.json")]
+    assert {s["domain"] for s in summaries} == {"toy", "gan"}
+    assert all(s["finished"] and s["scale"] == "smoke" for s in summaries)
+    assert (checkout / "results/smoke/tables/gan/comparison.csv").exists()
+    assert (checkout / "figures/smoke/gan/population.svg").exists()
+    assert (checkout / "results/mlflow/mlflow.db").exists()
+    again = snakemake("all", "--configfile", "config/smoke.yaml", cwd=checkout)
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+    snakemake("all", "--configfile", "config/smoke.yaml", "--report", "report.html", cwd=checkout)
+    report = (checkout / "report.html").read_text()
+    assert "figure2" in report
+    assert 'src="http' not in report
