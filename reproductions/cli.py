@@ -54,6 +54,7 @@ def parser() -> Parser:
     _add_track(commands)
     _add_ui(commands)
     _add_show(commands)
+    _add_readme(commands)
     return top
 
 
@@ -247,3 +248,26 @@ def _show(a: argparse.Namespace) -> None:
             cost = f"{row['member_steps_mean']:.0f} member-steps, {row['cpu_s_mean']:.0f} CPU s a run"
             print(f"  {row['method']:16} {told!s:24} {row['seeds']} seed(s), {cost}")
     print(f"\nfigures  figures/{a.study}/\ntables   results/{a.study}/tables/\nMLflow   make ui\nreport   make report")
+
+
+def _add_readme(commands: argparse._SubParsersAction[Parser]) -> None:
+    p = commands.add_parser(
+        "readme", help="fill the tables and listings of README.md from results/reference and examples"
+    )
+    p.add_argument("--check", action="store_true", help="change nothing; fail if README.md is not up to date")
+    p.set_defaults(do=_readme)
+
+
+def _readme(a: argparse.Namespace) -> int:
+    from reproductions.provenance import ROOT
+    from reproductions.readme import fill
+
+    path = ROOT / "README.md"
+    old = path.read_text()
+    new = fill(old, ROOT)
+    if a.check and new != old:
+        print("README.md is not up to date: run `python -m reproductions readme`", file=sys.stderr)
+        return 1
+    if new != old:
+        path.write_text(new)
+    return 0

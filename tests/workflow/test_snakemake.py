@@ -57,6 +57,7 @@ def test_the_papers_scale_can_be_planned():
         ("scale: huge", ["huge"]),
         ("domains: {toy: {methods: [pbt], seeds: [-1]}}", ["-1"]),
         ("domains: {toy: {methods: [magic], seeds: [0]}}", ["magic", "explore_only"]),
+        ("domains: {toy: {methods: ['pbt:fast'], seeds: [0]}}", ["fast"]),
         ("domains: {mars: {methods: [pbt], seeds: [0]}}", ["mars", "toy"]),
     ],
 )

@@ -21,8 +21,11 @@ DOMAINS = list(config["domains"])
 for domain, asked in [*config["domains"].items(), *config["demo"].items()]:
     known = registry.sweep(domain).METHODS  # an unknown domain or method ends here, before anything is planned
     for name in asked["methods"]:
-        if name.partition(":")[0] not in known:
-            raise registry.ConfigError(f"domains.{domain}.methods: {name!r} must be one of {list(known)}")
+        method, colon, variant = name.partition(":")
+        if method not in known:
+            raise registry.ConfigError(f"domains.{domain}.methods: {method!r} must be one of {list(known)}")
+        if colon and variant not in config["variants"]:
+            raise registry.ConfigError(f"domains.{domain}.methods: {name!r} needs {variant!r} among {list(config['variants'])}")
 
 
 wildcard_constraints:
@@ -50,3 +53,9 @@ def summaries(study, domain):
 
 def products(study, kind):
     return [f"results/{study}/{kind}/{domain}" for domain in STUDIES[study]]
+
+
+def overrides(wildcards):
+    """The settings of a variant as options of the command line."""
+    settings = config["variants"].get(wildcards.variant, {}) if wildcards.variant != "default" else {}
+    return " ".join(f"--set '{key}={value}'" for key, value in settings.items())

@@ -1,11 +1,6 @@
 """One run: resumable, since its state is not declared and so survives a failure."""
 
 
-def overrides(wildcards):
-    settings = config["variants"].get(wildcards.variant, {}) if wildcards.variant != "default" else {}
-    return " ".join(f"--set '{key}={value}'" for key, value in settings.items())
-
-
 rule run:
     output:
         "results/{scale}/runs/{domain}/{method}/{variant}/seed-{seed}/events.parquet",

@@ -1,0 +1,58 @@
+"""Fills the blocks of README.md from the files they name, so that no number or code in it is typed by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from reproductions.statistics import Estimate
+
+BLOCK = re.compile(r"<!-- (table|bench|code): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def fill(text: str, root: Path) -> str:
+    """``text`` with every block made anew; FileNotFoundError names a file that is missing."""
+
+    def made(match: re.Match[str]) -> str:
+        kind, path = match.groups()
+        return f"<!-- {kind}: {path} -->\n{MAKERS[kind](root / path)}<!-- end -->"
+
+    return BLOCK.sub(made, text)
+
+
+def table(path: Path) -> str:
+    """The main columns of a comparison.csv as Markdown."""
+    lines = [
+        "| method | seeds | reported, final best member | reported, best ever | FID | member-steps | CPU s | wall s |"
+    ]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    for row in pd.read_csv(path).to_dict("records"):
+        final, best = (
+            Estimate(*(row[f"{name}{end}"] for end in ("", "_low", "_high")))
+            for name in ("reported_final_mean", "reported_best_mean")
+        )
+        numbers = [
+            f"{row['fid_final_mean']:.1f}",
+            *(f"{row[f'{key}_mean']:.0f}" for key in ("member_steps", "cpu_s", "wall_s")),
+        ]
+        lines.append("| " + " | ".join([str(row["method"]), str(row["seeds"]), str(final), str(best), *numbers]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def bench(path: Path) -> str:
+    """The ratios of pbt_cost.json as Markdown."""
+    told = json.loads(path.read_text())
+    rows = [(key.replace("_", " "), value) for key, value in told.items() if isinstance(value, float)]
+    return "| measure | value |\n|---|---|\n" + "".join(f"| {name} | {value:.3g} |\n" for name, value in rows)
+
+
+def code(path: Path) -> str:
+    """A source file in a fence."""
+    return f"```python\n{path.read_text()}```\n"
+
+
+MAKERS: dict[str, Callable[[Path], str]] = {"table": table, "bench": bench, "code": code}

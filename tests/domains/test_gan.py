@@ -1,0 +1,91 @@
+import math
+
+import pytest
+import torch
+
+from pbt_core import Checkpoint, Lineage, Processes, Serial, Stream
+from pbt_core.lineage import retrace
+from pbt_core.store import digest
+from pbt_core.testing import check_task
+from reproductions.gan import metrics
+from reproductions.gan.task import Gan
+from reproductions.registry import ConfigError
+from reproductions.settings import resolve
+
+RATES = {"lr_d": 1e-3, "lr_g": 1e-3}
+
+
+@pytest.fixture(scope="module")
+def smoke():
+    task = resolve("gan", "pbt", scale="smoke").build_task()
+    task.prepare()
+    return task
+
+
+@pytest.mark.parametrize("loss", ["bce", "wgan_gp"])
+def test_the_gan_keeps_the_contract_of_tasks(loss, smoke):
+    """The conformance kit, for both losses: exact reloads, no global generators, learning rates that rule."""
+    check_task(Gan(width=4, batch=8, samples=100, loss=loss, d_steps=2))
+
+
+def test_serial_and_processes_agree_to_the_last_bit_and_the_lineage_replays(smoke, tmp_path):
+    """Scores, weights' checksums and the retraced weights of the best member."""
+    settings = resolve("gan", "pbt", scale="smoke", seed=3, population=4, steps=15)
+    plan, method = settings.plan(), settings.search.build()
+    runs = [e.run(smoke, method, plan, tmp_path / str(i)) for i, e in enumerate((Serial(), Processes(workers=2)))]
+    assert runs[0].events == runs[1].events
+    again = retrace(smoke, Lineage(runs[0].events).schedule(), seed=3)
+    assert digest(smoke.save(again)) == digest(smoke.save(runs[1].state(smoke)))
+
+
+def test_the_generator_learns_within_seconds(smoke):
+    """Laptop settings, 120 steps: the Inception score leaves that of an untrained generator clearly."""
+    task = resolve("gan", "pbt").build_task()
+    seed = Stream(0)
+    state = task.init(seed.child("init"), RATES)
+    before = task.evaluate(state, seed.child("evaluate"))
+    after = task.evaluate(task.step(state, RATES, 120, seed.child("step")), seed.child("evaluate"))
+    assert after.value > before.value + 0.5
+    assert after.metrics["fid"] < before.metrics["fid"]
+
+
+def test_the_reported_score_is_of_other_samples_than_the_selecting_one(smoke):
+    """Same generator, two independent sets: close, but not the same number."""
+    score = smoke.evaluate(smoke.init(Stream(0), RATES), Stream(1))
+    assert score.value != score.held_out
+    assert score.value == pytest.approx(score.held_out, abs=0.3)
+
+
+def test_a_generator_with_infinite_weights_has_a_score_that_says_so(smoke):
+    """A diverged member must be seen as one."""
+    saved = smoke.save(smoke.init(Stream(0), RATES))
+    broken = Checkpoint({name: array * math.nan for name, array in saved.tensors.items()})
+    assert math.isnan(smoke.evaluate(smoke.load(broken, RATES), Stream(0)).value)
+
+
+def test_the_papers_scale_is_refused_with_the_remedy_where_the_inception_weights_are_missing(monkeypatch, tmp_path):
+    """Before any data is looked for: which file, and where it belongs."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    task = resolve("gan", "pbt", scale="paper").build_task()
+    with pytest.raises(ConfigError, match=r"task.imagenet = True: .*6726825d\.pth"):
+        task.prepare()
+
+
+def test_pictures_of_the_best_generator_are_kept_with_the_run(smoke):
+    """64 images as they came."""
+    pictures = smoke.illustrate(smoke.init(Stream(0), RATES), Stream(1))["samples"]
+    assert pictures.shape == (64, 1, 28, 28)
+    assert pictures.dtype.name == "uint8"
+
+
+def test_our_frechet_distance_of_the_real_test_images_is_small(smoke):
+    """Real against real is near 0 where an untrained generator is far away."""
+    from reproductions.gan import data
+    from reproductions.gan.task import _classifier, _dataset, _reference
+
+    found = _dataset(smoke.dataset, smoke.data)
+    features = _classifier(smoke.dataset, smoke.data).features(data.scaled(found.test_images[:2000]))
+    real = metrics.fid(features, _reference(smoke.dataset, smoke.data))
+    untrained = smoke.evaluate(smoke.init(Stream(0), RATES), Stream(0)).metrics["fid"]
+    assert real < 5 < untrained / 10
+    assert torch.isfinite(features).all()
