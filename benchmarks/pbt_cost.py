@@ -6,7 +6,7 @@ workers, and Ray Tune and Syne Tune if they are installed (``pip install 'pbt-su
 
 Each contender runs in a process of its own, one thread each, after a short run that loads libraries and starts
 servers (its time is told apart, as start-up). CPU seconds are those of the whole process tree. Contenders take turns over
-the rounds and ratios are taken within a round; the median over rounds is told.
+the rounds and ratios are taken within a round; the median over rounds is told. Peers, which take long, run in one round.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def main() -> None:
     rounds: list[dict[str, dict[str, float]]] = []
     for number in range(arguments.rounds):
         told = {}
-        for name in names:
+        for name in names if number == 0 else [name for name in names if name not in PEERS]:
             print(f"round {number + 1} of {arguments.rounds}: {name} ...", file=sys.stderr, flush=True)
             command = [sys.executable, __file__, "--only", name]
             output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -159,7 +159,7 @@ def main() -> None:
         rounds.append(told)
 
     def ratio(key: str, over: str, under: str) -> float:
-        return round(statistics.median(told[over][key] / told[under][key] for told in rounds), 4)
+        return round(statistics.median(told[over][key] / told[under][key] for told in rounds if over in told), 4)
 
     report = {
         "serial_over_bare_cpu": ratio("cpu_s", "serial", "bare"),
@@ -175,7 +175,10 @@ def main() -> None:
     }  # fmt: skip
     print(f"{'contender':14} {'wall s':>8} {'CPU s':>8} {'start-up s':>11} {'CPU / bare':>11} {'wall / bare':>12}")
     for name in names:
-        cells = [statistics.median(told[name][key] for told in rounds) for key in ("wall_s", "cpu_s", "startup_wall_s")]
+        cells = [
+            statistics.median(told[name][key] for told in rounds if name in told)
+            for key in ("wall_s", "cpu_s", "startup_wall_s")
+        ]
         cells += [ratio("cpu_s", name, "bare"), ratio("wall_s", name, "bare")]
         print(
             f"{name:14}" + "".join(f"{cell:>{width}.3f}" for cell, width in zip(cells, (9, 9, 12, 12, 13), strict=True))

@@ -78,6 +78,11 @@ class Driver:
     def finished(self) -> bool:
         return self.ledger.finished
 
+    def must_be_finished(self) -> None:
+        """For engines that have nothing left to do: RunError, instead of an endless wait, if the run is not over."""
+        if not self.finished:
+            raise RunError(f"the run in {self.directory} has stalled: no member can go on; please report it")
+
     def close(self) -> None:
         self._log.close()
         self._timing.close()

@@ -174,7 +174,8 @@ def schedules(records: Sequence[Record], measure: Measure) -> Figure:
             if name in measure.logarithmic:
                 axes[row, column].set_yscale("log")
             axes[row, 0].set_ylabel(measure.label(name))
-        axes[0, column].set_title(f"{pretty(method)}: schedule of the final best weights")
+        axes[0, column].set_title(pretty(method))
+        axes[0, column].legend(fontsize=7)
         axes[-1, column].set_xlabel(f"{measure.step} the weights were trained for")
-    axes[0, -1].legend()
+    figure.suptitle("Schedules along the lineage of the final best weights", fontsize=9)
     return figure

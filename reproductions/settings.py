@@ -95,6 +95,10 @@ def resolve(
         raise ConfigError(_explain(error)) from None
     except ValueError as error:
         raise ConfigError(str(error)) from None
+    if settings.engine == "serial" and settings.timeout is not None:
+        raise ConfigError(
+            f"timeout = {settings.timeout} needs engine = 'processes': nobody can interrupt the serial engine"
+        )
     ready = getattr(settings.search, "ready", None)
     if ready is not None and ready < settings.interval:
         raise ConfigError(f"search.ready = {ready} must be at least interval = {settings.interval}")

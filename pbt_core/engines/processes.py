@@ -104,6 +104,8 @@ class _Pool:
                 busy = [worker for worker in self.workers if worker.work is not None]
                 if busy:
                     self._collect(busy)
+                else:
+                    self.driver.must_be_finished()
         finally:
             for worker in self.workers:
                 worker.process.kill()

@@ -23,4 +23,5 @@ class Serial:
             bench = Bench(task, driver.store, driver.streams)
             while (work := driver.next_work()) is not None:
                 driver.complete(bench.carry_out(work))
+            driver.must_be_finished()
             return Run(driver.directory, driver.events)

@@ -52,7 +52,10 @@ class Gan:
             _dataset(self.dataset, self.data)
         except data.DataError as error:
             raise ConfigError(f"task.dataset = {self.dataset!r}: {error}") from None
-        _classifier(self.dataset, self.data)
+        try:
+            _classifier(self.dataset, self.data)
+        except classifier.CacheError as error:
+            raise ConfigError(f"task.data = {self.data!r}: {error}") from None
 
     def init(self, seed: Stream, hyperparameters: Hyperparameters) -> GanState:
         return self._fresh(_torch(seed))

@@ -47,6 +47,7 @@ def refused(capsys, tmp_path, *arguments):
         (["run", "toy", "pbt", "--set", "task.lr=fast"], ["task.lr", "'fast'", "number"]),
         (["run", "toy", "grid", "--set", "search.schedules.0.values.h0=7"], ["'h0' = 7", "[0.0, 2.0]"]),
         (["run", "gan", "hand_tuned", "--set", "search.schedules.1.final=1e-6"], ["lr_d", "must be a number in"]),
+        (["run", "toy", "pbt", "--timeout", "5"], ["timeout = 5.0", "engine = 'processes'"]),
         (["run", "toy", "replay"], ["lineage", "is required"]),
         (["run", "toy", "replay", "--lineage", "/nowhere.json"], ["/nowhere.json", "no schedule"]),
         (["table", "toy", "nowhere"], ["nowhere", "no finished run"]),

@@ -1,31 +1,28 @@
 """The configuration, validated, and where things are kept."""
 
+import os
 import sys
 from pathlib import Path
 
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 min_version("9.0")
-validate(config, "../schemas/config.schema.yaml")
 
 # Rules call the package from the checkout, whatever is installed.
 sys.path.insert(0, str(Path(workflow.basedir)))
-from reproductions import registry
+from reproductions import configuration, registry
 from reproductions.provenance import sources_digest
+
+try:
+    configuration.check(config, Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml")
+except registry.ConfigError as error:
+    print(f"error: {error}", file=sys.stderr, flush=True)
+    os._exit(2)  # Snakemake would wrap an exception in lines of its own
 
 SCALE = config["scale"]
 FULL, DEMO = SCALE, f"{SCALE}-demo"
 STUDIES = {FULL: config["domains"], DEMO: config["demo"]}
 DOMAINS = list(config["domains"])
-
-for domain, asked in [*config["domains"].items(), *config["demo"].items()]:
-    known = registry.sweep(domain).METHODS  # an unknown domain or method ends here, before anything is planned
-    for name in asked["methods"]:
-        method, colon, variant = name.partition(":")
-        if method not in known:
-            raise registry.ConfigError(f"domains.{domain}.methods: {method!r} must be one of {list(known)}")
-        if colon and variant not in config["variants"]:
-            raise registry.ConfigError(f"domains.{domain}.methods: {name!r} needs {variant!r} among {list(config['variants'])}")
 
 
 wildcard_constraints:
