@@ -46,7 +46,8 @@ def trainable_class(interval: int) -> Any:
         def setup(self, config: dict[str, Any]) -> None:
             import sys
 
-            sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+            root = Path(__file__).parent.parent
+            sys.path[:0] = [str(root), str(root / "examples")]
             import torch
             from digits import Digits
 

@@ -57,7 +57,8 @@ def trial() -> None:
         parser.add_argument(f"--{name}", type=kind)
     parser.add_argument("--st_checkpoint_dir", type=Path)
     arguments, _ = parser.parse_known_args()
-    sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+    root = Path(__file__).parent.parent
+    sys.path[:0] = [str(root), str(root / "examples")]
     import torch
     from digits import Digits
 

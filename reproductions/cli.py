@@ -55,6 +55,7 @@ def parser() -> Parser:
     _add_ui(commands)
     _add_show(commands)
     _add_readme(commands)
+    _add_reference(commands)
     return top
 
 
@@ -252,22 +253,33 @@ def _show(a: argparse.Namespace) -> None:
 
 def _add_readme(commands: argparse._SubParsersAction[Parser]) -> None:
     p = commands.add_parser(
-        "readme", help="fill the tables and listings of README.md from results/reference and examples"
+        "readme", help="fill the tables and listings of the READMEs from results/reference and examples"
     )
-    p.add_argument("--check", action="store_true", help="change nothing; fail if README.md is not up to date")
+    p.add_argument("--check", action="store_true", help="change nothing; fail if one is not up to date")
     p.set_defaults(do=_readme)
 
 
 def _readme(a: argparse.Namespace) -> int:
     from reproductions.provenance import ROOT
-    from reproductions.readme import fill
+    from reproductions.readme import fill, readmes
 
-    path = ROOT / "README.md"
-    old = path.read_text()
-    new = fill(old, ROOT)
-    if a.check and new != old:
-        print("README.md is not up to date: run `python -m reproductions readme`", file=sys.stderr)
-        return 1
-    if new != old:
-        path.write_text(new)
-    return 0
+    old = {path: path.read_text() for path in readmes(ROOT)}
+    stale = {path: new for path, text in old.items() if (new := fill(text, ROOT)) != text}
+    for path, new in stale.items():
+        if a.check:
+            print(f"{path} is not up to date: run `python -m reproductions readme`", file=sys.stderr)
+        else:
+            path.write_text(new)
+    return 1 if stale and a.check else 0
+
+
+def _add_reference(commands: argparse._SubParsersAction[Parser]) -> None:
+    p = commands.add_parser("reference", help="keep a finished study's tables and provenance in results/reference")
+    p.add_argument("study", metavar="STUDY", help="a folder below results/, such as laptop")
+    p.set_defaults(do=_reference)
+
+
+def _reference(a: argparse.Namespace) -> None:
+    from reproductions.reference import keep
+
+    print(keep(a.study, Path("results")))

@@ -1,4 +1,4 @@
-"""Fills the blocks of README.md from the files they name, so that no number or code in it is typed by hand."""
+"""Fills the blocks of the READMEs from the files they name, so that no number or code in them is typed by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ import pandas as pd
 
 from reproductions.statistics import Estimate
 
-BLOCK = re.compile(r"<!-- (table|bench|code): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
+BLOCK = re.compile(r"<!-- (table|bench|code|text): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def readmes(root: Path) -> list[Path]:
+    """The README of the project and those of its domains."""
+    return [root / "README.md", *sorted(root.glob("reproductions/*/README.md"))]
 
 
 def fill(text: str, root: Path) -> str:
@@ -55,4 +60,9 @@ def code(path: Path) -> str:
     return f"```python\n{path.read_text()}```\n"
 
 
-MAKERS: dict[str, Callable[[Path], str]] = {"table": table, "bench": bench, "code": code}
+def text(path: Path) -> str:
+    """A file as it is."""
+    return f"```\n{path.read_text()}```\n"
+
+
+MAKERS: dict[str, Callable[[Path], str]] = {"table": table, "bench": bench, "code": code, "text": text}

@@ -171,7 +171,7 @@ class _Pool:
             worker.ready, worker.begun = True, time.monotonic()
             return
         worker.work = None
-        if isinstance(outcome, CheckpointError):
+        if isinstance(outcome, CheckpointError | RunError):
             raise outcome
         self.driver.complete(outcome)
 
@@ -238,9 +238,11 @@ def _serve(task: AnyTask, store: Path, seed: Stream, capacity: int, threads: int
             work = pipe.recv()
         except EOFError:
             return
-        outcome: Done | Failed | CheckpointError
+        outcome: Done | Failed | CheckpointError | RunError
         try:
             outcome = bench.carry_out(work)
         except CheckpointError as error:
             outcome = error
+        except Exception as error:  # not the task's fault: a full disk, say
+            outcome = RunError(f"a worker could not go on with member {work.member}: {type(error).__name__}: {error}")
         pipe.send(outcome)

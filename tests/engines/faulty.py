@@ -12,7 +12,7 @@ from pbt_core.testing import Hill
 
 @dataclass(frozen=True)
 class Faulty(Hill):
-    """Members whose learning rate is above ``limit`` do ``what``: raise, diverge, hang, die.
+    """Members whose learning rate is above ``limit`` do ``what``: raise, diverge, hang, die, lose the folder.
 
     With ``flag``, only while that file does not exist: as a bug that is mended between two starts.
     """
@@ -20,6 +20,7 @@ class Faulty(Hill):
     what: str = "raise"
     limit: float = 0.1
     flag: str | None = None
+    folder: str | None = None
 
     def step(self, state, hyperparameters, steps, seed):
         if hyperparameters["lr"] > self.limit and not (self.flag and Path(self.flag).exists()):
@@ -29,6 +30,8 @@ class Faulty(Hill):
                 time.sleep(600)
             if self.what == "die":
                 os._exit(7)
+            if self.what == "lose the folder":
+                Path(self.folder, "checkpoints").rename(Path(self.folder, "lost"))
             if self.what == "diverge":
                 state["x"] = state["x"] * math.nan
         return super().step(state, hyperparameters, steps, seed)
