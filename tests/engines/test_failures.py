@@ -100,7 +100,7 @@ def test_the_time_that_imports_take_is_not_counted_as_hanging(tmp_path):
 
 def test_a_store_that_cannot_be_written_ends_the_run_and_is_not_blamed_on_the_member(tmp_path):
     """A full disk, say: the members are healthy, so none of them has failed."""
-    with pytest.raises(RunError, match=r"could not go on with member \d: OSError"):
+    with pytest.raises(RunError, match=r"could not go on with member \d: FileNotFoundError"):
         Processes(workers=1).run(
             Faulty(limit=0.0, what="lose the folder", folder=str(tmp_path)), METHOD, PLAN, tmp_path
         )
