@@ -73,7 +73,7 @@ SCALES = {
         population=8,
         steps=1200,
         interval=150,
-        task={**_FAST, "width": 16, "batch": 32, "samples": 2000},
+        task={**_FAST, "width": 16, "batch": 32, "samples": 1500},
         methods=_methods(1200, 150, _TUNED, []),
     ),
     "paper": Scale(
