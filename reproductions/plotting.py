@@ -90,6 +90,11 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
             ax.errorbar(x, estimate.value, [[below], [above]], fmt="_", color="black", ms=16, capsize=5, lw=1.2)
         else:
             ax.plot(x, estimate.value, "_", ms=16, color="black")
+    # A narrow range would make noise look like a difference: the axis spans at least a fifth of the mean.
+    low, high = ax.get_ylim()
+    widen = max(0.0, 0.2 * abs(frame.reported.mean()) - (high - low)) / 2
+    if np.isfinite(widen):
+        ax.set_ylim(low - widen, high + widen)
     ax.set_xticks(range(len(order)), [pretty(name) for name in order])
     ax.set_xlim(-0.5, len(order) - 0.5)
     ax.set_ylabel(unit(measure.held_out or measure.score, measure.unit))

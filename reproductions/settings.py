@@ -56,7 +56,7 @@ class Settings(Spec):
         try:
             task: AnyTask = TypeAdapter(cls).validate_python(self.task)
         except ValidationError as error:
-            raise ConfigError(_explain(error, "task")) from None
+            raise ConfigError(_explain(error, self.task, "task")) from None
         return task
 
 
@@ -92,7 +92,7 @@ def resolve(
         settings.plan()
         _check_values(settings, sweep.SPACE)
     except ValidationError as error:
-        raise ConfigError(_explain(error)) from None
+        raise ConfigError(_explain(error, data)) from None
     except ValueError as error:
         raise ConfigError(str(error)) from None
     if settings.engine == "serial" and settings.timeout is not None:
@@ -163,16 +163,28 @@ def _is_float(text: str) -> bool:
     return True
 
 
-def _explain(error: ValidationError, prefix: str = "") -> str:
+def _explain(error: ValidationError, data: Any, prefix: str = "") -> str:
     """The first violation in one line: key, value, rule."""
     first = error.errors()[0]
-    # Pydantic names the chosen kind of a union as if it were a key.
-    where = [str(part) for part in first["loc"]]
-    key = ".".join([prefix, *where] if prefix else where)
+    key = ".".join([*([prefix] if prefix else []), *_keys(first["loc"], data)])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] in ("missing", "extra_forbidden"):
         return f"{key}: {'is required' if first['type'] == 'missing' else 'no such key'}{more}"
     return f"{key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}{more}"
+
+
+def _keys(location: Sequence[int | str], data: Any) -> list[str]:
+    """The keys as they were written: pydantic adds the kind that it chose for a description as if it were a key."""
+    keys = []
+    for part in location:
+        if isinstance(data, Mapping) and part not in data and data.get("kind") == part:
+            continue
+        keys.append(str(part))
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            data = None
+    return keys
 
 
 __all__ = ["SCALES", "ConfigError", "Settings", "resolve"]

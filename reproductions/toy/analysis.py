@@ -39,7 +39,8 @@ def figure2(records: Sequence[Record]) -> Figure:
             style = {"color": PALETTE[int(str(member))], "label": f"worker {member}"}
             # Dots, not a line: a copy jumps.
             above.plot(own["theta0"], own["theta1"], ".", ms=3, **style)
-            below.plot(own["step"], own["score"], lw=1.3, **style)
+            # Dashes let the other worker's line show through where both are equal.
+            below.plot(own["step"], own["score"], lw=1.5, ls="--" if member else "-", **style)
         above.plot(*ORIGIN, marker="x", color="black", ms=6, ls="none", label="start")
         above.plot(0, 0, marker="*", color="black", ms=8, ls="none", label="optimum")
         below.axhline(OPTIMUM, color="black", lw=0.8, ls=":", label="maximum of Q")
