@@ -33,6 +33,8 @@ from pbt_core.work import Bench, Done, Failed, Work
 
 #: After so many workers lost over the same interval the member has failed: the interval itself kills them.
 ATTEMPTS = 3
+#: Being killed from outside says little about the interval (255: nobody is left to tell how it ended).
+PATIENCE: dict[int | None, int] = {-signal.SIGKILL: 20, 255: 20}
 
 
 @dataclass
@@ -181,14 +183,16 @@ class _Pool:
 
     def _lost(self, index: int) -> None:
         """A worker died: do its interval again elsewhere, unless that has killed workers before."""
+        self.workers[index].process.join(timeout=5)
         code = self.workers[index].process.exitcode
         work = self._replace(index)
         self.driver.note(lost_worker=index, member=work.member, step=work.start, exitcode=code)
         self.losses[work.member, work.start] += 1
-        if self.losses[work.member, work.start] < ATTEMPTS:
+        attempts = PATIENCE.get(code, ATTEMPTS)
+        if self.losses[work.member, work.start] < attempts:
             self._send(index, work)
         else:
-            error = f"{ATTEMPTS} workers died in this interval, the last with exit code {code}"
+            error = f"{attempts} workers died in this interval, the last with exit code {code}"
             self.driver.complete(Failed(work, "crashed", error))
 
     def _replace(self, index: int) -> Work:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from pbt_core.testing import Hill
 
 @dataclass(frozen=True)
 class Faulty(Hill):
-    """Members whose learning rate is above ``limit`` do ``what``: raise, diverge, hang, die, lose the folder.
+    """Members whose learning rate is above ``limit`` do ``what`` (see ``step``).
 
     With ``flag``, only while that file does not exist: as a bug that is mended between two starts.
     """
@@ -30,6 +31,9 @@ class Faulty(Hill):
                 time.sleep(600)
             if self.what == "die":
                 os._exit(7)
+            if self.what == "killed five times" and len(list(Path(self.folder).glob("killed-*"))) < 5:
+                Path(self.folder, f"killed-{os.getpid()}").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
             if self.what == "lose the folder":
                 Path(self.folder, "checkpoints").rename(Path(self.folder, "lost"))
             if self.what == "diverge":

@@ -104,3 +104,11 @@ def test_a_store_that_cannot_be_written_ends_the_run_and_is_not_blamed_on_the_me
         Processes(workers=1).run(
             Faulty(limit=0.0, what="lose the folder", folder=str(tmp_path)), METHOD, PLAN, tmp_path
         )
+
+
+def test_workers_killed_from_outside_do_not_count_against_their_member(tmp_path):
+    """Five in the same interval, say by a shortage of memory: the record is that of a run in which nobody was killed."""
+    task = Faulty(limit=0.3, what="killed five times", folder=str(tmp_path))
+    killed = Processes(workers=1).run(task, METHOD, PLAN, tmp_path / "killed").events
+    assert len(list(tmp_path.glob("killed-*"))) == 5
+    assert killed == Serial().run(Faulty(limit=2.0), METHOD, PLAN, tmp_path / "unbroken").events
