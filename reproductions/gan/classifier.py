@@ -89,10 +89,11 @@ class Classifier:
     def outputs(self, images: Tensor, batch: int = 500) -> tuple[Tensor, Tensor]:
         """Logits [N, 10] and features [N, 256] in one pass, which costs half of asking for each."""
         self.network.eval()
-        with torch.autocast("cpu", torch.bfloat16):
-            features = [self.network.body(part) for part in channels_last(images).split(batch)]
+        device = next(self.network.parameters()).device
+        with torch.autocast(device.type, torch.bfloat16):
+            features = [self.network.body(part.to(device)) for part in channels_last(images).split(batch)]
             logits = [self.network.head(part) for part in features]
-        return torch.cat(logits).float(), torch.cat(features).float()
+        return torch.cat(logits).float().cpu(), torch.cat(features).float().cpu()
 
 
 def channels_last(images: Tensor) -> Tensor:

@@ -88,8 +88,13 @@ class GanState:
         yield "discriminator", self.discriminator, self.adam_d
 
 
-def initialise(rng: torch.Generator, size: int, channels: int, width: int, latent: int = LATENT) -> GanState:
-    """Fresh networks for images [channels, size, size]; layers drawn from ``rng`` by DCGAN's N(0, 0.02)."""
+def initialise(
+    rng: torch.Generator, size: int, channels: int, width: int, latent: int = LATENT, device: str = "cpu"
+) -> GanState:
+    """Fresh networks for images [channels, size, size]; layers drawn from ``rng`` by DCGAN's N(0, 0.02).
+
+    ``rng`` is a CPU generator wherever the networks are: every device sees the same draws.
+    """
     # On the meta device torch's own initialisation draws nothing, so the global generator is left alone.
     with torch.device("meta"):
         generator, discriminator = (
@@ -105,14 +110,14 @@ def initialise(rng: torch.Generator, size: int, channels: int, width: int, laten
                 nn.init.normal_(module.weight, std=INITIAL_STD, generator=rng)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-    networks = generator, discriminator
+    networks = generator.to(device), discriminator.to(device)
     adams = (torch.optim.Adam(net.parameters(), betas=BETAS, fused=True) for net in networks)
     return GanState(*networks, *adams)
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
     """Mean of (|gradient| - 1)^2 at random points between ``real`` and ``fake`` [N, C, H, W]: a scalar."""
-    share = torch.rand(len(real), 1, 1, 1, generator=rng)
+    share = torch.rand(len(real), 1, 1, 1, generator=rng).to(real.device)
     between = torch.lerp(real, fake, share).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
@@ -150,13 +155,14 @@ def train_steps(
     """
     state.adam_d.param_groups[0]["lr"] = lr_d
     state.adam_g.param_groups[0]["lr"] = lr_g
+    device, latent = place(state.generator), state.generator.latent
     # Without its cache, which would hand out the first step's bfloat16 weights in all the steps after it.
-    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+    with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
         for _ in range(steps):
             count = d_steps * batch
-            real = scaled(images[torch.randint(len(images), (count,), generator=rng)])
+            real = scaled(images[torch.randint(len(images), (count,), generator=rng)]).to(device)
             with torch.no_grad():  # all fake batches in one pass: the generator does not change meanwhile
-                fake = state.generator(torch.randn(count, state.generator.latent, generator=rng))
+                fake = state.generator(torch.randn(count, latent, generator=rng).to(device))
             for x, x_fake in zip(real.split(batch), fake.split(batch), strict=True):
                 state.adam_d.zero_grad()
                 discriminator_loss(loss, state.discriminator, x, x_fake, rng).backward()
@@ -164,19 +170,25 @@ def train_steps(
             state.adam_g.zero_grad()
             # The discriminator's weights need no gradient here, which saves a third of its backward pass.
             state.discriminator.requires_grad_(False)
-            z = torch.randn(batch, state.generator.latent, generator=rng)
+            z = torch.randn(batch, latent, generator=rng).to(device)
             generator_loss(loss, state.discriminator(state.generator(z))).backward()
             state.discriminator.requires_grad_(True)
             state.adam_g.step()
     return state
 
 
+def place(network: nn.Module) -> torch.device:
+    """The device that a network's weights are on."""
+    return next(network.parameters()).device
+
+
 @torch.no_grad()
 def sample(generator: Generator, count: int, rng: torch.Generator, batch: int = 500) -> Tensor:
-    """``count`` images, float32 [count, C, H, W] in -1..1, in batches, whose statistics batch norm uses."""
-    with torch.autocast("cpu", torch.bfloat16):
+    """``count`` images, float32 [count, C, H, W] in -1..1 on the CPU, in batches, whose statistics batch norm uses."""
+    device = place(generator)
+    with torch.autocast(device.type, torch.bfloat16):
         noise = torch.randn(count, generator.latent, generator=rng)
-        return torch.cat([generator(z) for z in noise.split(batch)])
+        return torch.cat([generator(z.to(device)).cpu() for z in noise.split(batch)])
 
 
 def to_tensors(state: GanState) -> dict[str, Tensor]:
@@ -184,9 +196,9 @@ def to_tensors(state: GanState) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for name, network, adam in state.networks():
         for key, weight in network.named_parameters():
-            tensors[f"{name}.{key}"] = weight.detach().clone()
-            tensors |= {f"{name}.{key}|{slot}": value.clone() for slot, value in adam.state.get(weight, {}).items()}
-    return tensors
+            tensors[f"{name}.{key}"] = weight.detach()
+            tensors |= {f"{name}.{key}|{slot}": value for slot, value in adam.state.get(weight, {}).items()}
+    return {key: tensor.to("cpu", copy=True) for key, tensor in tensors.items()}
 
 
 def from_tensors(state: GanState, tensors: Mapping[str, Tensor]) -> GanState:
@@ -199,5 +211,5 @@ def from_tensors(state: GanState, tensors: Mapping[str, Tensor]) -> GanState:
             prefix = f"{name}.{key}|"
             slots = {slot.removeprefix(prefix): tensors[slot] for slot in tensors if slot.startswith(prefix)}
             if slots:
-                adam.state[weight] = {slot: value.clone() for slot, value in slots.items()}
+                adam.state[weight] = {slot: value.to(weight.device, copy=True) for slot, value in slots.items()}
     return state

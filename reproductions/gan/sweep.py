@@ -80,7 +80,7 @@ SCALES = {
         population=45,
         steps=1_000_000,
         interval=5000,
-        task={"dataset": "cifar10", "width": 128, "batch": 128, "samples": 50_000, "imagenet": True},
+        task={"dataset": "cifar10", "width": 128, "batch": 128, "samples": 50_000, "imagenet": True, "device": "cuda"},
         # Three rates, equal for both networks, with seven schedules each: our choice of what 45 members can sweep.
         methods=_methods(1_000_000, 5000, _PAPER_RATES[::4], _PAPER_RATES),
     ),

@@ -28,7 +28,8 @@ class Gan:
     width, batch, loss, d_steps: the networks and their training; see ``networks.train_steps``. A step is one of the
         generator, with ``d_steps`` of the discriminator.
     samples: generated images behind a score. One set selects, another, equally large, is reported.
-    imagenet: also report Inception score and FID of ImageNet Inception, if its weights are there.
+    imagenet: also report Inception score and FID of ImageNet Inception, whose weights must be there.
+    device: where the networks and the classifier are; "cuda" for the paper's scale.
     """
 
     dataset: str = "fashion_mnist"
@@ -39,10 +40,13 @@ class Gan:
     d_steps: int = 5
     samples: int = 2000
     imagenet: bool = False
+    device: str = "cpu"
     space = SPACE
 
     def prepare(self) -> None:
         """Get the data and the classifier, once for all workers and runs. ConfigError says what is missing and what to do."""
+        if self.device != "cpu" and not torch.cuda.is_available():
+            raise ConfigError(f"task.device = {self.device!r}: torch finds no such device on this machine")
         if self.imagenet:
             try:
                 metrics.inception_weights()
@@ -53,7 +57,7 @@ class Gan:
         except data.DataError as error:
             raise ConfigError(f"task.dataset = {self.dataset!r}: {error}") from None
         try:
-            _classifier(self.dataset, self.data)
+            _classifier(self.dataset, self.data, "cpu")
         except classifier.CacheError as error:
             raise ConfigError(f"task.data = {self.data!r}: {error}") from None
 
@@ -69,11 +73,11 @@ class Gan:
         """The Inception score of two independent sample sets; FID (and ImageNet's scores) of the reported one."""
         value, _, _ = self._inception_score(state, seed.child("select"))
         held_out, images, features = self._inception_score(state, seed.child("report"))
-        found = {"fid": metrics.fid(features, _reference(self.dataset, self.data))}
+        found = {"fid": metrics.fid(features, _reference(self.dataset, self.data, self.device))}
         if self.imagenet:
-            logits, features = metrics.imagenet_outputs(images)
+            logits, features = metrics.imagenet_outputs(images, self.device)
             found["imagenet_inception_score"], _ = metrics.inception_score(logits, rng_seed=0)
-            found["imagenet_fid"] = metrics.fid(features, _imagenet_reference(self.dataset, self.data))
+            found["imagenet_fid"] = metrics.fid(features, _imagenet_reference(self.dataset, self.data, self.device))
         return Score(value, held_out=held_out, metrics=found)
 
     def save(self, state: GanState) -> Checkpoint:
@@ -94,11 +98,11 @@ class Gan:
 
     def _fresh(self, rng: torch.Generator) -> GanState:
         _, channels, size, _ = _dataset(self.dataset, self.data).train_images.shape
-        return networks.initialise(rng, size, channels, self.width)
+        return networks.initialise(rng, size, channels, self.width, device=self.device)
 
     def _inception_score(self, state: GanState, seed: Stream) -> tuple[float, Tensor, Tensor]:
         images = self.sample(state, self.samples, seed)
-        logits, features = _classifier(self.dataset, self.data).outputs(images)
+        logits, features = _classifier(self.dataset, self.data, self.device).outputs(images)
         score, _ = metrics.inception_score(logits, rng_seed=0)
         return score, images, features
 
@@ -113,20 +117,22 @@ def _dataset(name: str, root: str) -> data.Dataset:
 
 
 @cache
-def _classifier(name: str, root: str) -> classifier.Classifier:
-    return classifier.load_or_train(_dataset(name, root), Path(root) / "classifiers")
+def _classifier(name: str, root: str, device: str) -> classifier.Classifier:
+    found = classifier.load_or_train(_dataset(name, root), Path(root) / "classifiers")
+    found.network.to(device)
+    return found
 
 
 @cache
-def _reference(name: str, root: str) -> metrics.Statistics:
+def _reference(name: str, root: str, device: str) -> metrics.Statistics:
     real = data.scaled(_dataset(name, root).train_images[:REFERENCE_IMAGES])
-    return metrics.statistics(_classifier(name, root).features(real))
+    return metrics.statistics(_classifier(name, root, device).features(real))
 
 
 @cache
-def _imagenet_reference(name: str, root: str) -> metrics.Statistics:
+def _imagenet_reference(name: str, root: str, device: str) -> metrics.Statistics:
     real = data.scaled(_dataset(name, root).train_images[:REFERENCE_IMAGES])
-    return metrics.statistics(metrics.imagenet_outputs(real)[1])
+    return metrics.statistics(metrics.imagenet_outputs(real, device)[1])
 
 
 TASK = Gan

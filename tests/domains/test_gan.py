@@ -66,9 +66,16 @@ def test_a_generator_with_infinite_weights_has_a_score_that_says_so(smoke):
 def test_the_papers_scale_is_refused_with_the_remedy_where_the_inception_weights_are_missing(monkeypatch, tmp_path):
     """Before any data is looked for: which file, and where it belongs."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    task = resolve("gan", "pbt", scale="paper").build_task()
+    task = resolve("gan", "pbt", scale="paper", overrides=["task.device=cpu"]).build_task()
     with pytest.raises(ConfigError, match=r"task.imagenet = True: .*6726825d\.pth"):
         task.prepare()
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_work(monkeypatch):
+    """The paper's scale asks for a GPU."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ConfigError, match=r"task.device = 'cuda': torch finds no such device"):
+        resolve("gan", "pbt", scale="paper").build_task().prepare()
 
 
 def test_pictures_of_the_best_generator_are_kept_with_the_run(smoke):
@@ -84,8 +91,8 @@ def test_our_frechet_distance_of_the_real_test_images_is_small(smoke):
     from reproductions.gan.task import _classifier, _dataset, _reference
 
     found = _dataset(smoke.dataset, smoke.data)
-    features = _classifier(smoke.dataset, smoke.data).features(data.scaled(found.test_images[:2000]))
-    real = metrics.fid(features, _reference(smoke.dataset, smoke.data))
+    features = _classifier(smoke.dataset, smoke.data, smoke.device).features(data.scaled(found.test_images[:2000]))
+    real = metrics.fid(features, _reference(smoke.dataset, smoke.data, smoke.device))
     untrained = smoke.evaluate(smoke.init(Stream(0), RATES), Stream(0)).metrics["fid"]
     assert real < 5 < untrained / 10
     assert torch.isfinite(features).all()
