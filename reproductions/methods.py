@@ -104,8 +104,8 @@ class PBTSpec(Spec):
     warmup: int = Field(0, ge=0)
     exploit: AnyExploit | None = Field(default_factory=lambda: TruncationSpec.model_validate({"kind": "truncation"}))
     explore: tuple[AnyExplore, ...] = (PerturbSpec(kind="perturb"),)
-    copies: frozenset[Literal["weights", "hyperparameters"]] = Field(
-        frozenset({"weights", "hyperparameters"}), alias="copy", min_length=1
+    copies: tuple[Literal["weights", "hyperparameters"], ...] = Field(
+        ("weights", "hyperparameters"), alias="copy", min_length=1
     )
     initial: tuple[Values, ...] = ()
 

@@ -62,12 +62,6 @@ def _claim(settings: Settings, out: Path) -> Path:
     sources = sources_digest(settings.domain)
     if request.exists():
         held = json.loads(request.read_text())
-        for key in asked:
-            if held["settings"].get(key) != asked[key]:
-                raise ConfigError(
-                    f"{out} holds another run: {key} was {held['settings'].get(key)!r} and is {asked[key]!r}. "
-                    "Choose another --out"
-                )
         if held["sources"] != sources:
             aside = out / f"state-{held['sources']}"
             print(
@@ -76,9 +70,19 @@ def _claim(settings: Settings, out: Path) -> Path:
             )
             shutil.rmtree(aside, ignore_errors=True)
             os.replace(state, aside)
+        else:
+            _must_be_equal(held["settings"], asked, out)
     state.mkdir(parents=True, exist_ok=True)
     write_json(request, {"settings": asked, "sources": sources})
     return state
+
+
+def _must_be_equal(held: Mapping[str, Any], asked: Mapping[str, Any], out: Path) -> None:
+    for key in asked:
+        if held.get(key) != asked[key]:
+            raise ConfigError(
+                f"{out} holds another run: {key} was {held.get(key)!r} and is {asked[key]!r}. Choose another --out"
+            )
 
 
 def summarise(settings: Settings, events: Sequence[Event], timing: Mapping[str, float]) -> dict[str, Any]:
