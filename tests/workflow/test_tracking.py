@@ -1,10 +1,9 @@
 import json
 
+import mlflow
 import pytest
 
 from reproductions.cli import main, store_uri
-
-mlflow = pytest.importorskip("mlflow")
 
 
 @pytest.fixture(scope="module")
