@@ -36,7 +36,7 @@ class Annealed:
     """Constant for ``hold`` steps, then falling to ``final`` times the initial values at step ``end`` (paper, section 4.3).
 
     The paper sweeps ``hold`` and both kinds of decay; where the decay ends is not known (``final`` is our choice).
-    Real numbers are annealed; whole numbers and categories stay.
+    Real numbers are annealed, of which ``only`` may name some (empty: all); whole numbers and categories stay.
     """
 
     values: Hyperparameters
@@ -44,20 +44,23 @@ class Annealed:
     end: int
     kind: Literal["exponential", "linear"] = "exponential"
     final: float = 0.01
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.hold < self.end:
             raise ValueError(f"Annealed: hold = {self.hold!r} must be in [0, end = {self.end!r})")
         if not 0 < self.final <= 1:
             raise ValueError(f"Annealed: final = {self.final!r} must be in (0, 1]")
+        for name in self.only:
+            if not isinstance(self.values.get(name), float):
+                raise ValueError(f"Annealed: only = {self.only!r}: {name!r} is not the name of a real value")
 
     def at(self, step: int) -> Hyperparameters:
         progress = min(max((step - self.hold) / (self.end - self.hold), 0.0), 1.0)
         factor = self.final**progress if self.kind == "exponential" else 1 - (1 - self.final) * progress
-        annealed: dict[str, Value] = {
-            name: value * factor if isinstance(value, float) else value for name, value in self.values.items()
-        }
-        return annealed
+        names = self.only or tuple(name for name, value in self.values.items() if isinstance(value, float))
+        annealed: dict[str, Value] = {name: float(self.values[name]) * factor for name in names}
+        return {**self.values, **annealed}
 
 
 @dataclass(frozen=True)

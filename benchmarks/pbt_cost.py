@@ -1,8 +1,10 @@
 """What PBT costs over a bare loop: python benchmarks/pbt_cost.py [--out FILE] [--rounds N]
 
 The work is the README's example: an MLP on scikit-learn's digits, population 8, 40 intervals of 50 steps of batch 64.
-Contenders: the bare loop (train and evaluate, no search), our serial engine, our processes engine with 1 and with 2
-workers, and Ray Tune and Syne Tune if they are installed (``pip install 'pbt-suite[peers]'``).
+Contenders: the bare loop (train and evaluate, no search), two bare loops side by side (what two cores of this machine
+give at all), our serial engine, our processes engine with 1 and with 2 workers
+(synchronous, and asynchronous as in the paper), and Ray Tune and Syne Tune if they are installed
+(``pip install 'pbt-suite[peers]'``).
 
 Each contender runs in a process of its own, one thread each, after a short run that loads libraries and starts
 servers (its time is told apart, as start-up). CPU seconds are those of the whole process tree. Contenders take turns over
@@ -47,7 +49,7 @@ def bare(directory: Path, intervals: int) -> None:
             task.evaluate(states[m], seed.child("evaluate", m, t))
 
 
-def ours(engine: str, workers: int = 1) -> Callable[[Path, int], None]:
+def ours(engine: str, workers: int = 1, synchronous: bool = True) -> Callable[[Path, int], None]:
     """The same work as a PBT run: checkpoints, record, exploit and explore."""
 
     def run(directory: Path, intervals: int) -> None:
@@ -55,7 +57,7 @@ def ours(engine: str, workers: int = 1) -> Callable[[Path, int], None]:
 
         from pbt_core import PBT, Plan, Processes, Serial
 
-        plan = Plan(POPULATION, intervals * INTERVAL, INTERVAL)
+        plan = Plan(POPULATION, intervals * INTERVAL, INTERVAL, synchronous=synchronous)
         chosen = Serial() if engine == "serial" else Processes(workers=workers)
         chosen.run(Digits(), PBT(ready=READY), plan, directory)
 
@@ -73,9 +75,11 @@ def peer(name: str) -> Callable[[Path, int], None]:
 
 CONTENDERS: dict[str, Callable[[Path, int], None]] = {
     "bare": bare,
+    "bare_2": bare,
     "serial": ours("serial"),
     "processes_1": ours("processes", 1),
     "processes_2": ours("processes", 2),
+    "processes_2_async": ours("processes", 2, synchronous=False),
     **{name: peer(name) for name in PEERS},
 }
 
@@ -130,6 +134,16 @@ def measure(name: str) -> None:
     os._exit(0)  # servers that peers leave behind must not keep this process
 
 
+def side_by_side(name: str, copies: int) -> list[dict[str, Any]]:
+    """What ``measure`` tells of a contender, from so many processes at once."""
+    command = [sys.executable, __file__, "--only", name]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(copies)]
+    outputs = [process.communicate()[0] for process in processes]
+    if any(process.returncode for process in processes):
+        raise SystemExit(f"{name} failed")
+    return [json.loads(output.splitlines()[-1]) for output in outputs]
+
+
 def toy(population: int) -> float:
     """Wall seconds of the toy's PBT run at a population, start-up not counted."""
     from pbt_core import Serial
@@ -156,9 +170,7 @@ def main() -> None:
     for number in range(arguments.rounds):
         for name in names if number == 0 else [name for name in names if name not in PEERS]:
             print(f"round {number + 1} of {arguments.rounds}: {name} ...", file=sys.stderr, flush=True)
-            command = [sys.executable, __file__, "--only", name]
-            output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-            told[name].append(json.loads(output.splitlines()[-1]))
+            told[name] += side_by_side(name, 2 if name == "bare_2" else 1)
 
     def least(name: str, key: str) -> float:
         return min(lap[key] for process in told[name] for lap in process["laps"])
@@ -172,19 +184,21 @@ def main() -> None:
         "processes_1_over_bare_cpu": ratio("cpu_s", "processes_1", "bare"),
         "processes_2_over_bare_cpu": ratio("cpu_s", "processes_2", "bare"),
         "speedup_2_workers": ratio("wall_s", "processes_1", "processes_2"),
+        "speedup_2_workers_async": ratio("wall_s", "processes_1", "processes_2_async"),
+        "speedup_2_bare_loops": round(2 / ratio("wall_s", "bare_2", "bare"), 4),
         **{f"{name}_over_bare_{key[:-2]}": ratio(key, name, "bare")
            for name in PEERS if name in names for key in ("cpu_s", "wall_s")},
         "toy_population_2_s": round(toy(2), 3),
         "toy_population_16_s": round(toy(16), 3),
         "measured": told,
     }  # fmt: skip
-    print(f"{'contender':14} {'wall s':>8} {'CPU s':>8} {'start-up s':>11} {'CPU / bare':>11} {'wall / bare':>12}")
+    print(f"{'contender':18} {'wall s':>8} {'CPU s':>8} {'start-up s':>11} {'CPU / bare':>11} {'wall / bare':>12}")
     for name in names:
         start = min(process["startup"]["wall_s"] for process in told[name])
         cells = [least(name, "wall_s"), least(name, "cpu_s"), start]
         cells += [ratio("cpu_s", name, "bare"), ratio("wall_s", name, "bare")]
         print(
-            f"{name:14}" + "".join(f"{cell:>{width}.3f}" for cell, width in zip(cells, (9, 9, 12, 12, 13), strict=True))
+            f"{name:18}" + "".join(f"{cell:>{width}.3f}" for cell, width in zip(cells, (9, 9, 12, 12, 13), strict=True))
         )
     for key, value in report.items():
         if key != "measured":

@@ -133,7 +133,8 @@ class Driver:
         seat = self.ledger.seats[member]
         start = seat.member.step
         stop = min(start + self.plan.interval, self.plan.steps)
-        return Work(member, start, stop, seat.member.hyperparameters, seat.source, self._spare.pop(member, None))
+        own = seat.latest if seat.source not in (None, seat.latest) else None
+        return Work(member, start, stop, seat.member.hyperparameters, seat.source, own, self._spare.pop(member, None))
 
     def _next_in_round(self, prefer: Callable[[int], bool]) -> int | None:
         """Synchronous mode: once all have ended their interval, decide for all of them on the same view."""

@@ -135,13 +135,20 @@ def read_schedule(path: Path) -> list[Segment]:
 def retrace(task: AnyTask, schedule: Sequence[Segment], seed: int) -> Any:
     """Train the weights of a schedule again with the very draws they had in their run: the same state, bit for bit.
 
-    Unlike the replay method, which trains with fresh draws, this proves that a lineage tells the whole story.
+    Unlike the replay method, which trains with fresh draws, this proves that a lineage tells the whole story. ValueError
+    where it does not: a copy in a task whose members keep something of their own.
     """
     streams = Stream(seed)
     first = schedule[0]
     state = task.init(streams.child("init", first.member, first.member_step), first.hyperparameters)
-    for segment in schedule:
-        state = task.load(task.save(state), segment.hyperparameters)
+    for before, segment in zip([None, *schedule], schedule, strict=False):
+        saved = task.save(state)
+        if saved.has_own and before is not None and before.member != segment.member:
+            raise ValueError(
+                f"the lineage goes from member {before.member} to member {segment.member}, and what stays with a member "
+                "of this task is not in a lineage: it cannot be retraced"
+            )
+        state = task.load(saved, segment.hyperparameters)
         draws = streams.child("step", segment.member, segment.member_step)
         state = task.step(state, segment.hyperparameters, segment.stop - segment.start, draws)
     return state

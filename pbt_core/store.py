@@ -31,12 +31,29 @@ class CheckpointError(RuntimeError):
     """A checkpoint is missing, torn or altered; the message names the file."""
 
 
+#: Names that begin so belong to the member, not to its weights.
+OWN = "own."
+
+
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state as data: named arrays, and whatever JSON can hold. No pickle anywhere."""
+    """A state as data: named arrays, and whatever JSON can hold. No pickle anywhere.
+
+    Entries whose names begin with ``own.`` stay with their member when it copies another's weights: environments that
+    keep running across a clone, for example.
+    """
 
     tensors: Mapping[str, NDArray[Any]]
     json: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_own(self) -> bool:
+        """Whether anything here stays with its member."""
+        return any(name.startswith(OWN) for name in (*self.tensors, *self.json))
+
+    def adopted_by(self, member: Checkpoint) -> Checkpoint:
+        """This state with the ``own.`` entries of ``member`` in place of its own."""
+        return Checkpoint(_adopted(self.tensors, member.tensors), _adopted(self.json, member.json))
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,11 @@ class Reference:
     @property
     def filename(self) -> str:
         return f"m{self.member:05d}-s{self.step:010d}-{self.digest}.safetensors"
+
+
+def _adopted(copied: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    weights = {name: value for name, value in copied.items() if not name.startswith(OWN)}
+    return weights | {name: value for name, value in kept.items() if name.startswith(OWN)}
 
 
 def serialise(checkpoint: Checkpoint, note: Mapping[str, Any]) -> bytes:

@@ -37,6 +37,8 @@ class Task(Protocol[State]):
     * ``hyperparameters`` given to ``step`` rule over whatever a loaded state brings along (an optimiser's learning rate).
     * All randomness comes from the given ``seed``; the same state, hyperparameters and seed give the same bits.
     * ``load(save(state))`` continues exactly like ``state``.
+    * What ``save`` names ``own.*`` stays with the member when it copies another's weights (see ``Checkpoint``); a member
+      that failed has nothing left of its own and takes its parent's.
     * ``evaluate`` does not change the state. ``step`` may change it in place and return it.
     """
 

@@ -18,6 +18,7 @@ from pbt_core.task import AnyTask, Score
 class Work:
     """One interval of one member: train from ``source`` (None: fresh weights) from ``start`` to ``stop``, evaluate, save.
 
+    ``own`` is the member's last checkpoint where it trains on from another's: what stays with a member comes from there.
     ``recycle`` is a checkpoint that nobody needs any more, whose file the new one may take.
     """
 
@@ -26,6 +27,7 @@ class Work:
     stop: int
     hyperparameters: Hyperparameters
     source: Reference | None
+    own: Reference | None = None
     recycle: Reference | None = None
 
     def fingerprint(self) -> dict[str, Any]:
@@ -37,6 +39,7 @@ class Work:
             "start": self.start,
             "stop": self.stop,
             "source": source,
+            "own": None if self.own is None else self.own.filename,
             "with": hyperparameters,
         }
 
@@ -124,7 +127,10 @@ class Bench:
             return self.task.init(self.seed.child("init", work.member, work.start), work.hyperparameters)
         if reference == work.source:
             return state
-        return self.task.load(self.store.load(work.source), work.hyperparameters)
+        checkpoint = self.store.load(work.source)
+        if work.own is not None and checkpoint.has_own:
+            checkpoint = checkpoint.adopted_by(self.store.load(work.own))
+        return self.task.load(checkpoint, work.hyperparameters)
 
     def _hold(self, member: int, reference: Reference, state: Any) -> None:
         self._states[member] = (reference, state)

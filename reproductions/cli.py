@@ -68,6 +68,8 @@ def _add_run(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     p.add_argument("domain", metavar="DOMAIN", help=f"one of {', '.join(registry.domains())}")
     p.add_argument("method", metavar="METHOD", help="one of the domain's methods (see `list`), or replay")
+    p.add_argument("--problem", metavar="NAME",
+                   help="one of the domain's problems (see `list`; default: the first of the scale)")  # fmt: skip
     p.add_argument("--seed", type=int, default=0, help="every draw derives from it (default: 0)")
     p.add_argument("--scale", choices=SCALES, default="laptop", help="size of the experiment (default: laptop)")
     p.add_argument("--out", type=Path, metavar="DIR", required=True, help="where the run lives; resumed if it exists")
@@ -92,6 +94,7 @@ def _run(a: argparse.Namespace) -> None:
         a.seed,
         a.scale,
         a.variant,
+        a.problem,
         overrides,
         engine=a.engine,
         synchronous=a.sync,
@@ -106,32 +109,33 @@ def _run(a: argparse.Namespace) -> None:
     told = "no member with a finite score" if final is None else f"score {final['score']:.4f}"
     if final and final["held_out"] is not None:
         told += f", held out {final['held_out']:.4f}"
-    print(f"{a.domain} {a.method} seed {a.seed}: {told}; in {a.out}")
+    print(f"{a.domain} {settings.problem} {a.method} seed {a.seed}: {told}; in {a.out}")
 
 
 def _add_list(commands: argparse._SubParsersAction[Parser]) -> None:
-    p = commands.add_parser("list", help="the domains, their methods and scales")
+    p = commands.add_parser("list", help="the domains, their problems, methods and scales")
     p.set_defaults(do=_list)
 
 
 def _list(a: argparse.Namespace) -> None:
     for domain in registry.domains():
         sweep = registry.sweep(domain)
-        print(f"{domain}\n  methods: {', '.join(sweep.METHODS)}, replay")
+        print(f"{domain}\n  problems: {', '.join(sweep.PROBLEMS)}")
+        print(f"  methods: {', '.join(sweep.METHODS)}, replay")
         print(f"  hyperparameters: {', '.join(sweep.SPACE)}")
         for name, scale in sweep.SCALES.items():
             size = (
                 f"population {scale.population}, {scale.steps} {sweep.MEASURE.step}, evaluated every {scale.interval}"
             )
-            print(f"  {name}: {size}")
+            print(f"  {name}: {', '.join(scale.problems)}; {size}")
 
 
 def _add_table(commands: argparse._SubParsersAction[Parser]) -> None:
     p = commands.add_parser(
         "table",
         help="compare finished runs of a domain in tables",
-        description="Write comparison.csv, pairs.csv and their Markdown forms: methods side by side with 95 %% intervals "
-        "over seeds, and the probability that one beats the other.",
+        description="Write comparison.csv, pairs.csv and their Markdown forms, problem by problem: methods side by side "
+        "with 95 %% intervals over seeds, and the probability that one beats the other.",
     )
     _add_runs(p)
     p.set_defaults(do=_table)
@@ -140,7 +144,9 @@ def _add_table(commands: argparse._SubParsersAction[Parser]) -> None:
 def _table(a: argparse.Namespace) -> None:
     from reproductions import records, tables
 
-    for path in tables.write(_of_domain(a.domain, records.load(a.runs)), a.out):
+    for path in tables.write(
+        _of_domain(a.domain, records.load(a.runs)), a.out, registry.sweep(a.domain).MEASURE.anchors
+    ):
         print(path)
 
 
@@ -176,8 +182,8 @@ def _add_track(commands: argparse._SubParsersAction[Parser]) -> None:
     p = commands.add_parser(
         "track",
         help="write finished runs to MLflow",
-        description="Write finished runs to an MLflow store: experiment = domain, parent run = method, variant and seed, "
-        "child runs = members. Again on the same runs, it changes nothing.",
+        description="Write finished runs to an MLflow store: experiment = domain, parent run = problem, method, variant "
+        "and seed, child runs = members. Again on the same runs, it changes nothing.",
     )
     p.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folder of a finished run (has summary.json)")
     p.add_argument("--store", type=Path, metavar="DIR", default=Path("results/mlflow"),
@@ -247,7 +253,7 @@ def _show(a: argparse.Namespace) -> None:
         for row in frame.to_dict("records"):
             told = Estimate(*(row[f"reported_final_mean{end}"] for end in ("", "_low", "_high")))
             cost = f"{row['member_steps_mean']:.0f} member-steps, {row['cpu_s_mean']:.0f} CPU s a run"
-            print(f"  {row['method']:16} {told!s:24} {row['seeds']} seed(s), {cost}")
+            print(f"  {row['problem']:16} {row['method']:16} {told!s:24} {row['seeds']} seed(s), {cost}")
     print(f"\nfigures  figures/{a.study}/\ntables   results/{a.study}/tables/\nMLflow   make ui\nreport   make report")
 
 

@@ -1,4 +1,4 @@
-"""The workflow's configuration, checked before anything is planned: against its schema, and against what the domains have."""
+"""The workflow's configuration, made complete before anything is planned and checked: against its schema and the domains."""
 
 from __future__ import annotations
 
@@ -13,23 +13,30 @@ from reproductions import registry
 from reproductions.registry import ConfigError
 
 
-def check(config: dict[str, Any], schema: Path) -> None:
-    """Raise ConfigError, with the key, the value and the rule in one line, unless ``config`` can be run as it stands."""
+def complete(config: dict[str, Any], schema: Path) -> None:
+    """Fill in the problems of domains for which ``config`` names none: those of the scale.
+
+    Raises ConfigError, with the key, the value and the rule in one line, unless ``config`` can then be run.
+    """
     error = best_match(Draft202012Validator(yaml.safe_load(schema.read_text())).iter_errors(config))
     if error is not None:
         key = ".".join(str(part) for part in error.absolute_path)
         raise ConfigError(f"config{'.' if key else ''}{key}: {error.message}")
     for section in ("domains", "demo"):
         for domain, asked in config[section].items():
+            key = f"config.{section}.{domain}"
+            if domain not in registry.domains():
+                raise ConfigError(f"{key}: domain {domain!r} must be one of {registry.domains()}")
+            sweep = registry.sweep(domain)
+            for problem in asked.setdefault("problems", list(sweep.SCALES[config["scale"]].problems)):
+                if problem not in sweep.PROBLEMS:
+                    raise ConfigError(f"{key}.problems: {problem!r} must be one of {list(sweep.PROBLEMS)}")
             for name in asked["methods"]:
-                _check_method(f"config.{section}.{domain}.methods", domain, name, config["variants"])
+                _check_method(f"{key}.methods", name, list(sweep.METHODS), config["variants"])
 
 
-def _check_method(key: str, domain: str, name: str, variants: dict[str, Any]) -> None:
-    if domain not in registry.domains():
-        raise ConfigError(f"{key}: domain {domain!r} must be one of {registry.domains()}")
+def _check_method(key: str, name: str, known: list[str], variants: dict[str, Any]) -> None:
     method, colon, variant = name.partition(":")
-    known = list(registry.sweep(domain).METHODS)
     if method not in known:
         raise ConfigError(f"{key}: {method!r} must be one of {known}")
     if colon and variant not in variants:

@@ -86,9 +86,10 @@ class AnnealedSpec(Spec):
     end: int = Field(ge=1)
     decay: Literal["exponential", "linear"] = "exponential"
     final: float = Field(0.01, gt=0, le=1)
+    only: tuple[str, ...] = ()
 
     def build(self) -> Schedule:
-        return Annealed(self.values, self.hold, self.end, self.decay, self.final)
+        return Annealed(self.values, self.hold, self.end, self.decay, self.final, self.only)
 
 
 AnyExploit = Annotated[TruncationSpec | WelchSpec | TournamentSpec, Field(discriminator="kind")]

@@ -1,4 +1,7 @@
-"""The look of all figures, and the kinds of figure that domains share. Equal inputs give equal bytes."""
+"""The look of all figures, and the kinds of figure that domains share. Equal inputs give equal bytes.
+
+Every kind shows the runs of one problem; ``by_problem`` makes the figures of each.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reproductions import statistics
-from reproductions.records import Record, method_order
+from reproductions.records import Record, method_order, of_each_problem
 from reproductions.sweep import Measure
-from reproductions.tables import final_scores
+from reproductions.tables import final_scores, normalised
 
 matplotlib.use("agg")
 #: Colours that colour-blind people can tell apart.
@@ -51,6 +54,16 @@ def draw(figures: Figures, out: Path) -> list[Path]:
                 os.replace(temporary, path)
                 written.append(path)
     return written
+
+
+def by_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], Figures]) -> Figures:
+    """The figures that ``make`` has for the runs of one problem, for every problem; its name ends theirs if it is not alone."""
+    grouped = of_each_problem(records)
+    return {
+        f"{name}_{problem}" if len(grouped) > 1 else name: figure
+        for problem, own in grouped.items()
+        for name, figure in make(own).items()
+    }
 
 
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, Any]:
@@ -101,6 +114,28 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
     seeds = frame.groupby("method").size().min()
     interval = "mean and 95 % bootstrap interval" if seeds > 1 else "one seed: no interval"
     ax.set_title(f"Final best member; dots are seeds, {interval}")
+    return figure
+
+
+def headline(records: Sequence[Record], measure: Measure) -> Figure:
+    """A bar a method for every problem and their mean, in per cent of the way from random play to people (figure 3)."""
+    frame, order = normalised(records, measure.anchors), method_order(records)
+    problems = list(dict.fromkeys(frame.problem))
+    figure, axes = panels(1, 1, 1.6 + 0.42 * len(problems) * len(order), 3.2)
+    ax: Axes = axes[0, 0]
+    width = 0.8 / len(order)
+    for place, method in enumerate(order):
+        own = frame[frame.method == method].set_index("problem").reindex(problems)
+        x, mean = np.arange(len(problems)) + (place - (len(order) - 1) / 2) * width, own.human_normalised_mean
+        ax.bar(x, mean, width * 0.92, color=colour(records, method), label=pretty(method))
+        errors = np.array([mean - own.human_normalised_mean_low, own.human_normalised_mean_high - mean])
+        ax.errorbar(x, mean, np.nan_to_num(errors), fmt="none", color="black", capsize=3, lw=1)
+    ax.axhline(0, color="black", lw=0.8)
+    ax.set_xticks(range(len(problems)), [name.replace("_", " ") for name in problems])
+    ax.set_ylabel("human-normalised score (%)\n0: random play, 100: people")
+    seeds = frame.seeds.min()
+    ax.set_title("Final best member" + (", 95 % bootstrap interval over seeds" if seeds > 1 else " (one seed)"))
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 

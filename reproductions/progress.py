@@ -69,7 +69,7 @@ def showing(settings: Settings, earlier: list[Event], quiet: bool = False) -> It
     """An observer that shows progress: a bar on a terminal, a line now and then elsewhere, nothing if ``quiet``."""
     tally = Tally(settings)
     tally.resumed_at(earlier)
-    name = f"{settings.domain} {settings.method} seed {settings.seed}"
+    name = f"{settings.domain} {settings.problem} {settings.method} seed {settings.seed}"
     if quiet:
         yield tally.count
     elif sys.stderr.isatty():

@@ -10,10 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from pbt_core.engines.base import cores
+from reproductions import registry
 
 ROOT = Path(__file__).parent.parent
 #: Distributions whose version may change a number.
-PACKAGES = ("numpy", "scipy", "torch", "torchvision", "torch-fidelity", "safetensors", "pyarrow")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "torch",
+    "torchvision",
+    "torch-fidelity",
+    "ale-py",
+    "opencv-python-headless",
+    "safetensors",
+    "pyarrow",
+)
 #: What every run depends on, whatever its domain: not how results are looked at.
 _SHARED = ("pbt_core", "baselines", "reproductions/methods.py", "reproductions/settings.py", "reproductions/run.py")
 _LOOKS = {"analysis.py"}
@@ -21,12 +32,12 @@ _LOOKS = {"analysis.py"}
 
 def sources_digest(domain: str) -> str:
     """SHA-256 (16 digits) of the sources that can change a run of ``domain``: an edited figure does not, a task does."""
-    files = [
-        path for name in _SHARED for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))
-    ]
-    files += [path for path in (ROOT / "reproductions" / domain).rglob("*.py") if path.name not in _LOOKS]
+    names = (*_SHARED, f"reproductions/{domain}", *registry.sweep(domain).SOURCES)
+    files = {
+        path for name in names for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))
+    }
     sha = hashlib.sha256()
-    for path in sorted(files):
+    for path in sorted(path for path in files if path.name not in _LOOKS):
         sha.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     return sha.hexdigest()[:16]
 

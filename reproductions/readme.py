@@ -11,6 +11,18 @@ import pandas as pd
 
 from reproductions.statistics import Estimate
 
+#: The columns of a comparison.csv that a README shows, as far as the file has them: title and format.
+COLUMNS = {
+    "problem": ("problem", ""),
+    "method": ("method", ""),
+    "seeds": ("seeds", ""),
+    "reported_final_mean": ("reported, final best member", ""),
+    "reported_best_mean": ("reported, best ever", ""),
+    "fid_final_mean": ("FID", ".1f"),
+    "member_steps_mean": ("member-steps", ".0f"),
+    "cpu_s_mean": ("CPU s", ".0f"),
+    "wall_s_mean": ("wall s", ".0f"),
+}
 BLOCK = re.compile(r"<!-- (table|bench|code|text): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -31,20 +43,17 @@ def fill(text: str, root: Path) -> str:
 
 def table(path: Path) -> str:
     """The main columns of a comparison.csv as Markdown."""
-    lines = [
-        "| method | seeds | reported, final best member | reported, best ever | FID | member-steps | CPU s | wall s |"
-    ]
-    lines += ["|---|---|---|---|---|---|---|---|"]
-    for row in pd.read_csv(path).to_dict("records"):
-        final, best = (
-            Estimate(*(row[f"{name}{end}"] for end in ("", "_low", "_high")))
-            for name in ("reported_final_mean", "reported_best_mean")
-        )
-        numbers = [
-            f"{row['fid_final_mean']:.1f}",
-            *(f"{row[f'{key}_mean']:.0f}" for key in ("member_steps", "cpu_s", "wall_s")),
+    frame = pd.read_csv(path)
+    shown = {name: column for name, column in COLUMNS.items() if name in frame}
+    lines = ["| " + " | ".join(title for title, _ in shown.values()) + " |", "|" + "---|" * len(shown)]
+    for row in frame.to_dict("records"):
+        cells = [
+            str(Estimate(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))))
+            if f"{name}_low" in frame
+            else format(row[name], form)
+            for name, (_, form) in shown.items()
         ]
-        lines.append("| " + " | ".join([str(row["method"]), str(row["seeds"]), str(final), str(best), *numbers]) + " |")
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

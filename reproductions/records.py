@@ -26,6 +26,11 @@ class Record:
     events: list[Event]
 
     @property
+    def problem(self) -> str:
+        problem: str = self.summary["problem"]
+        return problem
+
+    @property
     def method(self) -> str:
         """The method, with the variant where it is not the default one."""
         variant = self.summary["variant"]
@@ -65,7 +70,10 @@ class Record:
 
 
 def load(folders: Iterable[Path]) -> list[Record]:
-    """The runs in the given folders, sorted by method, variant and seed. ConfigError names a folder without a finished run."""
+    """The runs in the given folders. ConfigError names a folder without a finished run.
+
+    They are grouped by problem, in the order in which problems first occur, then sorted by method, variant and seed.
+    """
     records = []
     for folder in folders:
         try:
@@ -76,7 +84,19 @@ def load(folders: Iterable[Path]) -> list[Record]:
     if not records:
         raise ConfigError("no runs were given")
     order = method_order(records)
-    return sorted(records, key=lambda record: (order.index(record.method), record.seed))
+    return [
+        record
+        for own in of_each_problem(records).values()
+        for record in sorted(own, key=lambda record: (order.index(record.method), record.seed))
+    ]
+
+
+def of_each_problem(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """The runs of each problem, in the order in which problems first occur: scores of two problems are never compared."""
+    grouped: dict[str, list[Record]] = {}
+    for record in records:
+        grouped.setdefault(record.problem, []).append(record)
+    return grouped
 
 
 def method_order(records: Sequence[Record]) -> list[str]:

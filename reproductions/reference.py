@@ -14,6 +14,7 @@ from reproductions.registry import ConfigError
 
 _PLAIN = (
     "domain",
+    "problem",
     "method",
     "variant",
     "seed",
@@ -36,7 +37,7 @@ def keep(study: str, results: Path) -> Path:
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(tables, out / "tables", ignore=shutil.ignore_patterns(".*"))
     summaries = [
-        json.loads(path.read_text()) for path in sorted((results / study / "runs").glob("*/*/*/*/summary.json"))
+        json.loads(path.read_text()) for path in sorted((results / study / "runs").glob("*/*/*/*/*/summary.json"))
     ]
     rows = []
     for summary in summaries:

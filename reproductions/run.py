@@ -36,7 +36,7 @@ def execute(settings: Settings, out: Path, showing: Showing = lambda earlier: nu
     task = settings.build_task()
     engine = settings.build_engine()
     if hasattr(task, "prepare"):
-        task.prepare()  # data and whatever else all workers share, before any of them starts
+        task.prepare(settings.plan())  # data and whatever else all workers share, before any of them starts
     state = _claim(settings, out)
     record = state / "events.jsonl"
     with showing(read(record) if record.exists() else []) as observer:
@@ -99,6 +99,7 @@ def summarise(settings: Settings, events: Sequence[Event], timing: Mapping[str, 
     return {
         "finished": True,
         "domain": settings.domain,
+        "problem": settings.problem,
         "method": settings.method,
         "variant": settings.variant,
         "seed": settings.seed,

@@ -24,6 +24,7 @@ class Settings(Spec):
     """One run. Engine and workers do not change a synchronous run's record, everything else may."""
 
     domain: str
+    problem: str
     method: str
     variant: str = Field("default", pattern=r"^[A-Za-z0-9._-]+$")
     seed: int = Field(ge=0)
@@ -66,11 +67,13 @@ def resolve(
     seed: int = 0,
     scale: str = "laptop",
     variant: str = "default",
+    problem: str | None = None,
     overrides: Sequence[str] = (),
     **chosen: Any,
 ) -> Settings:
     """Settings of a run from the domain's sweep, the scale and overrides such as ``search.exploit.fraction=0.1``.
 
+    The task's settings are the scale's, then the problem's, then the overrides. Without a problem it is the scale's first.
     ``chosen`` are keys of Settings; None leaves the scale's value. Raises ConfigError with one line that names the key,
     the value and the rule. Nothing is written, no simulator is loaded.
     """
@@ -78,15 +81,23 @@ def resolve(
     if scale not in sweep.SCALES:
         raise ConfigError(f"scale = {scale!r} must be one of {list(sweep.SCALES)}")
     size = dataclasses.asdict(sweep.SCALES[scale])
+    first, *_ = size.pop("problems")
+    problem = first if problem is None else problem
+    if problem not in sweep.PROBLEMS:
+        raise ConfigError(f"problem = {problem!r} must be one of {list(sweep.PROBLEMS)} in domain {domain!r}")
     methods: dict[str, dict[str, Any]] = {**sweep.METHODS, **size.pop("methods")}
     if method not in methods and method != "replay":
         raise ConfigError(f"method = {method!r} must be one of {[*methods, 'replay']} in domain {domain!r}")
     search = methods.get(method, {"kind": "replay"})
-    data: dict[str, Any] = {**size, "domain": domain, "method": method, "variant": variant}
-    data |= {"seed": seed, "scale": scale, "search": _copied(search)}
+    named = {"domain": domain, "problem": problem, "method": method, "scale": scale}
+    data: dict[str, Any] = {**size, **named, "variant": variant, "seed": seed, "search": _copied(search)}
+    data["task"] |= _copied(sweep.PROBLEMS[problem])
     data |= {key: value for key, value in chosen.items() if value is not None}
     for override in overrides:
         _override(data, override)
+    for key, value in named.items():
+        if data[key] != value:  # its settings were taken from the sweep already: only the name would change
+            raise ConfigError(f"--set {key}={data[key]}: the {key} is an argument of its own, not a setting")
     try:
         settings = Settings.model_validate(data)
         settings.plan()

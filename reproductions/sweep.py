@@ -1,8 +1,9 @@
 """The vocabulary of the domains' ``sweep.py``: what a domain declares as data.
 
-Each domain has ``SPACE``, ``MEASURE``, ``SCALES`` (smoke, laptop, paper), ``METHODS`` (descriptions for
-``reproductions.methods``), ``EXPECTED`` (the paper's numbers, marked) and ``REQUIRES`` (modules without which its task
-cannot run).
+Each domain has ``SPACE``, ``MEASURE``, ``PROBLEMS`` (by name, the settings of the task that make this problem: a data set,
+a game, a level), ``SCALES`` (smoke, laptop, paper), ``METHODS`` (descriptions for ``reproductions.methods``), ``EXPECTED``
+(the paper's numbers, marked), ``REQUIRES`` (modules without which its task cannot run) and ``SOURCES`` (files and folders
+outside the domain's own, relative to the repository's root, whose code can change a run).
 """
 
 from __future__ import annotations
@@ -16,10 +17,24 @@ Mark = Literal["high", "medium", "recall"]
 
 
 @dataclass(frozen=True)
+class Anchor:
+    """Published scores on a problem that make it comparable with others: ``low`` of random play, ``high`` of people."""
+
+    low: float
+    high: float
+    source: str
+
+    def normalised(self, score: float) -> float:
+        """0 for random play, 100 for people: per cent."""
+        return 100 * (score - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True)
 class Measure:
     """How things are called on axes: the score, the reported score if it differs, steps, and the hyperparameters.
 
-    ``logarithmic`` are the hyperparameters to draw on a logarithmic axis.
+    ``logarithmic`` are the hyperparameters to draw on a logarithmic axis; ``anchors``, by problem, make scores of several
+    problems comparable.
     """
 
     score: str
@@ -28,6 +43,7 @@ class Measure:
     step: str
     labels: Mapping[str, str] = field(default_factory=dict)
     logarithmic: tuple[str, ...] = ()
+    anchors: Mapping[str, Anchor] = field(default_factory=dict)
 
     def label(self, hyperparameter: str) -> str:
         return self.labels.get(hyperparameter, hyperparameter)
@@ -35,8 +51,13 @@ class Measure:
 
 @dataclass(frozen=True)
 class Scale:
-    """The size of an experiment. ``task`` and ``methods`` override the task's settings and keys of METHODS."""
+    """The size of an experiment.
 
+    ``problems`` are the keys of PROBLEMS that are measured at it; the first is the one of a run that names none.
+    ``task`` and ``methods`` override the task's settings and keys of METHODS.
+    """
+
+    problems: tuple[str, ...]
     population: int
     steps: int
     interval: int

@@ -1,17 +1,21 @@
-"""Tables over finished runs of one domain: the methods side by side, and each pair of them."""
+"""Tables over finished runs of one domain, problem by problem: the methods side by side, and each pair of them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from reproductions import statistics
-from reproductions.records import Record, method_order
+from reproductions.records import Record, method_order, of_each_problem
 from reproductions.registry import ConfigError
+from reproductions.sweep import Anchor
+
+Row = dict[str, Any]
 
 
 def final_scores(records: Sequence[Record], kind: str = "final") -> pd.DataFrame:
@@ -28,13 +32,35 @@ def final_scores(records: Sequence[Record], kind: str = "final") -> pd.DataFrame
 
 
 def comparison(records: Sequence[Record]) -> pd.DataFrame:
-    """One row a method: seeds, reported scores with intervals, the selecting score beside them, and what it all cost."""
+    """One row a problem and method: seeds, reported scores with intervals, the selecting score beside them, and all costs.
+
+    Raises ConfigError where the runs of one problem had different budgets.
+    """
+    return _of_each_problem(records, _compared)
+
+
+def pairs(records: Sequence[Record]) -> pd.DataFrame:
+    """One row a problem and ordered pair of methods: probability of improvement, mean paired difference over shared seeds."""
+    return _of_each_problem(records, _paired)
+
+
+def _of_each_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], list[Row]]) -> pd.DataFrame:
+    """The rows that ``make`` has for the runs of one problem, for every problem, which is the first column."""
+    grouped = of_each_problem(records)
+    return pd.DataFrame([{"problem": problem, **row} for problem, own in grouped.items() for row in make(own)])
+
+
+def _compared(records: Sequence[Record]) -> list[Row]:
+    budgets = {record.summary["budget_steps"] for record in records}
+    if len(budgets) > 1:
+        what = f"the runs of {records[0].problem} have different budgets"
+        raise ConfigError(f"{what} ({sorted(budgets)} steps) and cannot be compared")
     final, best = final_scores(records), final_scores(records, "best")
     rows = []
     for method in method_order(records):
         runs = [record for record in records if record.method == method]
         ours, peak = final[final.method == method], best[best.method == method]
-        row: dict[str, object] = {"method": method, "seeds": len(runs)}
+        row: Row = {"method": method, "seeds": len(runs)}
         for name, estimate in (
             ("reported_final_mean", statistics.mean(list(ours.reported))),
             ("reported_final_iqm", statistics.interquartile_mean(list(ours.reported))),
@@ -48,26 +74,52 @@ def comparison(records: Sequence[Record]) -> pd.DataFrame:
         for key in ("budget_steps", "member_steps", "cloned", "diverged", "failed", "cpu_s", "wall_s"):
             row[f"{key}_mean"] = sum(run.summary[key] for run in runs) / len(runs)
         rows.append(row)
-    budgets = {record.summary["budget_steps"] for record in records}
-    if len(budgets) > 1:
-        raise ConfigError(f"the runs have different budgets ({sorted(budgets)} steps) and cannot be compared")
-    return pd.DataFrame(rows)
+    return rows
 
 
-def pairs(records: Sequence[Record]) -> pd.DataFrame:
-    """One row an ordered pair of methods: probability of improvement, and the mean paired difference over shared seeds."""
+def _paired(records: Sequence[Record]) -> list[Row]:
     final = final_scores(records)
     rows = []
     for ours, theirs in permutations(method_order(records), 2):
         a, b = (final[final.method == name].set_index("seed").reported for name in (ours, theirs))
         shared = sorted(set(a.index) & set(b.index))
-        row: dict[str, object] = {"method": ours, "against": theirs, "seeds": len(shared)}
+        row: Row = {"method": ours, "against": theirs, "seeds": len(shared)}
         estimates = {"probability_of_improvement": statistics.probability_of_improvement(list(a), list(b))}
         if shared:
             estimates["paired_difference"] = statistics.difference(list(a[shared]), list(b[shared]))
         for name, estimate in estimates.items():
             row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
         rows.append(row)
+    return rows
+
+
+def normalised(records: Sequence[Record], anchors: Mapping[str, Anchor]) -> pd.DataFrame:
+    """One row a problem and method: the reported score in per cent of the way from random play to people.
+
+    The last rows, problem ``mean``, average over all problems, seed by seed; they need every method and seed on every
+    problem and leave out what is missing somewhere.
+    """
+    tables = {problem: final_scores(own) for problem, own in of_each_problem(records).items() if problem in anchors}
+    scores = {
+        problem: frame.assign(reported=[anchors[problem].normalised(score) for score in frame.reported])
+        .set_index(["method", "seed"])
+        .reported
+        for problem, frame in tables.items()
+    }
+    if len(scores) > 1:
+        scores["mean"] = pd.concat(scores, axis=1, join="inner").mean(axis=1)
+    rows: list[Row] = []
+    for problem, own in scores.items():
+        for method in (name for name in method_order(records) if name in own.index.get_level_values("method")):
+            seeds = list(own[method])
+            estimate = statistics.mean(seeds)
+            row: Row = {
+                "problem": problem,
+                "method": method,
+                "seeds": len(seeds),
+                "human_normalised_mean": estimate.value,
+            }
+            rows.append(row | {"human_normalised_mean_low": estimate.low, "human_normalised_mean_high": estimate.high})
     return pd.DataFrame(rows)
 
 
@@ -88,11 +140,14 @@ def to_markdown(frame: pd.DataFrame) -> str:
     return "\n".join([header, rule, *lines]) + "\n"
 
 
-def write(records: Sequence[Record], out: Path) -> list[Path]:
-    """``comparison`` and ``pairs`` as CSV and Markdown in the folder ``out``."""
+def write(records: Sequence[Record], out: Path, anchors: Mapping[str, Anchor]) -> list[Path]:
+    """``comparison``, ``pairs`` and, where there are anchors, ``normalised`` as CSV and Markdown in the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, frame in (("comparison", comparison(records)), ("pairs", pairs(records))):
+    frames = {"comparison": comparison(records), "pairs": pairs(records)}
+    if anchors:
+        frames["normalised"] = normalised(records, anchors)
+    for name, frame in frames.items():
         for suffix, text in ((".csv", frame.to_csv(index=False)), (".md", to_markdown(frame))):
             path = out / f"{name}{suffix}"
             temporary = path.with_name(f"{path.name}.tmp")

@@ -1,9 +1,9 @@
 """Finished runs into MLflow, after the fact, by one writer. The only module that imports mlflow.
 
-Experiment: the domain. Parent run: (scale, method, variant, seed), with the settings as parameters, best-so-far curves as
-metrics, tables of the lineage as tags, and files as artifacts. Child runs: the members, with scores and hyperparameters
-as metrics over steps (hyperparameters change, which MLflow's parameters may not). Writing the same run again changes
-nothing: runs are found again by a tag with a digest of the record.
+Experiment: the domain. Parent run: (scale, problem, method, variant, seed), with the settings as parameters, best-so-far
+curves as metrics, tables of the lineage as tags, and files as artifacts. Child runs: the members, with scores and
+hyperparameters as metrics over steps (hyperparameters change, which MLflow's parameters may not). Writing the same run
+again changes nothing: runs are found again by a tag with a digest of the record.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
+#: What identifies a parent run within its experiment.
+IDENTITY = ("scale", "problem", "method", "variant", "seed")
 #: MLflow's limit for one call.
 BATCH = 1000
 DIGEST = "pbt.record"
@@ -51,8 +53,8 @@ def track(records: Sequence[Record], uri: str, artifacts: Path, figures: Sequenc
 
 
 def run_key(record: Record) -> str:
-    """What identifies a parent run within its experiment."""
-    return "/".join(str(record.summary[name]) for name in ("scale", "method", "variant", "seed"))
+    """The identity of a parent run as one string."""
+    return "/".join(str(record.summary[name]) for name in IDENTITY)
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: Path) -> str:
@@ -79,11 +81,11 @@ def _write(
     client: MlflowClient, experiment: str, record: Record, key: str, digest: str, figures: Sequence[Path]
 ) -> None:
     summary = record.summary
-    name = f"{record.method} seed {record.seed} ({summary['scale']})"
+    name = f"{record.problem} {record.method} seed {record.seed} ({summary['scale']})"
     lineage = record.lineage
     tags = {
         KEY: key,
-        **{f"pbt.{field}": str(summary[field]) for field in ("domain", "method", "variant", "seed", "scale")},
+        **{f"pbt.{field}": str(summary[field]) for field in ("domain", *IDENTITY)},
         "pbt.commit": str(summary["commit"]),
         "pbt.best_member": str(lineage.best),
         "pbt.founders": json.dumps({member: lineage.founder(member) for member in lineage.members}),
@@ -107,6 +109,7 @@ def _write_member(client: MlflowClient, experiment: str, record: Record, parent:
     tags = {
         "mlflow.parentRunId": parent,
         "pbt.member": str(member),
+        "pbt.problem": record.problem,
         "pbt.method": record.summary["method"],
         "pbt.founder": str(record.lineage.founder(member)),
         "pbt.parents": json.dumps([[event["step"], event["parent"]] for event in clones]),

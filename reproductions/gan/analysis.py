@@ -17,6 +17,10 @@ from reproductions.records import Record
 
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure of this domain."""
+    return plotting.by_problem(records, _figures)
+
+
+def _figures(records: Sequence[Record]) -> Figures:
     return {
         "scores": partial(plotting.score_comparison, records, MEASURE),
         "best_so_far": partial(plotting.best_so_far, records, MEASURE),

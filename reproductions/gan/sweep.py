@@ -18,6 +18,8 @@ MEASURE = Measure(
     logarithmic=("lr_d", "lr_g"),
 )
 
+PROBLEMS = {"fashion_mnist": {"dataset": "fashion_mnist"}, "cifar10": {"dataset": "cifar10"}}
+
 _PAPER_RATES = [{"lr_d": d, "lr_g": g} for d, g in product((1e-4, 2e-4, 5e-4), repeat=2)]
 
 
@@ -63,6 +65,7 @@ _TUNED = [{"lr_d": 1e-3, "lr_g": 1e-3}]
 
 SCALES = {
     "smoke": Scale(
+        problems=("fashion_mnist",),
         population=4,
         steps=20,
         interval=5,
@@ -70,6 +73,7 @@ SCALES = {
         methods=_methods(20, 5, _TUNED, [], shares=(0.1,)),
     ),
     "laptop": Scale(
+        problems=("fashion_mnist",),
         population=8,
         steps=1200,
         interval=150,
@@ -77,10 +81,11 @@ SCALES = {
         methods=_methods(1200, 150, _TUNED, []),
     ),
     "paper": Scale(
+        problems=("cifar10",),
         population=45,
         steps=1_000_000,
         interval=5000,
-        task={"dataset": "cifar10", "width": 128, "batch": 128, "samples": 50_000, "imagenet": True, "device": "cuda"},
+        task={"width": 128, "batch": 128, "samples": 50_000, "imagenet": True, "device": "cuda"},
         # Three rates, equal for both networks, with seven schedules each: our choice of what 45 members can sweep.
         methods=_methods(1_000_000, 5000, _PAPER_RATES[::4], _PAPER_RATES),
     ),
@@ -96,3 +101,4 @@ EXPECTED = (
     Expected("pbt_tournament", "ImageNet Inception score", 6.74, "recall"),
 )
 REQUIRES = ("torch", "torchvision", "torch_fidelity")
+SOURCES = ("reproductions/torchvision_compat.py",)

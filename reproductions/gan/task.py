@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pbt_core import Checkpoint, Hyperparameters, Score, Stream
+from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
 from reproductions.gan import classifier, data, metrics, networks
 from reproductions.gan.networks import GanState, Loss
 from reproductions.gan.sweep import SPACE
@@ -43,8 +43,11 @@ class Gan:
     device: str = "cpu"
     space = SPACE
 
-    def prepare(self) -> None:
-        """Get the data and the classifier, once for all workers and runs. ConfigError says what is missing and what to do."""
+    def prepare(self, plan: Plan) -> None:
+        """Get the data and the classifier, once for all workers and runs. ConfigError says what is missing and what to do.
+
+        Any plan will do.
+        """
         if self.device != "cpu" and not torch.cuda.is_available():
             raise ConfigError(f"task.device = {self.device!r}: torch finds no such device on this machine")
         if self.imagenet:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from reproductions.plotting import PALETTE, Figures, best_so_far, panels, score_comparison
+from reproductions.plotting import PALETTE, Figures, best_so_far, by_problem, panels, score_comparison
 from reproductions.records import Record
 from reproductions.toy.sweep import MEASURE
 
@@ -18,6 +18,10 @@ ORIGIN, OPTIMUM = (0.9, 0.9), 1.2
 
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure of this domain."""
+    return by_problem(records, _figures)
+
+
+def _figures(records: Sequence[Record]) -> Figures:
     return {
         "figure2": partial(figure2, records),
         "scores": partial(score_comparison, records, MEASURE),

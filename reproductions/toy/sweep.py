@@ -1,5 +1,7 @@
 """What is measured on the toy problem."""
 
+from typing import Any
+
 from pbt_core import Space, Uniform
 from reproductions.sweep import Expected, Measure, Scale
 
@@ -8,10 +10,12 @@ SPACE = Space({"h0": Uniform(0.0, 2.0), "h1": Uniform(0.0, 2.0)})
 
 MEASURE = Measure(score="Q(theta)", unit="", held_out=None, step="steps")
 
+PROBLEMS: dict[str, dict[str, Any]] = {"quadratic": {}}
+
 # Learning rate, length, ready interval and noise are unknown; 0.01, 200, 4 and N(0, 0.1) are what reimplementations use.
 # One step an evaluation: figure 2 draws every step. Asynchronous: two workers in lock-step with these mirrored settings
 # would stay equal for ever and never copy; in turns, one exploits before the other has stepped.
-_SCALE = Scale(population=2, steps=200, interval=1, synchronous=False, engine="serial", workers=1)
+_SCALE = Scale(("quadratic",), population=2, steps=200, interval=1, synchronous=False, engine="serial", workers=1)
 SCALES = {"smoke": _SCALE, "laptop": _SCALE, "paper": _SCALE}
 
 _START = ({"h0": 1.0, "h1": 0.0}, {"h0": 0.0, "h1": 1.0})
@@ -29,3 +33,4 @@ METHODS = {
 
 EXPECTED = (Expected("pbt", "Q, which has its maximum at 1.2", 1.2, "medium"),)
 REQUIRES: tuple[str, ...] = ()
+SOURCES: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 from itertools import pairwise
 
 import pytest
+from rooted import Rooted
 
 from baselines import Piecewise, replay
 from pbt_core import PBT, Lineage, Plan, Processes, Serial
@@ -74,3 +75,12 @@ def test_a_file_without_a_schedule_is_named(tmp_path):
         read_schedule(tmp_path / "lineage.json")
     with pytest.raises(ValueError, match="must begin with 0 and rise"):
         Piecewise(((10, {}),))
+
+
+def test_a_lineage_that_does_not_tell_everything_is_not_retraced(tmp_path):
+    """Where members keep something of their own, a copy in the lineage leaves out where it came from."""
+    run = Serial().run(Rooted(), PBT(ready=10), Plan(population=6, steps=100, interval=10, seed=3), tmp_path)
+    lineage = Lineage(run.events)
+    copied = next(m for m in lineage.members if len({s.member for s in lineage.schedule(m)}) > 1)
+    with pytest.raises(ValueError, match="stays with a member of this task is not in a lineage"):
+        retrace(Rooted(), lineage.schedule(copied), seed=3)

@@ -122,6 +122,13 @@ def test_an_asynchronous_run_that_was_killed_loses_at_most_the_interval_in_fligh
     check_decisions(events, PBT(ready=10), Slow(), free)
 
 
+def outcome(folder):
+    """The program in the same folder, until it ends."""
+    command = [sys.executable, PROGRAM, folder, "serial", "sync"]
+    environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parent)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+
+
 def test_no_worker_outlives_a_killed_driver(tmp_path):
     """An orphan would go on writing into the run's folder."""
     process = start(tmp_path, "processes", "sync")
@@ -137,13 +144,7 @@ def test_a_second_driver_in_the_same_folder_is_refused(tmp_path):
     """Two drivers would write one record."""
     process = start(tmp_path, "serial", "sync")
     wait_for(tmp_path / "events.jsonl", 500)
-    second = subprocess.run(
-        [sys.executable, PROGRAM, tmp_path, "serial", "sync"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(PROGRAM.parent)},
-    )
+    second = outcome(tmp_path)
     assert "another process is running" in second.stderr
     assert process.wait(timeout=60) == 0
 
@@ -158,13 +159,7 @@ def test_an_altered_checkpoint_stops_a_resumed_run_with_its_name(tmp_path):
         data = bytearray(path.read_bytes())
         data[-1] ^= 1
         path.write_bytes(data)
-    again = subprocess.run(
-        [sys.executable, PROGRAM, tmp_path, "serial", "sync"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(PROGRAM.parent)},
-    )
+    again = outcome(tmp_path)
     assert again.returncode != 0
     assert "CheckpointError: checkpoint" in again.stderr
     assert "torn or altered" in again.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from oracle import run as oracle
+from rooted import Rooted
 
 from pbt_core import PBT, BinaryTournament, Plan, Processes, Serial, Truncation, WelchTTest
 from pbt_core.events import RecordError
@@ -49,6 +50,42 @@ def test_records_and_weights_are_the_same_bytes_for_any_number_of_workers(worker
         assert (tmp_path / "serial" / file).read_bytes() == (tmp_path / "processes" / file).read_bytes()
     names = [sorted(p.name for p in (tmp_path / e / "checkpoints").iterdir()) for e in ("serial", "processes")]
     assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_what_is_a_members_own_stays_with_it_when_it_copies_weights(synchronous, tmp_path):
+    """Running environments, say: a clone goes on in its own place, with its parent's weights."""
+    plan = Plan(population=6, steps=100, interval=10, seed=3, synchronous=synchronous)
+    events = Serial().run(Rooted(), PBT(ready=10), plan, tmp_path).events
+    roots = {}
+    for event in (e for e in events if e["event"] == "evaluated"):
+        assert event["metrics"]["root"] == roots.setdefault(event["member"], event["metrics"]["root"])
+        assert event["metrics"]["steps"] == event["step"]
+    assert len(set(roots.values())) == 6
+    assert sum(e["event"] == "cloned" for e in events) > 5
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_what_is_a_members_own_is_the_same_for_any_number_of_workers(workers, tmp_path):
+    """It comes from the member's last checkpoint, not from what a worker happens to hold."""
+    plan = Plan(population=5, steps=60, interval=10, seed=1)
+    records = [
+        engine.run(Rooted(), PBT(ready=10), plan, tmp_path / str(index)).events
+        for index, engine in enumerate((Serial(), Processes(workers=workers)))
+    ]
+    assert records[0] == records[1]
+
+
+def test_a_failed_member_has_nothing_of_its_own_left_and_takes_its_parents(tmp_path):
+    """Its weights are lost, and whatever stood beside them."""
+    plan = Plan(population=6, steps=100, interval=10, seed=3)
+    events = Serial().run(Rooted(fault=("raise", 0.02)), PBT(ready=10), plan, tmp_path).events
+    failed = next(e for e in events if e["event"] == "failed")
+    place = (failed["member"], failed["step"])
+    clone = next(e for e in events if e["event"] == "cloned" and (e["member"], e["step"]) == place)
+    told = {(e["member"], e["step"]): e["metrics"] for e in events if e["event"] == "evaluated"}
+    after = told[clone["member"], clone["step"] + 10]
+    assert after["root"] == told[clone["parent"], clone["step"]]["root"]
 
 
 def test_members_share_fewer_workers_fairly(tmp_path):

@@ -6,7 +6,9 @@ import sys
 import pytest
 
 from pbt_core.events import read
+from reproductions import registry
 from reproductions.cli import main
+from reproductions.provenance import sources_digest
 from reproductions.run import execute
 from reproductions.settings import ConfigError, resolve
 
@@ -31,6 +33,8 @@ def refused(capsys, tmp_path, *arguments):
     [
         (["run", "nowhere", "pbt"], ["domain", "'nowhere'", "gan", "toy"]),
         (["run", "toy", "magic"], ["method", "'magic'", "exploit_only"]),
+        (["run", "gan", "pbt", "--problem", "mnist"], ["problem = 'mnist'", "['fashion_mnist', 'cifar10']", "'gan'"]),
+        (["run", "gan", "pbt", "--set", "problem=cifar10"], ["--set problem=cifar10", "argument of its own"]),
         (["run", "toy", "pbt", "--scale", "huge"], ["--scale", "huge", "laptop"]),
         (["run", "toy", "pbt", "--seed", "x"], ["--seed", "'x'"]),
         (["run", "toy", "pbt", "--seed", "-1"], ["seed", "-1", "greater than or equal to 0"]),
@@ -67,6 +71,7 @@ def test_a_run_leaves_its_record_its_lineage_and_its_summary(tmp_path, capsys):
     assert str(tmp_path / "run") in capsys.readouterr().out
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["finished"]
+    assert summary["problem"] == summary["settings"]["problem"] == "quadratic"
     assert summary["member_steps"] == summary["budget_steps"] == 400
     assert summary["final"]["score"] > 1.0
     assert {"commit", "sources", "versions", "wall_s", "cpu_s", "settings"} <= summary.keys()
@@ -91,6 +96,28 @@ def test_a_folder_with_another_run_is_refused_with_the_key_that_differs(change, 
     assert main([*RUN, str(tmp_path), *change]) == 2
     assert "holds another run" in capsys.readouterr().err
     assert (tmp_path / "events.parquet").read_bytes() == before
+
+
+def test_the_problem_decides_over_the_scale_and_overrides_decide_over_the_problem():
+    """Without one it is the scale's first; at the paper's scale the GAN's is CIFAR-10."""
+
+    def dataset(**chosen):
+        settings = resolve("gan", "pbt", **chosen)
+        return settings.problem, settings.task["dataset"]
+
+    assert dataset() == ("fashion_mnist", "fashion_mnist")
+    assert dataset(scale="paper") == ("cifar10", "cifar10")
+    assert dataset(problem="cifar10") == ("cifar10", "cifar10")
+    assert dataset(problem="cifar10", overrides=["task.dataset=mine"]) == ("cifar10", "mine")
+
+
+def test_a_run_depends_on_the_sources_that_its_sweep_names(monkeypatch):
+    """Files and folders beside the domain's own, such as what several domains share."""
+    before = sources_digest("toy")
+    assert sources_digest("toy") == before
+    for further in (("reproductions/torchvision_compat.py",), ("examples",)):
+        monkeypatch.setattr(registry.sweep("toy"), "SOURCES", further)
+        assert sources_digest("toy") != before
 
 
 def test_workers_and_engine_may_change_between_a_run_and_its_resumption(tmp_path):

@@ -47,7 +47,16 @@ def test_the_papers_scale_can_be_planned():
     """Population 45, CIFAR-10, a million steps: every job is known before anything runs."""
     plan = snakemake("-n", "all", "--configfile", "config/paper.yaml").stdout
     assert "python -m reproductions" not in plan or "--scale paper" in plan
-    assert plan.count("results/paper/runs/gan/pbt/default/seed-4/summary.json") > 0
+    assert plan.count("results/paper/runs/gan/cifar10/pbt/default/seed-4/summary.json") > 0
+
+
+def test_problems_asked_for_are_planned_instead_of_the_scales(tmp_path):
+    """Every method on every one of them, each in a folder of its own."""
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("domains: {gan: {problems: [cifar10, fashion_mnist]}}\n")
+    plan = snakemake("-n", "gan", "--configfile", str(overlay)).stdout
+    for problem in ("cifar10", "fashion_mnist"):
+        assert f"results/laptop/runs/gan/{problem}/hand_tuned/default/seed-2/summary.json" in plan
 
 
 @pytest.mark.parametrize(
@@ -58,6 +67,9 @@ def test_the_papers_scale_can_be_planned():
         ("domains: {toy: {methods: [pbt], seeds: [-1]}}", ["-1"]),
         ("domains: {toy: {methods: [magic], seeds: [0]}}", ["magic", "explore_only"]),
         ("domains: {toy: {methods: ['pbt:fast'], seeds: [0]}}", ["fast"]),
+        ("domains: {gan: {problems: [imagenet], methods: [pbt], seeds: [0]}}", ["gan.problems", "imagenet", "cifar10"]),
+        ("domains: {gan: {problems: [], methods: [pbt], seeds: [0]}}", ["gan.problems", "[]"]),
+        ("demo: {gan: {problems: [imagenet], methods: [pbt], seeds: [0]}}", ["demo.gan.problems", "imagenet"]),
         ("domains: {mars: {methods: [pbt], seeds: [0]}}", ["mars", "toy"]),
     ],
 )
@@ -74,10 +86,10 @@ def test_a_wrong_configuration_is_refused_before_anything_is_planned(change, wor
 
 
 def test_the_smoke_scale_runs_from_end_to_end_and_again_does_nothing(checkout):
-    """Toy and GAN, all methods: runs, tables, figures, MLflow, and the report as one file that needs no network."""
+    """Every domain: runs, tables, figures, MLflow, and the report as one file that needs no network."""
     snakemake("all", "--configfile", "config/smoke.yaml", cwd=checkout)
-    summaries = [json.loads(path.read_text()) for path in checkout.glob("results/smoke/runs/*/*/*/*/summary.json")]
-    assert {s["domain"] for s in summaries} == {"toy", "gan"}
+    summaries = [json.loads(path.read_text()) for path in checkout.glob("results/smoke/runs/*/*/*/*/*/summary.json")]
+    assert {s["domain"] for s in summaries} == {"toy", "gan", "atari"}
     assert all(s["finished"] and s["scale"] == "smoke" for s in summaries)
     assert (checkout / "results/smoke/tables/gan/comparison.csv").exists()
     assert (checkout / "figures/smoke/gan/population.svg").exists()

@@ -1,11 +1,12 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from reproductions import statistics
+from reproductions import plotting, readme, statistics
 from reproductions.cli import main
-from reproductions.records import load
+from reproductions.records import Record, load
 from reproductions.registry import ConfigError
 from reproductions.tables import comparison, pairs
 
@@ -75,6 +76,68 @@ def test_runs_of_different_budgets_are_not_compared(runs, tmp_path):
     assert main(["run", "toy", "grid", "--set", "steps=100", "--quiet", "--out", str(out)]) == 0
     with pytest.raises(ConfigError, match="different budgets"):
         comparison(load([*runs, out]))
+
+
+def imagined(problem, method, seed, score, budget=100):
+    """The record of a run that never was."""
+    told = {"score": score, "held_out": None, "metrics": {}}
+    zeros = dict.fromkeys(("member_steps", "cloned", "diverged", "failed", "cpu_s", "wall_s"), 0)
+    named = {"problem": problem, "method": method, "variant": "default", "seed": seed}
+    return Record(Path(problem), {**named, "final": told, "best": told, "budget_steps": budget, **zeros}, [])
+
+
+@pytest.fixture
+def two_problems():
+    """PBT is better on the one and worse on the other, whose scores are a thousand times as large."""
+    scores = {"small": {"pbt": 2.0, "grid": 1.0}, "large": {"pbt": 1000.0, "grid": 2000.0}}
+    return [
+        imagined(problem, method, seed, score + seed / 10, budget=100 if problem == "small" else 200)
+        for problem, methods in scores.items()
+        for method, score in methods.items()
+        for seed in range(2)
+    ]
+
+
+def test_two_problems_in_one_table_have_rows_of_their_own_and_are_never_mixed(two_problems):
+    """Means, and who beats whom, are within a problem; budgets may differ between problems, not within one."""
+    table = comparison(two_problems)
+    assert table.columns[0] == "problem"
+    assert list(zip(table.problem, table.method, strict=True)) == [
+        ("small", "pbt"),
+        ("small", "grid"),
+        ("large", "pbt"),
+        ("large", "grid"),
+    ]
+    assert list(table.reported_final_mean) == pytest.approx([2.05, 1.05, 1000.05, 2000.05])
+    assert list(table.budget_steps_mean) == [100, 100, 200, 200]
+    both = pairs(two_problems).set_index(["problem", "method", "against"])
+    assert both.loc[("small", "pbt", "grid")].probability_of_improvement == 1.0
+    assert both.loc[("large", "pbt", "grid")].probability_of_improvement == 0.0
+    assert both.loc[("large", "pbt", "grid")].paired_difference == pytest.approx(-1000)
+    assert len(both) == 4
+    with pytest.raises(ConfigError, match="runs of small have different budgets"):
+        comparison([*two_problems, imagined("small", "grid", 2, 1.0, budget=200)])
+
+
+def test_the_readmes_table_shows_the_columns_that_its_file_has(two_problems, tmp_path):
+    """A problem in each row; no FID where there is none."""
+    comparison(two_problems).to_csv(tmp_path / "comparison.csv", index=False)
+    header, _, first, *_ = readme.table(tmp_path / "comparison.csv").splitlines()
+    assert header.startswith("| problem | method | seeds | reported, final best member |")
+    assert "FID" not in header
+    assert first.startswith("| small | pbt | 2 | 2.050 [")
+
+
+def test_figures_are_named_after_their_problem_only_where_there_are_several(two_problems):
+    """And each is made from the runs of its problem alone."""
+
+    def make(records):
+        return {"scores": lambda: {record.problem for record in records}}
+
+    figures = plotting.by_problem(two_problems, make)
+    assert {name: drawn() for name, drawn in figures.items()} == {"scores_small": {"small"}, "scores_large": {"large"}}
+    alone = [record for record in two_problems if record.problem == "large"]
+    assert list(plotting.by_problem(alone, make)) == ["scores"]
 
 
 def test_the_best_so_far_curve_never_falls_and_reports_the_chosen_member(runs):

@@ -33,12 +33,12 @@ def found(client, filter_string=""):
 def test_writing_the_same_runs_again_adds_nothing(client):
     """One parent a run and one child a member, although everything was written twice."""
     assert len(found(client)) == 2 * (1 + 2)
-    assert len(found(client, "tags.`pbt.key` = 'laptop/pbt/default/0'")) == 1
+    assert len(found(client, "tags.`pbt.key` = 'laptop/quadratic/pbt/default/0'")) == 1
 
 
 def test_members_are_children_with_hyperparameters_as_metrics_over_steps(client):
     """MLflow's parameters may not change, hyperparameters do."""
-    parent = found(client, "tags.`pbt.key` = 'laptop/pbt/default/0'")[0]
+    parent = found(client, "tags.`pbt.key` = 'laptop/quadratic/pbt/default/0'")[0]
     children = found(client, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     assert {child.data.tags["pbt.member"] for child in children} == {"0", "1"}
     history = client.get_metric_history(children[0].info.run_id, "h0")
@@ -48,13 +48,15 @@ def test_members_are_children_with_hyperparameters_as_metrics_over_steps(client)
 
 def test_the_lineage_is_in_the_tags_and_files_are_artifacts(client):
     """Who descends from whom, and the figures to look at."""
-    parent = found(client, "tags.`pbt.key` = 'laptop/pbt/default/0'")[0]
+    parent = found(client, "tags.`pbt.key` = 'laptop/quadratic/pbt/default/0'")[0]
     founders = json.loads(parent.data.tags["pbt.founders"])
     assert set(founders) == {"0", "1"}
     names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
     assert names == {"summary.json", "lineage.json", "events.parquet", "figures"}
     assert "figures/figure2.png" in {a.path for a in client.list_artifacts(parent.info.run_id, "figures")}
     assert parent.data.params["search.kind"] == "pbt"
+    assert parent.data.tags["pbt.problem"] == "quadratic"
+    assert parent.info.run_name == "quadratic pbt seed 0 (laptop)"
     assert parent.data.metrics["final_score"] == pytest.approx(parent.data.metrics["best_score"], abs=0.5)
 
 

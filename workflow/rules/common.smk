@@ -1,4 +1,4 @@
-"""The configuration, validated, and where things are kept."""
+"""The configuration, validated and complete, and where things are kept."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from reproductions import configuration, registry
 from reproductions.provenance import sources_digest
 
 try:
-    configuration.check(config, Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml")
+    configuration.complete(config, Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml")
 except registry.ConfigError as error:
     print(f"error: {error}", file=sys.stderr, flush=True)
     os._exit(2)  # Snakemake would wrap an exception in lines of its own
@@ -29,6 +29,7 @@ wildcard_constraints:
     domain="|".join(registry.domains()),
     study="|".join(STUDIES),
     scale="smoke|laptop|paper",
+    problem=r"\w+",
     method=r"\w+",
     variant=r"[A-Za-z0-9._-]+",
     seed=r"\d+",
@@ -38,7 +39,8 @@ def folders(study, domain):
     """The run folders of a domain in a study; a method is a name or NAME:VARIANT, the variant from config["variants"]."""
     asked = STUDIES[study][domain]
     return [
-        f"results/{SCALE}/runs/{domain}/{method}/{variant or 'default'}/seed-{seed}"
+        f"results/{SCALE}/runs/{domain}/{problem}/{method}/{variant or 'default'}/seed-{seed}"
+        for problem in asked["problems"]
         for method, _, variant in (name.partition(":") for name in asked["methods"])
         for seed in asked["seeds"]
     ]

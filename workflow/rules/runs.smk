@@ -3,20 +3,21 @@
 
 rule run:
     output:
-        "results/{scale}/runs/{domain}/{method}/{variant}/seed-{seed}/events.parquet",
-        "results/{scale}/runs/{domain}/{method}/{variant}/seed-{seed}/lineage.json",
-        summary="results/{scale}/runs/{domain}/{method}/{variant}/seed-{seed}/summary.json",
+        "results/{scale}/runs/{domain}/{problem}/{method}/{variant}/seed-{seed}/events.parquet",
+        "results/{scale}/runs/{domain}/{problem}/{method}/{variant}/seed-{seed}/lineage.json",
+        summary="results/{scale}/runs/{domain}/{problem}/{method}/{variant}/seed-{seed}/summary.json",
     params:
         folder=subpath(output.summary, parent=True),
         overrides=overrides,
         # An edited source that can change a run makes it run again.
         sources=lambda wildcards: sources_digest(wildcards.domain),
     log:
-        "results/{scale}/logs/{domain}-{method}-{variant}-{seed}.log",
+        "results/{scale}/logs/{domain}-{problem}-{method}-{variant}-{seed}.log",
     threads: lambda wildcards: config["threads"].get(wildcards.domain, 1)
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions run {wildcards.domain} {wildcards.method} --variant {wildcards.variant}"
-        " --seed {wildcards.seed} --scale {wildcards.scale} --workers {threads} --out {params.folder} {params.overrides}"
+        "python -m reproductions run {wildcards.domain} {wildcards.method} --problem {wildcards.problem}"
+        " --variant {wildcards.variant} --seed {wildcards.seed} --scale {wildcards.scale} --workers {threads}"
+        " --out {params.folder} {params.overrides}"
         " 2> >(tee {log} >&2)"

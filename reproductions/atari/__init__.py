@@ -1,0 +1,1 @@
+"""Feudal Networks on the Arcade Learning Environment."""

@@ -1,0 +1,198 @@
+"""Feudal Networks (Vezhnevets et al., 2017, "FeUdal Networks for Hierarchical Reinforcement Learning"), section 3.
+
+A Manager sets goals, directions in a latent space of its own, over a horizon of c steps; a Worker acts so as to follow
+them, for which it is rewarded beside the game's score. Symbols are the paper's: s latent state, g goal, w embedded goal,
+c horizon (also the dilation of the Manager's LSTM), d size of the latent space, k size of a goal's embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, normalize
+
+from reproductions.rl.agent import Perception, Recurrent, Rollout, actor_critic_loss
+from reproductions.rl.returns import n_step_returns
+
+
+class DilatedLstm(nn.Module):
+    """An LSTM of ``dilation`` groups of state that share weights; step t updates group t mod ``dilation`` (section 3.2).
+
+    The output is the mean over the groups, that is, over the last ``dilation`` steps: the pooling of the paper. So each
+    group sees one input in ``dilation`` and remembers that much longer, and yet the output changes at every step.
+    """
+
+    def __init__(self, inputs: int, size: int, dilation: int) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(inputs, size)
+        self.size, self.dilation = size, dilation
+
+    def forward(self, x: Tensor, hidden: Tensor, cell: Tensor, t: int) -> tuple[Tensor, Tensor, Tensor]:
+        """x: [B, inputs]; hidden, cell: [B, dilation, size]; gives the output [B, size] and the new hidden and cell."""
+        group = t % self.dilation
+        h, c = self.cell(x, (hidden[:, group], cell[:, group]))
+        chosen = torch.zeros(self.dilation, 1, dtype=torch.bool)
+        chosen[group] = True
+        hidden = torch.where(chosen, h[:, None], hidden)
+        cell = torch.where(chosen, c[:, None], cell)
+        return hidden.mean(1), hidden, cell
+
+
+@dataclass(frozen=True)
+class FunOutput:
+    """What one step gives: logits [B, A], the two values [B], s and g [B, d], the intrinsic reward [B], since [B].
+
+    ``since`` counts the steps of the episode before this one. ``chosen`` [B] tells where g is the Manager's own (not
+    random). The intrinsic reward is that for having come to s here.
+    """
+
+    logits: Tensor
+    worker_value: Tensor
+    manager_value: Tensor
+    s: Tensor
+    g: Tensor
+    intrinsic: Tensor
+    since: Tensor
+    chosen: Tensor
+
+
+class Fun(nn.Module):
+    """The agent; see ``reproductions.rl.agent.Agent``. Sizes: ``width`` of perception and Worker, ``d``, ``k``, ``c``.
+
+    discounts: of Worker and Manager. random_goals: probability that a goal is a random direction, for exploration.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        actions: int,
+        width: int,
+        d: int,
+        k: int = 16,
+        c: int = 10,
+        discounts: tuple[float, float] = (0.95, 0.99),
+        random_goals: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.perception = Perception(channels, size, width)
+        self.latent = nn.Linear(width, d)
+        self.manager = DilatedLstm(d, d, c)
+        self.manager_value = nn.Linear(d, 1)
+        self.embedding = nn.Linear(d, k, bias=False)  # phi: without bias, so that no goal is no influence
+        # The sum of c + 1 unit goals is long: at torch's usual scale the first policies would be certain of themselves.
+        with torch.no_grad():
+            self.embedding.weight.mul_(1 / (c + 1))
+        self.worker = nn.LSTMCell(width, width)
+        self.action_embeddings = nn.Linear(width, actions * k)
+        self.worker_value = nn.Linear(width, 1)
+        self.actions, self.width, self.d, self.k, self.c = actions, width, d, k, c
+        self.worker_discount, self.manager_discount = discounts
+        self.random_goals = random_goals
+
+    def initial(self, batch: int) -> Recurrent:
+        return {
+            "worker_hidden": torch.zeros(batch, self.width),
+            "worker_cell": torch.zeros(batch, self.width),
+            "manager_hidden": torch.zeros(batch, self.c, self.d),
+            "manager_cell": torch.zeros(batch, self.c, self.d),
+            # The last c latent states and goals of the episode, the newest last.
+            "states": torch.zeros(batch, self.c, self.d),
+            "goals": torch.zeros(batch, self.c, self.d),
+            "since": torch.zeros(batch, dtype=torch.int64),
+            # All environments share the phase of the dilated LSTM; it is kept for each, so that the batch comes first.
+            "clock": torch.zeros(batch, dtype=torch.int64),
+        }
+
+    def step(self, observations: Tensor, carried: Recurrent, rng: torch.Generator) -> tuple[FunOutput, Recurrent]:
+        z = self.perception(observations)
+        s = torch.relu(self.latent(z))
+        t = int(carried["clock"].max())
+        ghat, manager_hidden, manager_cell = self.manager(s, carried["manager_hidden"], carried["manager_cell"], t)
+        g, chosen = self._explored(normalize(ghat, dim=-1), rng)
+        states, goals, since = carried["states"], carried["goals"], carried["since"]
+        # Equation 4's sum over the last c goals and this one; the Worker's gradient ends at them.
+        w = self.embedding(goals.sum(1) + g.detach())
+        worker_hidden, worker_cell = self.worker(z, (carried["worker_hidden"], carried["worker_cell"]))
+        u = self.action_embeddings(worker_hidden).view(-1, self.actions, self.k)
+        output = FunOutput(
+            logits=torch.einsum("bak,bk->ba", u, w),
+            worker_value=self.worker_value(worker_hidden).squeeze(-1),
+            manager_value=self.manager_value(ghat).squeeze(-1),
+            s=s,
+            g=g,
+            intrinsic=intrinsic_reward(s.detach(), states, goals, since),
+            since=since,
+            chosen=chosen,
+        )
+        return output, {
+            "worker_hidden": worker_hidden,
+            "worker_cell": worker_cell,
+            "manager_hidden": manager_hidden,
+            "manager_cell": manager_cell,
+            "states": torch.cat([states[:, 1:], s.detach()[:, None]], 1),
+            "goals": torch.cat([goals[:, 1:], g.detach()[:, None]], 1),
+            "since": since + 1,
+            "clock": torch.full_like(since, t + 1),
+        }
+
+    def loss(
+        self, outputs: Sequence[FunOutput], after: FunOutput, rollout: Rollout, coefficients: Mapping[str, float]
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The Worker's actor-critic loss on score and intrinsic reward, and the Manager's on the score alone."""
+        logits = torch.stack([output.logits for output in outputs])
+        # What a step earned shows in where it led: nothing, if that is the beginning of another episode.
+        intrinsic = torch.stack([output.intrinsic for output in (*outputs[1:], after)])
+        weight = coefficients["intrinsic_cost"]
+        worker_values = torch.stack([output.worker_value for output in outputs])
+        worker_returns = n_step_returns(
+            rollout.rewards + weight * intrinsic, rollout.ended, after.worker_value, self.worker_discount
+        )
+        worker_loss, metrics = actor_critic_loss(logits, worker_values, worker_returns, rollout.actions, coefficients)
+
+        manager_values = torch.stack([output.manager_value for output in outputs])
+        manager_returns = n_step_returns(rollout.rewards, rollout.ended, after.manager_value, self.manager_discount)
+        advantages = manager_returns - manager_values
+        s = torch.stack([output.s for output in (*outputs, after)]).detach()
+        g = torch.stack([output.g for output in outputs])
+        since = torch.stack([output.since for output in (*outputs, after)])
+        chosen = torch.stack([output.chosen for output in outputs])
+        goal = goal_loss(s, g, advantages.detach(), since, chosen, self.c)
+        loss = worker_loss + goal + 0.5 * advantages.square().mean()
+        return loss, {**metrics, "intrinsic_reward": float(intrinsic.mean())}
+
+    def _explored(self, g: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The goals, with some replaced by random directions; and where they were kept."""
+        if not self.random_goals:
+            return g, torch.ones(len(g), dtype=torch.bool)
+        kept = torch.rand(len(g), generator=rng) >= self.random_goals
+        random = normalize(torch.randn(g.shape, generator=rng), dim=-1)
+        return torch.where(kept[:, None], g, random), kept
+
+
+def intrinsic_reward(s: Tensor, states: Tensor, goals: Tensor, since: Tensor) -> Tensor:
+    """Equation 8: the mean over i = 1..c of cos(s_t - s_{t-i}, g_{t-i}), over steps of this episode alone.
+
+    s: [B, d]; states, goals: [B, c, d], the newest last; since: [B], steps of the episode before this one. Gives [B].
+    """
+    c = states.shape[1]
+    followed = cosine_similarity(s[:, None] - states, goals, dim=-1)
+    age = torch.arange(c, 0, -1)
+    return (followed * (age <= since[:, None])).sum(1) / c
+
+
+def goal_loss(s: Tensor, g: Tensor, advantages: Tensor, since: Tensor, chosen: Tensor, c: int) -> Tensor:
+    """Equation 7: minus the mean of A_t cos(s_{t+c} - s_t, g_t) over the steps whose t + c is in the rollout and episode.
+
+    s, since: [T + 1, B, ...]; g, advantages, chosen: [T, B, ...]; only g carries gradient. Zero if there is no such step.
+    """
+    steps = len(s) - c
+    if steps <= 0:
+        return g.sum() * 0
+    reached = since[c:] >= c  # the episode is at least c steps old at t + c, so t belongs to it
+    told = (reached & chosen[:steps]).to(g.dtype)
+    followed = cosine_similarity(s[c:] - s[:-c], g[:steps], dim=-1)
+    return -(told * advantages[:steps] * followed).sum() / told.sum().clamp(min=1)

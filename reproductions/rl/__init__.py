@@ -1,0 +1,1 @@
+"""What reinforcement-learning domains share: batched environments, rollouts with recurrent state, n-step actor-critic."""

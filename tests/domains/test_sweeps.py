@@ -1,0 +1,39 @@
+from importlib.util import find_spec
+
+import pytest
+
+from reproductions import registry
+from reproductions.provenance import ROOT
+from reproductions.settings import resolve
+
+
+@pytest.mark.parametrize("domain", registry.domains())
+def test_every_scale_measures_problems_of_its_domain(domain):
+    """At least one, each once."""
+    sweep = registry.sweep(domain)
+    for scale in sweep.SCALES.values():
+        assert scale.problems
+        assert len(set(scale.problems)) == len(scale.problems)
+        assert set(scale.problems) <= set(sweep.PROBLEMS)
+
+
+@pytest.mark.parametrize("domain", registry.domains())
+def test_every_problem_is_one_that_the_task_takes_at_every_scale(domain):
+    """A misspelt setting of a problem does not wait for a cluster to be found."""
+    sweep = registry.sweep(domain)
+    missing = [module for module in sweep.REQUIRES if find_spec(module) is None]
+    if missing:
+        pytest.skip(f"{domain} needs {missing}")
+    for scale in sweep.SCALES:
+        for problem in sweep.PROBLEMS:
+            task = resolve(domain, next(iter(sweep.METHODS)), scale=scale, problem=problem).build_task()
+            for key, value in sweep.PROBLEMS[problem].items():
+                assert getattr(task, key) == value
+
+
+@pytest.mark.parametrize("domain", registry.domains())
+def test_the_sources_and_problems_that_a_sweep_names_can_be_found_again(domain):
+    """A source is in the repository; a problem is the name of a folder and a word to Snakemake."""
+    sweep = registry.sweep(domain)
+    assert all((ROOT / name).exists() for name in sweep.SOURCES)
+    assert all(name.isidentifier() for name in sweep.PROBLEMS)
