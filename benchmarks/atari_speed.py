@@ -197,11 +197,15 @@ def main() -> None:
             fastest[name] = max(fastest[name], steps / (time.process_time() - begun))
     report = {
         "game": game,
-        "agent_steps_per_cpu_s": {name: round(rate) for name, rate in fastest.items()},
+        **{f"{name}_agent_steps_per_cpu_s": round(rate, 1) for name, rate in fastest.items()},
         "lstm_over_reference": round(fastest["lstm"] / fastest["reference"], 3),
         "lstm_over_reference_gym": round(fastest["lstm"] / fastest["reference_gym"], 3),
         "fun_over_reference": round(fastest["fun"] / fastest["reference"], 3),
-        "shares": {agent: shares(agent, game, steps) for agent in ("lstm", "fun")},
+        **{
+            f"{agent}_share_of_{part}": share
+            for agent in ("lstm", "fun")
+            for part, share in shares(agent, game, steps).items()
+        },
     }
     print(json.dumps(report, indent=1))
     if arguments.out:

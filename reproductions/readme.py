@@ -11,12 +11,13 @@ import pandas as pd
 
 from reproductions.statistics import Estimate
 
-#: The columns of a comparison.csv that a README shows, as far as the file has them: title and format.
+#: The columns of a table that a README shows, as far as the file has them: title and format.
 COLUMNS = {
     "problem": ("problem", ""),
     "method": ("method", ""),
     "seeds": ("seeds", ""),
     "reported_final_mean": ("reported, final best member", ""),
+    "human_normalised_mean": ("human-normalised, %", ""),
     "reported_best_mean": ("reported, best ever", ""),
     "fid_final_mean": ("FID", ".1f"),
     "member_steps_mean": ("member-steps", ".0f"),
@@ -42,7 +43,7 @@ def fill(text: str, root: Path) -> str:
 
 
 def table(path: Path) -> str:
-    """The main columns of a comparison.csv as Markdown."""
+    """The main columns of a table as Markdown."""
     frame = pd.read_csv(path)
     shown = {name: column for name, column in COLUMNS.items() if name in frame}
     lines = ["| " + " | ".join(title for title, _ in shown.values()) + " |", "|" + "---|" * len(shown)]
@@ -58,10 +59,10 @@ def table(path: Path) -> str:
 
 
 def bench(path: Path) -> str:
-    """The ratios of pbt_cost.json as Markdown."""
+    """The figures of a benchmark's JSON as Markdown."""
     told = json.loads(path.read_text())
     rows = [(key.replace("_", " "), value) for key, value in told.items() if isinstance(value, float)]
-    return "| measure | value |\n|---|---|\n" + "".join(f"| {name} | {value:.3g} |\n" for name, value in rows)
+    return "| measure | value |\n|---|---|\n" + "".join(f"| {name} | {value:.4g} |\n" for name, value in rows)
 
 
 def code(path: Path) -> str:

@@ -69,3 +69,11 @@ def test_a_schedule_that_leaves_the_bounds_is_an_error_not_a_clip(tmp_path):
     method = Scheduled((Annealed({"lr": 0.01, "decay": 0.05}, 0, 20),))
     with pytest.raises(ValueError, match=r"'decay' = .* must be a number in"):
         Serial().run(Hill(), method, Plan(population=1, steps=30, interval=10), tmp_path)
+
+
+def test_an_annealed_schedule_can_leave_values_alone():
+    """A learning rate decays, a cost stays; a name that is none is an error."""
+    schedule = Annealed({"lr": 1.0, "cost": 0.5}, hold=0, end=10, kind="linear", final=0.5, only=("lr",))
+    assert schedule.at(5) == {"lr": 0.75, "cost": 0.5}
+    with pytest.raises(ValueError, match="'rate' is not the name of a real value"):
+        Annealed({"lr": 1.0}, hold=0, end=10, only=("rate",))

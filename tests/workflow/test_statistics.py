@@ -1,14 +1,18 @@
+import json
 import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from reproductions import plotting, readme, statistics
 from reproductions.cli import main
 from reproductions.records import Record, load
+from reproductions.reference import keep
 from reproductions.registry import ConfigError
-from reproductions.tables import comparison, pairs
+from reproductions.sweep import Anchor
+from reproductions.tables import comparison, normalised, pairs
 
 
 def test_the_interval_of_a_mean_covers_it_about_as_often_as_it_says():
@@ -166,3 +170,40 @@ def test_figures_are_the_same_bytes_each_time_and_every_axis_is_labelled(runs, t
         figure = make()
         assert isinstance(figure, Figure)
         assert any(ax.get_ylabel() for ax in figure.axes)
+
+
+def test_normalised_scores_are_averaged_over_problems_seed_by_seed(runs, tmp_path):
+    """Random play is 0, people are 100; a problem without anchors has no say."""
+    records = load(runs)
+    other = [
+        Record(r.folder, {**r.summary, "problem": "other", "final": {**r.summary["final"], "held_out": 3.0}}, r.events)
+        for r in records
+    ]
+    anchors = {"quadratic": Anchor(0.0, 2.0, "made up"), "other": Anchor(1.0, 5.0, "made up")}
+    frame = normalised(records + other, anchors).set_index(["problem", "method"])
+    scores = [r.summary["final"]["score"] * 50 for r in records if r.method == "pbt"]
+    assert frame.loc[("quadratic", "pbt"), "human_normalised_mean"] == pytest.approx(np.mean(scores))
+    assert frame.loc[("other", "pbt"), "human_normalised_mean"] == pytest.approx(50)
+    assert frame.loc[("mean", "pbt"), "human_normalised_mean"] == pytest.approx((np.mean(scores) + 50) / 2)
+    assert set(normalised(records + other, {"other": anchors["other"]}).problem) == {"other"}
+
+
+def test_keeping_a_study_replaces_only_the_domains_that_it_has(tmp_path, runs):
+    """Long domains are not all run on one day."""
+    results = tmp_path / "results"
+    for record in load(runs):
+        place = results / "laptop" / "runs" / "toy" / "quadratic" / record.method / "default" / f"seed-{record.seed}"
+        place.mkdir(parents=True)
+        (place / "summary.json").write_text(json.dumps(record.summary))
+    (results / "laptop" / "tables" / "toy").mkdir(parents=True)
+    kept = results / "reference" / "laptop"
+    (kept / "tables" / "gan").mkdir(parents=True)
+    (kept / "tables" / "gan" / "comparison.csv").write_text("problem\n")
+    (kept / "runs.csv").write_text("domain,problem,method\ngan,fashion_mnist,pbt\ntoy,quadratic,old\n")
+    (kept / "provenance.json").write_text('{"gan": []}')
+    keep("laptop", results)
+    rows = pd.read_csv(kept / "runs.csv")
+    assert rows.domain.tolist() == ["gan"] + ["toy"] * 6
+    assert "old" not in set(rows.method)
+    assert (kept / "tables" / "gan" / "comparison.csv").exists()
+    assert set(json.loads((kept / "provenance.json").read_text())) == {"gan", "toy"}
