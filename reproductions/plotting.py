@@ -6,6 +6,7 @@ Every kind shows the runs of one problem; ``by_problem`` makes the figures of ea
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from reproductions import statistics
 from reproductions.records import Record, method_order, of_each_problem
@@ -84,8 +86,25 @@ def pretty(method: str) -> str:
 
 
 def unit(label: str, unit: str) -> str:
-    """``label`` with its unit in parentheses, if it has one."""
-    return f"{label} ({unit})" if unit else label
+    """``label`` with its unit in parentheses, if it has one, in lines that fit along a small axis."""
+    return textwrap.fill(f"{label} ({unit})" if unit else label, 26)
+
+
+def problem_name(records: Sequence[Record]) -> str:
+    """The problem of these runs as people write it."""
+    return records[0].problem.replace("_", " ")
+
+
+def mark_random_play(ax: Axes, records: Sequence[Record], measure: Measure) -> None:
+    """A dotted line at the published score of random play, where there is one for the problem."""
+    if anchor := measure.anchors.get(records[0].problem):
+        ax.axhline(anchor.low, color="black", lw=0.9, ls=":", label="random play")
+
+
+def count_steps(ax: Axes, label: str) -> None:
+    """The x axis counts steps: 75k rather than 75000."""
+    ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    ax.set_xlabel(label)
 
 
 def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
@@ -103,6 +122,7 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
             ax.errorbar(x, estimate.value, [[below], [above]], fmt="_", color="black", ms=16, capsize=5, lw=1.2)
         else:
             ax.plot(x, estimate.value, "_", ms=16, color="black")
+    mark_random_play(ax, records, measure)
     # A narrow range would make noise look like a difference: the axis spans at least a fifth of the mean.
     low, high = ax.get_ylim()
     widen = max(0.0, 0.2 * abs(frame.reported.mean()) - (high - low)) / 2
@@ -110,10 +130,12 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
         ax.set_ylim(low - widen, high + widen)
     ax.set_xticks(range(len(order)), [pretty(name) for name in order])
     ax.set_xlim(-0.5, len(order) - 0.5)
+    if measure.anchors:
+        ax.legend(fontsize=7)
     ax.set_ylabel(unit(measure.held_out or measure.score, measure.unit))
     seeds = frame.groupby("method").size().min()
     interval = "mean and 95 % bootstrap interval" if seeds > 1 else "one seed: no interval"
-    ax.set_title(f"Final best member; dots are seeds, {interval}")
+    ax.set_title(f"{problem_name(records)}: final best member\ndots are seeds, {interval}")
     return figure
 
 
@@ -121,7 +143,7 @@ def headline(records: Sequence[Record], measure: Measure) -> Figure:
     """A bar a method for every problem and their mean, in per cent of the way from random play to people (figure 3)."""
     frame, order = normalised(records, measure.anchors), method_order(records)
     problems = list(dict.fromkeys(frame.problem))
-    figure, axes = panels(1, 1, 1.6 + 0.42 * len(problems) * len(order), 3.2)
+    figure, axes = panels(1, 1, 3.2 + 0.34 * len(problems) * len(order), 3.2)
     ax: Axes = axes[0, 0]
     width = 0.8 / len(order)
     for place, method in enumerate(order):
@@ -129,7 +151,8 @@ def headline(records: Sequence[Record], measure: Measure) -> Figure:
         x, mean = np.arange(len(problems)) + (place - (len(order) - 1) / 2) * width, own.human_normalised_mean
         ax.bar(x, mean, width * 0.92, color=colour(records, method), label=pretty(method))
         errors = np.array([mean - own.human_normalised_mean_low, own.human_normalised_mean_high - mean])
-        ax.errorbar(x, mean, np.nan_to_num(errors), fmt="none", color="black", capsize=3, lw=1)
+        told = np.isfinite(errors).all(axis=0)  # one seed has no interval
+        ax.errorbar(x[told], mean[told], errors[:, told], fmt="none", color="black", capsize=3, lw=1)
     ax.axhline(0, color="black", lw=0.8)
     ax.set_xticks(range(len(problems)), [name.replace("_", " ") for name in problems])
     ax.set_ylabel("human-normalised score (%)\n0: random play, 100: people")
@@ -153,10 +176,12 @@ def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
         if len(runs) > 1:
             low, high = [e.low for e in estimates], [e.high for e in estimates]
             ax.fill_between(steps, low, high, color=colour(records, method), alpha=0.2, lw=0)
-    ax.set_xlabel(f"{measure.step} of each member")
+    mark_random_play(ax, records, measure)
+    count_steps(ax, f"{measure.step} of each member")
     ax.set_ylabel(f"{unit(measure.held_out or measure.score, measure.unit)}\nof the best so far")
     seeds = min(sum(record.method == name for record in records) for name in method_order(records))
-    ax.set_title("Mean over seeds" + (", band: 95 % bootstrap interval" if seeds > 1 else " (one seed: no interval)"))
+    band = ", band: 95 % bootstrap interval" if seeds > 1 else " (one seed: no interval)"
+    ax.set_title(f"{problem_name(records)}: mean over seeds{band}")
     ax.legend()
     return figure
 
@@ -183,15 +208,17 @@ def population(records: Sequence[Record], measure: Measure) -> Figure:
                 else:  # in force during the interval that ends at a step
                     steps, values = [0, *own["step"]], [own[name].iloc[0], *own[name]]
                     ax.plot(steps, values, color=shade, drawstyle="steps-pre", **style)
+            if name == "score":
+                mark_random_play(ax, records, measure)
             if name in measure.logarithmic:
                 ax.set_yscale("log")
             if column == 0:
-                ax.set_ylabel(
-                    unit(measure.score, measure.unit).replace(" (", "\n(") if name == "score" else measure.label(name)
-                )
+                ax.set_ylabel(unit(measure.score, measure.unit) if name == "score" else measure.label(name))
         axes[0, column].set_title(f"{pretty(run.method)}, seed {seed}")
-        axes[-1, column].set_xlabel(measure.step)
-    figure.suptitle("Every member is a line; coloured: the final best member", fontsize=9)
+        count_steps(axes[-1, column], measure.step)
+    random_play = "; dotted: random play" if records[0].problem in measure.anchors else ""
+    title = f"{problem_name(records)}: every member is a line; coloured: the final best member{random_play}"
+    figure.suptitle(title, fontsize=9)
     return figure
 
 
@@ -216,6 +243,6 @@ def schedules(records: Sequence[Record], measure: Measure) -> Figure:
             axes[row, 0].set_ylabel(measure.label(name))
         axes[0, column].set_title(pretty(method))
         axes[0, column].legend(fontsize=7)
-        axes[-1, column].set_xlabel(f"{measure.step} the weights were trained for")
-    figure.suptitle("Schedules along the lineage of the final best weights", fontsize=9)
+        count_steps(axes[-1, column], f"{measure.step} the weights were trained for")
+    figure.suptitle(f"{problem_name(records)}: schedules along the lineage of the final best weights", fontsize=9)
     return figure
