@@ -221,6 +221,7 @@ class Driver:
             "source": dataclasses.asdict(source),
             "score": seen.score,
             "samples": list(seen.samples),
+            "history": list(seen.history),
             "hyperparameters": dict(decision.hyperparameters),
         }
 

@@ -11,7 +11,8 @@ joined     hyperparameters: those the member begins with
 evaluated  score, samples, held_out, metrics, hyperparameters (in force for the interval that ends here), checkpoint
 diverged   follows an evaluation whose score is not finite
 failed     kind (raised, hung, crashed), error, traceback: the interval that would have ended here did not
-cloned     parent, parent_step, weights (whether they were copied), hyperparameters (from now on)
+cloned     parent, weights (whether they were copied), source (their checkpoint), score, samples, history (the parent's),
+           hyperparameters (from now on)
 changed    hyperparameters (from now on), without a parent
 restarted  hyperparameters, with fresh weights
 retried    a failed interval is tried again: the run ended there with an error and was started anew
@@ -33,7 +34,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 Event = dict[str, Any]
-FORMAT = 1
+FORMAT = 2
 _STRICT = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
@@ -155,6 +156,8 @@ def read_parquet(path: Path) -> list[Event]:
                 event[name] = json.loads(value) if name == "plan" else value
         if event["event"] == "evaluated":
             event = {"samples": [], "metrics": {}, "held_out": None, **event}
+        if event["event"] == "cloned":
+            event = {"samples": [], "history": [], **event}
         events.append(event)
     return events
 

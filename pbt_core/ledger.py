@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pbt_core.events import Event
-from pbt_core.population import Member
+from pbt_core.population import HISTORY, Member
 from pbt_core.store import Reference
 
 
@@ -90,6 +90,7 @@ class Ledger:
             step=event["step"],
             score=event["score"],
             samples=tuple(event["samples"]),
+            history=_remembered(seat.member.history, event["score"]),
             failed=False,
         )
         reference = Reference(member.id, member.step, event["checkpoint"])
@@ -99,7 +100,13 @@ class Ledger:
         """The interval is charged, the weights are lost; the source stays, so that a retry could begin there."""
         seat = self.seats[event["member"]]
         member = replace(
-            seat.member, previous=seat.member.step, step=event["step"], score=math.nan, samples=(), failed=True
+            seat.member,
+            previous=seat.member.step,
+            step=event["step"],
+            score=math.nan,
+            samples=(),
+            history=(),
+            failed=True,
         )
         self.seats[member.id] = replace(seat, member=member, published=member, latest=None, undecided=True)
 
@@ -111,7 +118,8 @@ class Ledger:
         )
         source = seat.source
         if event["weights"]:
-            member = replace(member, score=event["score"], samples=tuple(event["samples"]), failed=False)
+            samples, history = tuple(event["samples"]), tuple(event["history"])
+            member = replace(member, score=event["score"], samples=samples, history=history, failed=False)
             source = Reference(**event["source"])
         self.seats[member.id] = replace(seat, member=member, source=source, undecided=False)
 
@@ -123,10 +131,14 @@ class Ledger:
     def _restarted(self, event: Event) -> None:
         self._changed(event)
         seat = self.seats[event["member"]]
-        member = replace(seat.member, failed=False, score=None, samples=())
+        member = replace(seat.member, failed=False, score=None, samples=(), history=())
         self.seats[member.id] = replace(seat, member=member, source=None)
 
     def _changed(self, event: Event) -> None:
         seat = self.seats[event["member"]]
         member = replace(seat.member, hyperparameters=event["hyperparameters"])
         self.seats[member.id] = replace(seat, member=member, undecided=False)
+
+
+def _remembered(history: tuple[float, ...], score: float) -> tuple[float, ...]:
+    return (*history, score)[-HISTORY:] if math.isfinite(score) else history

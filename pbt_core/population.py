@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from pbt_core.space import Hyperparameters, Space
 
+#: How many scores a member remembers.
+HISTORY = 20
+
 
 @dataclass(frozen=True)
 class Member:
@@ -15,7 +18,8 @@ class Member:
 
     ``step`` counts the steps charged to this member (its budget), whoever's weights it carries now. ``previous`` is
     its step at the evaluation before this one. ``score`` is None until the first evaluation and is larger for better
-    members. ``samples`` are the repeated measurements behind the score (episodic returns, say), oldest first.
+    members. ``samples`` are the repeated measurements behind the score (episodic returns, say), oldest first; ``history``
+    are the finite scores of the last ``HISTORY`` evaluations on the way to these weights, oldest first.
     ``parent`` and ``born`` tell the last clone: whose weights it took, and at which of its own steps.
     ``failed`` marks a member whose last interval raised, hung or crashed: its weights are lost.
     """
@@ -26,6 +30,7 @@ class Member:
     previous: int = 0
     score: float | None = None
     samples: tuple[float, ...] = ()
+    history: tuple[float, ...] = ()
     parent: int | None = None
     born: int = 0
     failed: bool = False

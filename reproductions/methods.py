@@ -35,9 +35,10 @@ class WelchSpec(Spec):
     kind: Literal["welch_t_test"]
     level: float = Field(0.05, gt=0, lt=1)
     window: int = Field(10, ge=2)
+    over: Literal["samples", "evaluations"] = "samples"
 
     def build(self) -> Exploit:
-        return Welch(self.level, self.window)
+        return Welch(self.level, self.window, self.over)
 
 
 class TournamentSpec(Spec):
@@ -154,6 +155,11 @@ AnyMethod = Annotated[PBTSpec | RandomSearchSpec | ScheduledSpec | ReplaySpec, F
 EXAMPLES: Mapping[str, Mapping[str, object]] = {
     "pbt": {"kind": "pbt", "ready": 20},
     "pbt, t-test": {"kind": "pbt", "ready": 20, "exploit": {"kind": "welch_t_test"}},
+    "pbt, t-test over evaluations": {
+        "kind": "pbt",
+        "ready": 20,
+        "exploit": {"kind": "welch_t_test", "over": "evaluations", "window": 4},
+    },
     "pbt, tournament": {"kind": "pbt", "ready": 20, "exploit": {"kind": "binary_tournament"}},
     "pbt, weights only": {"kind": "pbt", "ready": 20, "copy": ["weights"], "explore": []},
     "pbt, hyperparameters only": {"kind": "pbt", "ready": 20, "copy": ["hyperparameters"]},

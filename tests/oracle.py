@@ -9,6 +9,7 @@ def run(task, method, plan):
     settings = method.start(task.space, plan.population, streams.child("start").generator())
     hyperparameters = [dict(h) for h in settings]
     states = [task.init(streams.child("init", m, 0), h) for m, h in enumerate(hyperparameters)]
+    histories = [()] * plan.population
     evaluations, clones, step = [], [], 0
     while step < plan.steps:
         start, step = step, min(step + plan.interval, plan.steps)
@@ -16,7 +17,8 @@ def run(task, method, plan):
         for m, h in enumerate(hyperparameters):
             states[m] = task.step(states[m], h, step - start, streams.child("step", m, start))
             score = task.evaluate(states[m], streams.child("evaluate", m, step))
-            members[m] = Member(m, dict(h), step, start, score.value, score.samples)
+            histories[m] = (*histories[m], score.value)[-20:]
+            members[m] = Member(m, dict(h), step, start, score.value, score.samples, histories[m])
             evaluations.append((step, m, score.value, dict(h)))
         if step == plan.steps:
             break
@@ -30,6 +32,7 @@ def run(task, method, plan):
                     hyperparameters[m] = dict(changed)
                     if weights:
                         states[m] = task.load(saved[parent], changed)
+                        histories[m] = members[parent].history
                 case Restart(changed):
                     hyperparameters[m] = dict(changed)
                     states[m] = task.init(streams.child("init", m, step), changed)

@@ -16,6 +16,7 @@ from pbt_core.testing import Hill, check_engine
 METHODS = {
     "truncation": PBT(ready=20),
     "t-test": PBT(ready=10, exploit=WelchTTest()),
+    "t-test over evaluations": PBT(ready=10, exploit=WelchTTest(window=4, over="evaluations")),
     "tournament": PBT(ready=30, exploit=BinaryTournament(), warmup=40),
     "weights only": PBT(ready=10, copy_hyperparameters=False, explore=None),
     "hyperparameters only": PBT(ready=10, copy_weights=False, exploit=Truncation(0.5)),
