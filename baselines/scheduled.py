@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,30 @@ class Annealed:
         names = self.only or tuple(name for name, value in self.values.items() if isinstance(value, float))
         annealed: dict[str, Value] = {name: float(self.values[name]) * factor for name in names}
         return {**self.values, **annealed}
+
+
+@dataclass(frozen=True)
+class Noam:
+    """One value rises linearly to ``peak`` over ``warmup`` steps, then falls with the root of the steps (Vaswani et al., 2017).
+
+    The others, ``values``, stay. Values hold for a whole interval, so the schedule is read ``lead`` steps ahead: half an
+    interval makes the mean right, and a rate of zero at step 0 is never used.
+    """
+
+    values: Hyperparameters
+    name: str
+    peak: float
+    warmup: int
+    lead: int
+
+    def __post_init__(self) -> None:
+        if self.warmup < 1 or self.lead < 1 or self.peak <= 0:
+            told = f"peak = {self.peak!r}, warmup = {self.warmup!r}, lead = {self.lead!r}"
+            raise ValueError(f"Noam: {told} must be above 0")
+
+    def at(self, step: int) -> Hyperparameters:
+        age = step + self.lead
+        return {**self.values, self.name: self.peak * min(age / self.warmup, math.sqrt(self.warmup / age))}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from baselines import Annealed, Fixed, RandomSearch, Schedule, Scheduled, replay
+from baselines import Annealed, Fixed, Noam, RandomSearch, Schedule, Scheduled, replay
 from pbt_core import PAPER_FACTORS, PBT, BinaryTournament, Compose, Method, Noise, Perturb, Resample, Truncation
 from pbt_core import WelchTTest as Welch
 from pbt_core.exploit import Exploit
@@ -93,9 +93,21 @@ class AnnealedSpec(Spec):
         return Annealed(self.values, self.hold, self.end, self.decay, self.final, self.only)
 
 
+class NoamSpec(Spec):
+    kind: Literal["noam"]
+    values: Values
+    name: str = "lr"
+    peak: float = Field(gt=0)
+    warmup: int = Field(ge=1)
+    lead: int = Field(ge=1)
+
+    def build(self) -> Schedule:
+        return Noam(self.values, self.name, self.peak, self.warmup, self.lead)
+
+
 AnyExploit = Annotated[TruncationSpec | WelchSpec | TournamentSpec, Field(discriminator="kind")]
 AnyExplore = Annotated[PerturbSpec | ResampleSpec | NoiseSpec, Field(discriminator="kind")]
-AnySchedule = Annotated[FixedSpec | AnnealedSpec, Field(discriminator="kind")]
+AnySchedule = Annotated[FixedSpec | AnnealedSpec | NoamSpec, Field(discriminator="kind")]
 
 
 class PBTSpec(Spec):
@@ -174,5 +186,9 @@ EXAMPLES: Mapping[str, Mapping[str, object]] = {
     "annealed": {
         "kind": "scheduled",
         "schedules": [{"kind": "annealed", "values": {"lr": 0.5, "decay": 0.5}, "hold": 20, "end": 60}],
+    },
+    "noam": {
+        "kind": "scheduled",
+        "schedules": [{"kind": "noam", "values": {"decay": 0.5}, "peak": 0.5, "warmup": 30, "lead": 5}],
     },
 }

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import TypeAdapter
 
-from baselines import Annealed, Fixed, RandomSearch, Scheduled
+from baselines import Annealed, Fixed, Noam, RandomSearch, Scheduled
 from pbt_core import PBT, Plan, Serial
 from pbt_core.testing import Hill, check_method
 from reproductions import registry
@@ -77,3 +77,13 @@ def test_an_annealed_schedule_can_leave_values_alone():
     assert schedule.at(5) == {"lr": 0.75, "cost": 0.5}
     with pytest.raises(ValueError, match="'rate' is not the name of a real value"):
         Annealed({"lr": 1.0}, hold=0, end=10, only=("rate",))
+
+
+def test_noam_rises_to_its_peak_and_falls_with_the_root_of_the_steps():
+    """Read half an interval ahead: what holds from 0 to 20 is the value at 10."""
+    schedule = Noam({"decay": 0.1}, "lr", peak=2.0, warmup=40, lead=10)
+    assert schedule.at(0) == {"decay": 0.1, "lr": 0.5}
+    assert schedule.at(30)["lr"] == 2.0
+    assert schedule.at(150)["lr"] == 1.0
+    with pytest.raises(ValueError, match="warmup = 0"):
+        Noam({}, "lr", peak=1.0, warmup=0, lead=1)
