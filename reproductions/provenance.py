@@ -22,6 +22,8 @@ PACKAGES = (
     "torch-fidelity",
     "ale-py",
     "opencv-python-headless",
+    "sacrebleu",
+    "sentencepiece",
     "safetensors",
     "pyarrow",
 )

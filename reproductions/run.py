@@ -45,7 +45,8 @@ def execute(settings: Settings, out: Path, showing: Showing = lambda earlier: nu
     if hasattr(task, "illustrate") and run.best is not None:
         pictures = task.illustrate(run.state(task), Stream(settings.seed).child("illustrate"))
         save_file(pictures, out / "illustration.safetensors")
-    summary = summarise(settings, run.events, read_timing(state / "timing.jsonl"))
+    described = {"described": task.describe()} if hasattr(task, "describe") else {}
+    summary = described | summarise(settings, run.events, read_timing(state / "timing.jsonl"))
     write_json(out / "summary.json", summary)
     return summary
 

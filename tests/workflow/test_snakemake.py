@@ -89,7 +89,7 @@ def test_the_smoke_scale_runs_from_end_to_end_and_again_does_nothing(checkout):
     """Every domain: runs, tables, figures, MLflow, and the report as one file that needs no network."""
     snakemake("all", "--configfile", "config/smoke.yaml", cwd=checkout)
     summaries = [json.loads(path.read_text()) for path in checkout.glob("results/smoke/runs/*/*/*/*/*/summary.json")]
-    assert {s["domain"] for s in summaries} == {"toy", "gan", "atari"}
+    assert {s["domain"] for s in summaries} == {"toy", "gan", "atari", "translation"}
     assert all(s["finished"] and s["scale"] == "smoke" for s in summaries)
     assert (checkout / "results/smoke/tables/gan/comparison.csv").exists()
     assert (checkout / "figures/smoke/gan/population.svg").exists()

@@ -1,0 +1,1 @@
+"""A Transformer tuned for BLEU on English to German (the paper, section 4.2)."""

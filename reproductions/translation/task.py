@@ -1,0 +1,130 @@
+"""A Transformer whose learning rate and dropouts are tuned for BLEU (the paper, section 4.2)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
+from reproductions.registry import ConfigError
+from reproductions.translation import bleu, corpus
+from reproductions.translation.batches import Epochs
+from reproductions.translation.corpus import Corpus, Evaluation
+from reproductions.translation.dropout import Dropouts
+from reproductions.translation.storage import DataError
+from reproductions.translation.sweep import SPACE
+from reproductions.translation.trainer import Translator, translator
+from reproductions.translation.transformer import Architecture
+
+
+@dataclass
+class Learner:
+    """A member: the translator's own state, the steps its weights were trained for, and the order of its data."""
+
+    state: Any
+    age: int
+    order: int
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A step is one of the optimiser, on a batch of at most ``max_tokens`` tokens a side, padding included.
+
+    corpus, data: which sentence pairs, and the folder they are kept in. vocabulary: pieces, both languages together.
+    backend: our own Transformer or fairseq's. width, ffn, layers, heads, pre_norm: its sizes. beam: of the search behind
+    the scores, 1 is greedy. sentences: of the dev and of the test set that are translated (None: all). device: "cuda" for
+    the paper's scale.
+    """
+
+    corpus: str = "catalogues"
+    data: str = "data"
+    vocabulary: int = 2000
+    backend: Literal["torch", "fairseq"] = "torch"
+    width: int = 128
+    ffn: int = 512
+    layers: int = 2
+    heads: int = 4
+    pre_norm: bool = True
+    max_tokens: int = 1024
+    beam: int = 1
+    sentences: int | None = None
+    device: str = "cpu"
+    space = SPACE
+
+    def prepare(self, plan: Plan) -> None:
+        """Get the corpus, once for all workers and runs. ConfigError says what is missing and what to do."""
+        try:
+            found = _corpus(self.corpus, self.data, self.vocabulary)
+        except DataError as error:
+            raise ConfigError(f"task.corpus = {self.corpus!r}: {error}") from None
+        except ValueError as error:
+            raise ConfigError(f"task.corpus, task.vocabulary: {error}") from None
+        try:
+            self._translator()
+            Epochs(found.train, self.max_tokens)
+        except ValueError as error:
+            raise ConfigError(f"task: {error}") from None
+
+    def init(self, seed: Stream, hyperparameters: Hyperparameters) -> Learner:
+        return Learner(self._translator().init(seed), 0, seed.child("order").integer())
+
+    def step(self, state: Learner, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> Learner:
+        epochs = _epochs(self.corpus, self.data, self.vocabulary, self.max_tokens)
+        # The order goes with the weights, so that they see every pair once an epoch, whoever trains them.
+        order = Stream(state.order)
+        batches = [epochs.at(state.age + step, order) for step in range(steps)]
+        dropouts = Dropouts(*(float(hyperparameters[f"{name}_dropout"]) for name in ("attention", "layer", "relu")))
+        state.state = self._translator().train(state.state, batches, float(hyperparameters["lr"]), dropouts, seed)
+        state.age += steps
+        return state
+
+    def evaluate(self, state: Learner, seed: Stream) -> Score:
+        """BLEU on the dev set selects, BLEU on the test set is reported; NaN for weights whose training broke down."""
+        found = _corpus(self.corpus, self.data, self.vocabulary)
+        loss = float(state.state.loss)
+        dev, test = (self._bleu(state, part, found) for part in (found.dev, found.test))
+        broken = state.age > 0 and not math.isfinite(loss)
+        return Score(math.nan if broken else dev, held_out=test, metrics={"loss": loss})
+
+    def save(self, state: Learner) -> Checkpoint:
+        saved = self._translator().save(state.state)
+        return Checkpoint(saved.tensors, {"translator": saved.json, "age": state.age, "order": state.order})
+
+    def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> Learner:
+        inner = Checkpoint(checkpoint.tensors, checkpoint.json["translator"])
+        return Learner(self._translator().load(inner), checkpoint.json["age"], checkpoint.json["order"])
+
+    def describe(self) -> dict[str, Any]:
+        """What the scores hold for: BLEU's signature, and how many sentences of which corpus."""
+        found = _corpus(self.corpus, self.data, self.vocabulary)
+        sizes = {"train": len(found.train), "dev": len(found.dev.references), "test": len(found.test.references)}
+        return {"bleu": bleu.corpus(["a"], ["a"]).signature, "pairs": sizes, "translated": self.sentences}
+
+    def _translator(self) -> Translator[Any]:
+        size = len(_corpus(self.corpus, self.data, self.vocabulary).vocabulary)
+        architecture = Architecture(size, self.width, self.ffn, self.layers, self.heads, self.pre_norm)
+        return translator(self.backend, architecture, device=self.device)
+
+    def _bleu(self, state: Learner, part: Evaluation, found: Corpus) -> float:
+        """Of the first ``sentences``; ``describe`` has the signature."""
+        count = len(part.references) if self.sentences is None else min(self.sentences, len(part.references))
+        sources = [part.pairs[index][0].tolist() for index in range(count)]
+        translations = self._translator().translate(state.state, sources, self.beam)
+        hypotheses = [found.vocabulary.decode(ids) for ids in translations]
+        return bleu.corpus(hypotheses, part.references[:count]).score
+
+
+@cache
+def _corpus(name: str, root: str, vocabulary: int) -> Corpus:
+    return corpus.load(name, Path(root), vocabulary)
+
+
+@cache
+def _epochs(name: str, root: str, vocabulary: int, max_tokens: int) -> Epochs:
+    return Epochs(_corpus(name, root, vocabulary).train, max_tokens)
+
+
+TASK = Translation
