@@ -1,6 +1,8 @@
 # `make demo` and `make test` create what they need; both again do only what is not done yet.
 PYTHON ?= python3
 VENV := .venv
+# What `make report` reports on: everything of the laptop scale, or `make report TARGET=demo` after `make demo`.
+TARGET ?= all
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WITH := PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH="$(CURDIR)"
@@ -38,7 +40,7 @@ ui: $(STAMP)
 	@$(BIN)/python -m reproductions ui
 
 report: $(STAMP)
-	@$(WITH) snakemake all --report results/report.html
+	@$(WITH) snakemake $(TARGET) --report results/report.html
 	@echo "open results/report.html"
 
 clean:

@@ -29,7 +29,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from pbt_core import Stream
 from pbt_core.engines.base import limit_threads
 from reproductions.translation.dropout import Dropouts
-from reproductions.translation.padding import EOS, PAD, SPECIAL, Batch
+from reproductions.translation.ids import EOS, PAD, SPECIAL
+from reproductions.translation.padding import Batch
 from reproductions.translation.trainer import Translator, translator
 from reproductions.translation.transformer import Architecture
 

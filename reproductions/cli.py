@@ -254,7 +254,8 @@ def _show(a: argparse.Namespace) -> None:
             told = Estimate(*(row[f"reported_final_mean{end}"] for end in ("", "_low", "_high")))
             cost = f"{row['member_steps_mean']:.0f} member-steps, {row['cpu_s_mean']:.0f} CPU s a run"
             print(f"  {row['problem']:16} {row['method']:16} {told!s:24} {row['seeds']} seed(s), {cost}")
-    print(f"\nfigures  figures/{a.study}/\ntables   results/{a.study}/tables/\nMLflow   make ui\nreport   make report")
+    report = "make report TARGET=demo" if a.study.endswith("-demo") else "make report"
+    print(f"\nfigures  figures/{a.study}/\ntables   results/{a.study}/tables/\nMLflow   make ui\nreport   {report}")
 
 
 def _add_readme(commands: argparse._SubParsersAction[Parser]) -> None:

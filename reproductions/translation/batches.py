@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from pbt_core import Stream
 from reproductions.translation.corpus import Pairs
-from reproductions.translation.transformer import Batch
-from reproductions.translation.vocabulary import EOS, PAD
+from reproductions.translation.ids import EOS, PAD
+from reproductions.translation.padding import Batch
 
 Indices = NDArray[np.intp]
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from reproductions.translation.attention import Past
-from reproductions.translation.padding import EOS, PAD, Layout, padded
+from reproductions.translation.ids import EOS, PAD
+from reproductions.translation.padding import Layout, padded
 from reproductions.translation.transformer import Transformer
 
 

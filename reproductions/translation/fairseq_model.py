@@ -27,7 +27,8 @@ from pbt_core.torch import seeded
 from reproductions.registry import ConfigError
 from reproductions.translation.decoding import Search
 from reproductions.translation.dropout import Dropouts
-from reproductions.translation.padding import PAD, SPECIAL, Batch, padded
+from reproductions.translation.ids import PAD, SPECIAL
+from reproductions.translation.padding import Batch, padded
 from reproductions.translation.trainer import BETAS, EPS, SMOOTHING, packed, unpacked
 from reproductions.translation.transformer import Architecture
 
@@ -114,7 +115,11 @@ class FairseqTranslator:
                 chosen = order[begin : begin + sentences]
                 source = padded([sources[i] for i in chosen]).to(self.device)
                 inputs = {"src_tokens": source, "src_lengths": (source != PAD).sum(1)}
-                for i, hypotheses in zip(chosen, generator.generate([state.model], {"net_input": inputs}), strict=True):
+                try:
+                    translations = generator.generate([state.model], {"net_input": inputs})
+                except AssertionError:
+                    continue  # scores of a broken model are not numbers, so no hypothesis ends, which fairseq asserts
+                for i, hypotheses in zip(chosen, translations, strict=True):
                     found[i] = hypotheses[0]["tokens"][:-1].tolist()
         return found
 

@@ -11,9 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-#: Ids that have a meaning of their own, as in fairseq's dictionaries.
-BOS, PAD, EOS, UNK = range(4)
-SPECIAL = 4
+from reproductions.translation.ids import PAD
 
 
 @dataclass(frozen=True)

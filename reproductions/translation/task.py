@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
 from reproductions.registry import ConfigError
 from reproductions.translation import bleu, corpus
@@ -56,6 +58,8 @@ class Translation:
 
     def prepare(self, plan: Plan) -> None:
         """Get the corpus, once for all workers and runs. ConfigError says what is missing and what to do."""
+        if self.device != "cpu" and not torch.cuda.is_available():
+            raise ConfigError(f"task.device = {self.device!r}: torch finds no such device on this machine")
         try:
             found = _corpus(self.corpus, self.data, self.vocabulary)
         except DataError as error:

@@ -58,7 +58,10 @@ class Translator(Protocol[State]):
         ...
 
     def translate(self, state: State, sources: Sequence[Sequence[int]], beam: int = 1) -> list[list[int]]:
-        """Translations of sentences that end with ``EOS``, in their order; ids without ``EOS``. Beam 1 is greedy."""
+        """Translations of sentences that end with ``EOS``, in their order; ids without ``EOS``. Beam 1 is greedy.
+
+        Of a member that training broke something comes back too, if only empty lists.
+        """
         ...
 
     def save(self, state: State) -> Checkpoint:

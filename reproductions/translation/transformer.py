@@ -23,8 +23,8 @@ from torch.nn import functional as F
 
 from reproductions.translation.attention import Attention, KeysValues, Past, future
 from reproductions.translation.dropout import QUIET, Noise
-from reproductions.translation.padding import PAD, SPECIAL, Layout
-from reproductions.translation.padding import Batch as Batch  # also known from here
+from reproductions.translation.ids import PAD, SPECIAL
+from reproductions.translation.padding import Batch, Layout
 
 
 @dataclass(frozen=True)

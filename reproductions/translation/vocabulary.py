@@ -9,8 +9,8 @@ import numpy as np
 import sentencepiece
 from numpy.typing import NDArray
 
-# The numbers of fairseq's dictionary, so that its model and ours see the same ones.
-BOS, PAD, EOS, UNK = range(4)
+from reproductions.translation.ids import BOS, EOS, PAD, UNK
+
 #: Sentences that a vocabulary is learnt from, at most; more cost gigabytes of memory and change little.
 SENTENCES = 2_000_000
 

@@ -17,7 +17,8 @@ from reproductions.translation import fairseq_model
 from reproductions.translation.decoding import Search
 from reproductions.translation.dropout import Dropouts
 from reproductions.translation.exchange import weights_from_fairseq, weights_to_fairseq
-from reproductions.translation.padding import EOS, PAD, SPECIAL, Batch, padded
+from reproductions.translation.ids import EOS, PAD, SPECIAL
+from reproductions.translation.padding import Batch, padded
 from reproductions.translation.trainer import TorchTranslator, translator
 from reproductions.translation.transformer import Architecture
 
@@ -201,6 +202,16 @@ def test_a_diverged_fairseq_member_is_told_by_its_loss_and_writes_nothing(tmp_pa
     assert math.isnan(state.loss)
     assert weights(state).isfinite().all()
     assert not list(tmp_path.iterdir())
+
+
+@needs_fairseq
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_broken_fairseq_model_says_nothing(beam):
+    """Scores that are not numbers are no error: the member is to be named diverged, not failed."""
+    member = translator("fairseq", SIZES)
+    state = member.init(Stream(0))
+    state.model.decoder.layer_norm.bias.data[:] = math.nan
+    assert member.translate(state, sentences(3), beam) == [[], [], []]
 
 
 @needs_fairseq

@@ -14,7 +14,8 @@ from pbt_core.torch import seeded
 from reproductions.registry import ConfigError
 from reproductions.translation.decoding import Search, beam_search, greedy, translate
 from reproductions.translation.dropout import Dropouts, Noise, dropout
-from reproductions.translation.padding import EOS, PAD, SPECIAL, Batch, Layout, padded
+from reproductions.translation.ids import EOS, PAD, SPECIAL
+from reproductions.translation.padding import Batch, Layout, padded
 from reproductions.translation.trainer import TorchTranslator, translator
 from reproductions.translation.transformer import Architecture, Transformer, sinusoids
 
@@ -406,3 +407,12 @@ def test_a_tiny_model_learns_to_reverse_a_sentence():
     for beam in (1, 3):
         found = member.translate(state, asked, beam)
         assert sum(ids == wanted for ids, wanted in zip(found, expected, strict=True)) >= 47
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_broken_model_still_comes_to_an_end(beam):
+    """Scores that are not numbers are no error: whatever is said ends at the cap."""
+    model, sources = model_of(), sentences(7)
+    model.decoder_norm.bias.data[:] = math.nan
+    found = translate(model, sources, Search(beam))
+    assert all(len(ids) <= math.floor(1.2 * len(source) + 8) for source, ids in zip(sources, found, strict=True))

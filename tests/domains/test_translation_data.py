@@ -14,13 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pbt_core import Stream
 from reproductions.translation import batches, bleu, catalogues, cleaning, corpus, ragged, storage, text, wmt14
 from reproductions.translation.corpus import Corpus, Pairs
+from reproductions.translation.ids import BOS, EOS, PAD, UNK
 from reproductions.translation.storage import DataError
 from reproductions.translation.text import Pair
-from reproductions.translation.vocabulary import BOS, EOS, PAD, UNK, Vocabulary, learn
+from reproductions.translation.vocabulary import Vocabulary, learn
 
 #: Of the files of the embedded corpus in the order of ``SPLITS``: scores of other sentences do not compare.
 GOLDEN = "98f6e00a3f3f60d98fe6d52edc5a2b7dcf0354339278f9d196d44c07599b1729"
@@ -380,7 +382,7 @@ def test_a_batch_is_padded_on_the_right_and_the_decoder_begins_with_eos() -> Non
     assert found.target.tolist() == [[4, EOS, PAD, PAD], [5, 5, 5, EOS]]
     assert found.previous.tolist() == [[EOS, 4, PAD, PAD], [EOS, 5, 5, 5]]
     assert found.tokens == 6
-    assert found.source.dtype == found.previous.dtype == found.target.dtype == np.int64
+    assert found.source.dtype == found.previous.dtype == found.target.dtype == torch.int64
 
 
 def test_a_member_resumes_in_the_middle_of_an_epoch_from_its_steps_alone() -> None:
