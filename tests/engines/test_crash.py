@@ -70,7 +70,7 @@ def kill_descendants(process, chosen):
     deadline = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < deadline:
         family = [child for child in psutil.Process(process.pid).children(recursive=True) if chosen(child)]
-        if any(child.ppid() != process.pid for child in family):
+        if sum(child.ppid() != process.pid for child in family) >= 2:  # both workers have been started
             for child in family:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     child.kill()
