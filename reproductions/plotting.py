@@ -164,7 +164,7 @@ def headline(records: Sequence[Record], measure: Measure) -> Figure:
 
 def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
     """The reported score of the member that was best until then, against steps of each member: mean and 95 % interval."""
-    figure, axes = panels(1, 1, 5.2, 3.2)
+    figure, axes = panels(1, 1, 6.4, 3.2)
     ax: Axes = axes[0, 0]
     for method in method_order(records):
         runs = [record for record in records if record.method == method]
@@ -182,7 +182,7 @@ def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
     seeds = min(sum(record.method == name for record in records) for name in method_order(records))
     band = ", band: 95 % bootstrap interval" if seeds > 1 else " (one seed: no interval)"
     ax.set_title(f"{problem_name(records)}: mean over seeds{band}")
-    ax.legend()
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
