@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from reporting import keep
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -208,10 +209,7 @@ def main() -> None:
         },
     }
     print(json.dumps(report, indent=1))
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
-        print(f"written to {arguments.out}")
+    keep(report, arguments.out)
 
 
 if __name__ == "__main__":

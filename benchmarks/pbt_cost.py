@@ -27,6 +27,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from reporting import keep
+
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "examples"), str(ROOT / "benchmarks")]
 PEERS = {"ray_tune": "ray", "syne_tune": "syne_tune"}
@@ -203,10 +205,7 @@ def main() -> None:
     for key, value in report.items():
         if key != "measured":
             print(f"{key}: {value}")
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
-        print(f"written to {arguments.out}")
+    keep(report, arguments.out)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reporting import keep
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -128,10 +129,7 @@ def main() -> None:
             report[f"{name}_over_fairseq_greedy"] = round(seconds["fairseq", 1] / seconds[name, 1], 3)
             report[f"{name}_over_fairseq_beam_4"] = round(seconds["fairseq", 4] / seconds[name, 4], 3)
     print(json.dumps(report, indent=1))
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
-        print(f"written to {arguments.out}")
+    keep(report, arguments.out)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,12 @@ def by_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], Fig
         for problem, own in grouped.items()
         for name, figure in make(own).items()
     }
+
+
+def standard(records: Sequence[Record], measure: Measure) -> Figures:
+    """The figures that every domain has of one problem."""
+    makers = {"scores": score_comparison, "best_so_far": best_so_far, "population": population, "schedules": schedules}
+    return {name: partial(make, records, measure) for name, make in makers.items()}
 
 
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, Any]:

@@ -13,13 +13,5 @@ from reproductions.records import Record
 
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure of this domain."""
-    return {"headline": partial(plotting.headline, records, MEASURE), **plotting.by_problem(records, _of_one_game)}
-
-
-def _of_one_game(records: Sequence[Record]) -> Figures:
-    return {
-        "scores": partial(plotting.score_comparison, records, MEASURE),
-        "best_so_far": partial(plotting.best_so_far, records, MEASURE),
-        "population": partial(plotting.population, records, MEASURE),
-        "schedules": partial(plotting.schedules, records, MEASURE),
-    }
+    of_each_game = plotting.by_problem(records, partial(plotting.standard, measure=MEASURE))
+    return {"headline": partial(plotting.headline, records, MEASURE), **of_each_game}

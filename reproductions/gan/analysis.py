@@ -21,13 +21,7 @@ def figures(records: Sequence[Record]) -> Figures:
 
 
 def _figures(records: Sequence[Record]) -> Figures:
-    return {
-        "scores": partial(plotting.score_comparison, records, MEASURE),
-        "best_so_far": partial(plotting.best_so_far, records, MEASURE),
-        "population": partial(plotting.population, records, MEASURE),
-        "samples": partial(samples, records),
-        "schedules": partial(plotting.schedules, records, MEASURE),
-    }
+    return {**plotting.standard(records, MEASURE), "samples": partial(samples, records)}
 
 
 def samples(records: Sequence[Record]) -> Figure:

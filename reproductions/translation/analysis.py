@@ -13,13 +13,4 @@ from reproductions.translation.sweep import MEASURE
 
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure of this domain."""
-    return plotting.by_problem(records, _of_one_corpus)
-
-
-def _of_one_corpus(records: Sequence[Record]) -> Figures:
-    return {
-        "scores": partial(plotting.score_comparison, records, MEASURE),
-        "best_so_far": partial(plotting.best_so_far, records, MEASURE),
-        "population": partial(plotting.population, records, MEASURE),
-        "schedules": partial(plotting.schedules, records, MEASURE),
-    }
+    return plotting.by_problem(records, partial(plotting.standard, measure=MEASURE))

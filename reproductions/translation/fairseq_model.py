@@ -40,8 +40,8 @@ def require() -> None:
 
 
 @dataclass
-class FairseqMember:
-    """The state: fairseq's ``Trainer``, which holds model and optimiser; see ``trainer.Learner``."""
+class FairseqState:
+    """The state: fairseq's ``Trainer``, which holds model and optimiser; see ``trainer.Trained``."""
 
     trainer: Any
     loss: float = math.nan
@@ -65,18 +65,18 @@ class FairseqTranslator:
     search: Search = field(default_factory=Search)
     device: str = "cpu"
 
-    def init(self, seed: Stream) -> FairseqMember:
+    def init(self, seed: Stream) -> FairseqState:
         with _contained(), seeded(seed):
             configuration, task = _prepared(self)
             model, criterion = task.build_model(configuration.model), task.build_criterion(configuration.criterion)
             # A trainer writes into its configuration.
             trainer = _trainer_class()(copy.deepcopy(configuration), task, model, criterion)
             _ = trainer.optimizer  # built when first asked for
-        return FairseqMember(trainer)
+        return FairseqState(trainer)
 
     def train(
-        self, state: FairseqMember, batches: Sequence[Batch], lr: float, dropouts: Dropouts, seed: Stream
-    ) -> FairseqMember:
+        self, state: FairseqState, batches: Sequence[Batch], lr: float, dropouts: Dropouts, seed: Stream
+    ) -> FairseqState:
         trainer, told, tokens = state.trainer, 0.0, 0
         with _contained(), seeded(seed):
             set_dropouts(state.model, dropouts)
@@ -95,7 +95,7 @@ class FairseqTranslator:
         state.loss = told / tokens if tokens else state.loss
         return state
 
-    def translate(self, state: FairseqMember, sources: Sequence[Sequence[int]], beam: int = 1) -> list[list[int]]:
+    def translate(self, state: FairseqState, sources: Sequence[Sequence[int]], beam: int = 1) -> list[list[int]]:
         search = replace(self.search, beam=beam)
         order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
         sentences = search.rows // search.beam
@@ -123,10 +123,10 @@ class FairseqTranslator:
                     found[i] = hypotheses[0]["tokens"][:-1].tolist()
         return found
 
-    def save(self, state: FairseqMember) -> Checkpoint:
+    def save(self, state: FairseqState) -> Checkpoint:
         return packed(state.loss, model=state.model, optimizer=state.trainer.optimizer)
 
-    def load(self, checkpoint: Checkpoint) -> FairseqMember:
+    def load(self, checkpoint: Checkpoint) -> FairseqState:
         state = self.init(Stream(0))
         state.loss = unpacked(checkpoint, model=state.model, optimizer=state.trainer.optimizer)
         return state
@@ -191,7 +191,7 @@ def _prepared(translator: FairseqTranslator) -> tuple[Any, Any]:
         "max-target-positions": sizes.positions,
         "dropout": 0.0,
     }
-    flags = ["--share-all-embeddings", *["--cpu"][: translator.device == "cpu"]]
+    flags = ["--share-all-embeddings", *(["--cpu"] if translator.device == "cpu" else [])]
     for side in ("encoder", "decoder"):
         arguments |= {
             f"{side}-embed-dim": sizes.width,

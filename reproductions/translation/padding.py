@@ -1,4 +1,4 @@
-"""Sentences of unequal length in one array: the ids that have a meaning of their own, batches, and where their ids stand."""
+"""Sentences of unequal length in one array: batches, and where their ids stand."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from reproductions.translation.transformer import Architecture
 
 
 @dataclass
-class Learner:
+class TranslationState:
     """A member: the translator's own state, the steps its weights were trained for, and the order of its data."""
 
     state: Any
@@ -72,10 +72,12 @@ class Translation:
         except ValueError as error:
             raise ConfigError(f"task: {error}") from None
 
-    def init(self, seed: Stream, hyperparameters: Hyperparameters) -> Learner:
-        return Learner(self._translator().init(seed), 0, seed.child("order").integer())
+    def init(self, seed: Stream, hyperparameters: Hyperparameters) -> TranslationState:
+        return TranslationState(self._translator().init(seed), 0, seed.child("order").integer())
 
-    def step(self, state: Learner, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> Learner:
+    def step(
+        self, state: TranslationState, hyperparameters: Hyperparameters, steps: int, seed: Stream
+    ) -> TranslationState:
         epochs = _epochs(self.corpus, self.data, self.vocabulary, self.max_tokens)
         # The order goes with the weights, so that they see every pair once an epoch, whoever trains them.
         order = Stream(state.order)
@@ -85,7 +87,7 @@ class Translation:
         state.age += steps
         return state
 
-    def evaluate(self, state: Learner, seed: Stream) -> Score:
+    def evaluate(self, state: TranslationState, seed: Stream) -> Score:
         """BLEU on the dev set selects, BLEU on the test set is reported; NaN for weights whose training broke down."""
         found = _corpus(self.corpus, self.data, self.vocabulary)
         loss = float(state.state.loss)
@@ -93,13 +95,13 @@ class Translation:
         broken = state.age > 0 and not math.isfinite(loss)
         return Score(math.nan if broken else dev, held_out=test, metrics={"loss": loss})
 
-    def save(self, state: Learner) -> Checkpoint:
+    def save(self, state: TranslationState) -> Checkpoint:
         saved = self._translator().save(state.state)
         return Checkpoint(saved.tensors, {"translator": saved.json, "age": state.age, "order": state.order})
 
-    def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> Learner:
+    def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> TranslationState:
         inner = Checkpoint(checkpoint.tensors, checkpoint.json["translator"])
-        return Learner(self._translator().load(inner), checkpoint.json["age"], checkpoint.json["order"])
+        return TranslationState(self._translator().load(inner), checkpoint.json["age"], checkpoint.json["order"])
 
     def describe(self) -> dict[str, Any]:
         """What the scores hold for: BLEU's signature, and how many sentences of which corpus."""
@@ -112,7 +114,7 @@ class Translation:
         architecture = Architecture(size, self.width, self.ffn, self.layers, self.heads, self.pre_norm)
         return translator(self.backend, architecture, device=self.device)
 
-    def _bleu(self, state: Learner, part: Evaluation, found: Corpus) -> float:
+    def _bleu(self, state: TranslationState, part: Evaluation, found: Corpus) -> float:
         """Of the first ``sentences``; ``describe`` has the signature."""
         count = len(part.references) if self.sentences is None else min(self.sentences, len(part.references))
         sources = [part.pairs[index][0].tolist() for index in range(count)]

@@ -29,7 +29,7 @@ SMOOTHING = 0.1
 Precision = Literal["float32", "bfloat16"]
 
 
-class Learner(Protocol):
+class Trained(Protocol):
     """A member's state, whatever else is in it.
 
     loss: mean over the target tokens of the last call of ``train``, in nats, smoothing included; NaN before the first
@@ -39,7 +39,7 @@ class Learner(Protocol):
     loss: float
 
 
-State = TypeVar("State", bound=Learner)
+State = TypeVar("State", bound=Trained)
 
 
 class Translator(Protocol[State]):
@@ -74,8 +74,8 @@ class Translator(Protocol[State]):
 
 
 @dataclass
-class Member:
-    """The state of ``TorchTranslator``; see ``Learner``."""
+class TorchState:
+    """The state of ``TorchTranslator``; see ``Trained``."""
 
     model: Transformer
     optimizer: torch.optim.Adam
@@ -98,13 +98,15 @@ class TorchTranslator:
     precision: Precision = "float32"
     device: str = "cpu"
 
-    def init(self, seed: Stream) -> Member:
+    def init(self, seed: Stream) -> TorchState:
         with seeded(seed):
             model = Transformer(self.architecture).to(self.device)
         # The learning rate is of no account: train sets it.
-        return Member(model, torch.optim.Adam(model.parameters(), betas=BETAS, eps=EPS, fused=True))
+        return TorchState(model, torch.optim.Adam(model.parameters(), betas=BETAS, eps=EPS, fused=True))
 
-    def train(self, state: Member, batches: Sequence[Batch], lr: float, dropouts: Dropouts, seed: Stream) -> Member:
+    def train(
+        self, state: TorchState, batches: Sequence[Batch], lr: float, dropouts: Dropouts, seed: Stream
+    ) -> TorchState:
         noise = Noise(dropouts, torch.Generator(self.device).manual_seed(seed.integer()))
         for group in state.optimizer.param_groups:
             group["lr"] = lr
@@ -125,14 +127,14 @@ class TorchTranslator:
         state.loss = told / tokens if tokens else state.loss
         return state
 
-    def translate(self, state: Member, sources: Sequence[Sequence[int]], beam: int = 1) -> list[list[int]]:
+    def translate(self, state: TorchState, sources: Sequence[Sequence[int]], beam: int = 1) -> list[list[int]]:
         with self._arithmetic():
             return translate(state.model, sources, replace(self.search, beam=beam))
 
-    def save(self, state: Member) -> Checkpoint:
+    def save(self, state: TorchState) -> Checkpoint:
         return packed(state.loss, model=state.model, optimizer=state.optimizer)
 
-    def load(self, checkpoint: Checkpoint) -> Member:
+    def load(self, checkpoint: Checkpoint) -> TorchState:
         state = self.init(Stream(0))
         state.loss = unpacked(checkpoint, model=state.model, optimizer=state.optimizer)
         return state

@@ -1,4 +1,4 @@
-"""The data of the translation domain: cleaning, splits, storage, vocabulary, batches, BLEU."""
+"""The data of the translation domain: cleaning, splits, storage, vocabulary."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from pbt_core import Stream
-from reproductions.translation import batches, bleu, catalogues, cleaning, corpus, ragged, storage, text, wmt14
-from reproductions.translation.corpus import Corpus, Pairs
+from reproductions.translation import catalogues, cleaning, corpus, storage, text, wmt14
+from reproductions.translation.corpus import Corpus
 from reproductions.translation.ids import BOS, EOS, PAD, UNK
 from reproductions.translation.storage import DataError
 from reproductions.translation.text import Pair
@@ -69,20 +67,7 @@ def newstest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def embedded() -> Corpus:
-    try:
-        return corpus.load("catalogues", Path("data"), 2000)
-    except DataError as error:
-        pytest.skip(str(error))
-
-
-def pairs_of(lengths: list[tuple[int, int]]) -> Pairs:
-    """Pairs with these numbers of tokens, eos included; pair i is made of pieces 4 + i."""
-    sides = zip(*lengths, strict=True)
-    return Pairs(*(ragged.ragged(row(4 + i, size) for i, size in enumerate(side)) for side in sides))
-
-
-def row(piece: int, size: int) -> np.ndarray:
-    return np.array([piece] * (size - 1) + [EOS], np.int32)
+    return corpus.load("catalogues", Path("data"), 2000)
 
 
 @pytest.mark.parametrize(
@@ -342,85 +327,6 @@ def test_decoding_stops_at_eos_and_skips_what_only_models_see(vocabulary: Vocabu
     assert vocabulary.decode(np.array([*ids[:-1], PAD], np.int64)) == sentence
     assert vocabulary.decode([EOS]) == ""
     assert UNK in vocabulary.encode("Ж")
-
-
-def lengths(count: int) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    source = rng.integers(3, 30, count)
-    return source, np.maximum(2, source + rng.integers(-3, 6, count))
-
-
-def test_an_epoch_has_every_pair_once_within_the_limit_and_little_padding() -> None:
-    """Batches are disjoint, complete, no larger than asked for, and of nearly equal lengths."""
-    source, target = lengths(2000)
-    found = batches.batches(source, target, 512, np.random.default_rng(1))
-    assert sorted(np.concatenate(found)) == list(range(2000))
-    costs = [len(part) * max(source[part].max(), target[part].max()) for part in found]
-    assert max(costs) <= 512
-    assert source.sum() / sum(len(part) * source[part].max() for part in found) > 0.95
-
-
-def test_epochs_differ_by_the_generator_alone() -> None:
-    """Equal generators give equal batches, others another order and other companions, but the same number."""
-    source, target = lengths(500)
-    one, same, other = (batches.batches(source, target, 256, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
-    assert len(other) == len(one)
-    assert {tuple(sorted(part)) for part in one} != {tuple(sorted(part)) for part in other}
-
-
-def test_a_pair_longer_than_a_batch_is_refused() -> None:
-    """The error names the limit, the pair and its length."""
-    with pytest.raises(ValueError, match="max_tokens = 10: pair 1 has a side of 12 tokens"):
-        batches.Epochs(pairs_of([(3, 3), (4, 12)]), 10)
-
-
-def test_a_batch_is_padded_on_the_right_and_the_decoder_begins_with_eos() -> None:
-    """Shapes, padding and the shifted target of two pairs of unequal lengths."""
-    found = batches.batch(pairs_of([(3, 2), (2, 4), (9, 9)]), np.array([0, 1]))
-    assert found.source.tolist() == [[4, 4, EOS], [5, EOS, PAD]]
-    assert found.target.tolist() == [[4, EOS, PAD, PAD], [5, 5, 5, EOS]]
-    assert found.previous.tolist() == [[EOS, 4, PAD, PAD], [EOS, 5, 5, 5]]
-    assert found.tokens == 6
-    assert found.source.dtype == found.previous.dtype == found.target.dtype == torch.int64
-
-
-def test_a_member_resumes_in_the_middle_of_an_epoch_from_its_steps_alone() -> None:
-    """Any step asked for out of order, by another object, is the one of an uninterrupted stream; epochs differ."""
-    pairs = pairs_of(list(zip(*(side.tolist() for side in lengths(300)), strict=True)))
-    straight = batches.Epochs(pairs, 128)
-    steps = 2 * straight.steps + 3
-    run = [straight.at(step, Stream(5)) for step in range(steps)]
-    for step in (steps - 1, 4, straight.steps + 1):
-        resumed = batches.Epochs(pairs, 128).at(step, Stream(5))
-        assert np.array_equal(resumed.source, run[step].source)
-        assert np.array_equal(resumed.previous, run[step].previous)
-        assert np.array_equal(resumed.target, run[step].target)
-    first, second = (run[start : start + straight.steps] for start in (0, straight.steps))
-    assert sum(part.tokens for part in first) == sum(part.tokens for part in second) == pairs.target.lengths.sum()
-    assert not all(np.array_equal(a.source, b.source) for a, b in zip(first, second, strict=True))
-    assert not np.array_equal(straight.at(0, Stream(6)).source, run[0].source)
-
-
-def test_bleu_comes_with_the_signature_it_holds_for() -> None:
-    """A perfect translation has 100; the signature tells sacrebleu's version and tokeniser."""
-    references = ["Das ist ein Haus mit Garten.", "Der Hund schläft in der Küche."]
-    found = bleu.corpus(references, references)
-    assert found.score == pytest.approx(100)
-    assert found.signature == "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
-
-
-def test_bleu_has_its_closed_form() -> None:
-    """Six tokens, one wrong at the end: precisions 5/6, 4/5, 3/4, 2/3, no brevity penalty."""
-    found = bleu.corpus(["a b c d e x"], ["a b c d e f"])
-    assert found.score == pytest.approx(100 * (5 / 6 * 4 / 5 * 3 / 4 * 2 / 3) ** 0.25)
-
-
-@pytest.mark.parametrize(("hypotheses", "references"), [([], []), (["a"], ["a", "b"])])
-def test_bleu_of_unequal_or_no_sentences_is_refused(hypotheses: list[str], references: list[str]) -> None:
-    """Both numbers are in the error."""
-    with pytest.raises(ValueError, match=f"{len(hypotheses)} hypotheses, {len(references)} references"):
-        bleu.corpus(hypotheses, references)
 
 
 def files(split: str) -> Iterator[Path]:

@@ -127,7 +127,7 @@ def test_a_task_that_cannot_be_sent_to_workers_is_refused_before_any_work(tmp_pa
     """One clear line instead of a traceback from the depths of multiprocessing."""
 
     class Local(Hill):
-        pass
+        """No worker could import it."""
 
     with pytest.raises(ValueError, match="cannot be sent to workers"):
         Processes().run(Local(), PBT(ready=20), Plan(population=2, steps=20, interval=10), tmp_path / "run")
