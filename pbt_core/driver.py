@@ -142,7 +142,8 @@ class Driver:
         waiting = sorted(m for m in self._queue if seats[m].undecided)
         together = len({seats[m].member.step for m in self._queue}) == 1
         if waiting and together and not self._in_flight and not self._arrived:
-            view = Population({m: seat.published for m, seat in seats.items()}, self.space)
+            members = {m: seat.published for m, seat in seats.items()}
+            view = Population(members, self.space, self.ledger.evaluations)
             self._apply({m: self._ask(seats[m].published, view) for m in waiting})
         ready = [m for m in self._queue if not seats[m].undecided]
         return next((m for m in ready if prefer(m)), ready[0] if ready else None)
@@ -152,7 +153,8 @@ class Driver:
         for member in list(self._queue):
             seat = self.ledger.seats[member]
             if seat.undecided:
-                view = Population({m: s.member for m, s in self.ledger.seats.items()}, self.space)
+                members = {m: s.member for m, s in self.ledger.seats.items()}
+                view = Population(members, self.space, self.ledger.evaluations)
                 if seat.member.failed and not any(other.healthy for other in view) and self._others_to_come(member):
                     continue  # nobody to take over from yet
                 self._apply({member: self._ask(seat.member, view)})
@@ -286,7 +288,8 @@ class Driver:
         if self.finished or self._arrived or self._in_flight or any(self._open(m) for m in self.ledger.seats):
             return
         best = self.ledger.best()
-        self._append({"event": "finished", "best": best and best.id, "score": best and best.score})
+        answer = {"best": best.member.id, "step": best.member.step, "score": best.member.score} if best else {}
+        self._append({"event": "finished", "best": None, "step": None, "score": None, **answer})
         self.store.keep(self.ledger.references())
 
     # -- beginning and resuming --------------------------------------------------------------------------------------

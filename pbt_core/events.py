@@ -17,7 +17,7 @@ changed    hyperparameters (from now on), without a parent
 restarted  hyperparameters, with fresh weights
 retried    a failed interval is tried again: the run ended there with an error and was started anew
 stopped    the method gave the member up
-finished   best (member), score: the run is complete
+finished   best (member), step, score: the run is complete; its answer is what that member was at that step
 =========  ============================================================================================================
 """
 
@@ -34,7 +34,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 Event = dict[str, Any]
-FORMAT = 2
+FORMAT = 3
 _STRICT = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 

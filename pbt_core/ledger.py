@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pbt_core.events import Event
-from pbt_core.population import HISTORY, Member
+from pbt_core.population import HISTORY, Evaluation, Member
 from pbt_core.store import Reference
 
 
@@ -32,10 +32,15 @@ class Seat:
 
 
 class Ledger:
-    """Seats by member id. ``apply`` is the only way to change them."""
+    """Seats by member id, and every evaluation so far. ``apply`` is the only way to change them.
+
+    ``kept`` is the best training that a restart has ended: its weights remain an answer of the run.
+    """
 
     def __init__(self, events: Sequence[Event] = ()) -> None:
         self.seats: dict[int, Seat] = {}
+        self.evaluations: list[Evaluation] = []
+        self.kept: Seat | None = None
         self.finished = False
         for event in events:
             self.apply(event)
@@ -68,30 +73,39 @@ class Ledger:
         """The member goes on unchanged, which is a decision without an event."""
         self.seats[member] = replace(self.seats[member], undecided=False)
 
-    def best(self) -> Member | None:
-        """The healthy member with the highest last score; among equals the first."""
-        healthy = [seat.member for seat in self.seats.values() if seat.member.healthy]
-        return max(healthy, key=lambda member: (member.score, -member.id), default=None)
+    def best(self) -> Seat | None:
+        """The healthy member with the highest last score, or the training that was kept; among equals the first."""
+        seats = [*([self.kept] if self.kept else []), *self.seats.values()]
+        healthy = [seat for seat in seats if seat.member.healthy]
+        return max(healthy, key=lambda seat: (_score(seat), -seat.member.id), default=None)
 
     def holds(self, reference: Reference) -> bool:
         """Whether somebody may still read this checkpoint."""
-        return any(reference in (seat.latest, seat.source) for seat in self.seats.values())
+        return reference in self.references()
 
     def references(self) -> set[Reference]:
         """Every checkpoint that somebody may still read."""
-        held = {seat.latest for seat in self.seats.values()} | {seat.source for seat in self.seats.values()}
+        held = {reference for seat in self.seats.values() for reference in (seat.latest, seat.source)}
+        if self.kept is not None:
+            held.add(self.kept.latest)
         return {reference for reference in held if reference is not None}
 
     def _evaluated(self, event: Event) -> None:
         seat = self.seats[event["member"]]
+        steps = event["step"] - seat.member.step
         member = replace(
             seat.member,
             previous=seat.member.step,
             step=event["step"],
+            age=seat.member.age + steps,
             score=event["score"],
             samples=tuple(event["samples"]),
             history=_remembered(seat.member.history, event["score"]),
             failed=False,
+        )
+        before, hyperparameters = seat.member.score, event["hyperparameters"]
+        self.evaluations.append(
+            Evaluation(member.id, member.step, steps, member.age, hyperparameters, event["score"], before)
         )
         reference = Reference(member.id, member.step, event["checkpoint"])
         self.seats[member.id] = Seat(member, member, latest=reference, source=reference, undecided=True)
@@ -121,6 +135,7 @@ class Ledger:
             samples, history = tuple(event["samples"]), tuple(event["history"])
             member = replace(member, score=event["score"], samples=samples, history=history, failed=False)
             source = Reference(**event["source"])
+            member = replace(member, age=self._age(source))
         self.seats[member.id] = replace(seat, member=member, source=source, undecided=False)
 
     def _retried(self, event: Event) -> None:
@@ -128,16 +143,30 @@ class Ledger:
         member = replace(seat.member, step=seat.member.previous, score=None, failed=False)
         self.seats[member.id] = replace(seat, member=member, published=member, undecided=False)
 
+    def _age(self, source: Reference) -> int:
+        """The age of the weights in a checkpoint."""
+        return next(e.age for e in reversed(self.evaluations) if (e.member, e.step) == (source.member, source.step))
+
     def _restarted(self, event: Event) -> None:
+        """The training ends here; if it is the best that ever ended so, its weights are kept."""
+        ended = self.seats[event["member"]]
+        # What a member was evaluated with, which a decision may have changed since, is published.
+        candidate = replace(ended, member=ended.published, source=None)
+        if ended.published.healthy and (self.kept is None or _score(candidate) > _score(self.kept)):
+            self.kept = candidate
         self._changed(event)
         seat = self.seats[event["member"]]
-        member = replace(seat.member, failed=False, score=None, samples=(), history=())
+        member = replace(seat.member, age=0, failed=False, score=None, samples=(), history=())
         self.seats[member.id] = replace(seat, member=member, source=None)
 
     def _changed(self, event: Event) -> None:
         seat = self.seats[event["member"]]
         member = replace(seat.member, hyperparameters=event["hyperparameters"])
         self.seats[member.id] = replace(seat, member=member, undecided=False)
+
+
+def _score(seat: Seat) -> float:
+    return -math.inf if seat.member.score is None else seat.member.score
 
 
 def _remembered(history: tuple[float, ...], score: float) -> tuple[float, ...]:

@@ -51,6 +51,8 @@ class Lineage:
         self._last: dict[int, tuple[int, int]] = {}
         finished = [event for event in events if event["event"] == "finished"]
         self.best: int | None = finished[-1]["best"] if finished else None
+        # The step at which the best member was what it is the best for: a restart may have followed.
+        self._best_at: int | None = finished[-1].get("step") if finished else None
         self._read(events)
 
     def _read(self, events: Sequence[Event]) -> None:
@@ -76,10 +78,10 @@ class Lineage:
                 case "retried":
                     step[member] = before_failure[member]
 
-    def _path(self, member: int) -> list[_Turn]:
-        """The intervals behind the member's last evaluated weights, oldest first."""
+    def _path(self, member: int, step: int | None = None) -> list[_Turn]:
+        """The intervals behind the weights that the member had at ``step`` (None: at its last evaluation), oldest first."""
         path = []
-        key = self._last.get(member)
+        key = self._last.get(member) if step is None else (member, step)
         while key is not None:
             turn = self._turns[key]
             path.append(turn)
@@ -87,12 +89,14 @@ class Lineage:
         return path[::-1]
 
     def schedule(self, member: int | None = None) -> list[Segment]:
-        """The hyperparameters that led to a member's weights (default: the best member's), interval by interval."""
-        member = self.best if member is None else member
+        """The hyperparameters that led to a member's weights (default: the run's answer), interval by interval."""
+        step = None
+        if member is None:
+            member, step = self.best, self._best_at
         if member is None:
             raise ValueError("the run has no best member: name one")
         segments, age = [], 0
-        for turn in self._path(member):
+        for turn in self._path(member, step):
             length = turn.stop - turn.start
             segments.append(Segment(age, age + length, turn.member, turn.start, turn.hyperparameters))
             age += length

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pbt_core.space import Hyperparameters, Space
@@ -21,6 +21,7 @@ class Member:
     members. ``samples`` are the repeated measurements behind the score (episodic returns, say), oldest first; ``history``
     are the finite scores of the last ``HISTORY`` evaluations on the way to these weights, oldest first.
     ``parent`` and ``born`` tell the last clone: whose weights it took, and at which of its own steps.
+    ``age`` counts the steps that these weights have been trained for, by whichever members, since they were fresh.
     ``failed`` marks a member whose last interval raised, hung or crashed: its weights are lost.
     """
 
@@ -33,6 +34,7 @@ class Member:
     history: tuple[float, ...] = ()
     parent: int | None = None
     born: int = 0
+    age: int = 0
     failed: bool = False
 
     @property
@@ -45,12 +47,30 @@ class Member:
         return not self.failed and self.score is not None and math.isfinite(self.score)
 
 
-class Population:
-    """A read-only view of all members; indexed by member id."""
+@dataclass(frozen=True)
+class Evaluation:
+    """One interval that was trained and evaluated: what a method may learn from, beyond how things stand.
 
-    def __init__(self, members: Mapping[int, Member], space: Space) -> None:
+    ``member`` trained with ``hyperparameters`` until its own step ``step``, ``steps`` of them; its weights were then of age
+    ``age`` and had ``score``. ``before`` is the score the interval began from: None for fresh weights.
+    """
+
+    member: int
+    step: int
+    steps: int
+    age: int
+    hyperparameters: Hyperparameters
+    score: float
+    before: float | None
+
+
+class Population:
+    """A read-only view of all members, indexed by member id, and of all evaluations so far, oldest first."""
+
+    def __init__(self, members: Mapping[int, Member], space: Space, evaluations: Sequence[Evaluation] = ()) -> None:
         self._members = members
         self.space = space
+        self.evaluations = evaluations
 
     def __getitem__(self, member_id: int) -> Member:
         return self._members[member_id]

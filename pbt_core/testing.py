@@ -8,6 +8,7 @@ Each ``check_...`` raises AssertionError with the rule that was broken. Use them
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import pickle
@@ -23,10 +24,10 @@ from pbt_core.engines.base import Engine
 from pbt_core.engines.serial import Serial
 from pbt_core.events import Event
 from pbt_core.ledger import Ledger
-from pbt_core.method import Clone, Continue, Method, Restart, Stop
+from pbt_core.method import Clone, Continue, Decision, Method, Restart, Stop
 from pbt_core.pbt import PBT
 from pbt_core.plan import Plan
-from pbt_core.population import Member, Population
+from pbt_core.population import Evaluation, Member, Population
 from pbt_core.seeds import Stream
 from pbt_core.space import Hyperparameters, LogUniform, Space, Value
 from pbt_core.store import Checkpoint, Store, digest
@@ -161,28 +162,41 @@ def check_method(method: Method, space: Space | None = None, size: int = 8, roun
 
     rng = Stream(1, ("scores",)).generator()
     members = {i: Member(i, dict(h)) for i, h in enumerate(settings)}
+    evaluations: list[Evaluation] = []
+    going_on = set(members)
     for t in range(1, rounds + 1):
-        for i, member in members.items():
-            score = math.nan if rng.random() < 0.1 else float(rng.normal())
+        for i in sorted(going_on):
+            score, old = math.nan if rng.random() < 0.1 else float(rng.normal()), members[i]
             samples = tuple(score + rng.normal(size=10))
-            members[i] = replace(member, previous=member.step, step=10 * t, score=score, samples=samples)
-        view = Population(dict(members), space)
-        for i in list(members):
-            _check_decision(method, members, i, view, space)
+            members[i] = replace(old, previous=old.step, step=10 * t, age=old.age + 10, score=score, samples=samples)
+            evaluations.append(Evaluation(i, 10 * t, 10, old.age + 10, old.hyperparameters, score, old.score))
+        view = Population(dict(members), space, tuple(evaluations))
+        for i in sorted(going_on):
+            decision = _checked_decision(method, members[i], view, space)
+            if isinstance(decision, Stop):
+                going_on.remove(i)
+                continue
+            if decision.hyperparameters is not None:
+                members[i] = replace(members[i], hyperparameters=dict(decision.hyperparameters))
+            if isinstance(decision, Clone) and decision.weights:
+                members[i] = replace(members[i], score=view[decision.parent].score, age=view[decision.parent].age)
+            if isinstance(decision, Restart):
+                members[i] = replace(members[i], score=None, samples=(), age=0)
 
 
-def _check_decision(method: Method, members: dict[int, Member], i: int, view: Population, space: Space) -> None:
-    stream, before = Stream(2, ("decide", i, members[i].step)), repr(members)
-    decision = method.decide(members[i], view, stream.generator())
-    assert decision == method.decide(members[i], view, stream.generator()), "decide is not a function of its arguments"
-    assert repr(members) == before, "decide changed a member"
+def _checked_decision(method: Method, member: Member, view: Population, space: Space) -> Decision:
+    stream, before = Stream(2, ("decide", member.id, member.step)), repr(list(view))
+    decision = method.decide(member, view, stream.generator())
+    again = copy.deepcopy(method).decide(member, view, stream.generator())
+    assert decision == again, "decide is not a function of its arguments"
+    assert repr(list(view)) == before, "decide changed a member"
     assert isinstance(decision, Continue | Clone | Restart | Stop), f"{decision!r} is not a decision"
     if isinstance(decision, Clone):
-        assert decision.parent != i, "a member cannot clone itself"
+        assert decision.parent != member.id, "a member cannot clone itself"
         assert view[decision.parent].healthy, "a parent must be evaluated and finite"
     if not isinstance(decision, Stop) and decision.hyperparameters is not None:
         space.check(decision.hyperparameters)
-        members[i] = replace(members[i], hyperparameters=dict(decision.hyperparameters))
+    return decision
 
 
 # -- engines ---------------------------------------------------------------------------------------------------------
@@ -244,7 +258,8 @@ def check_decisions(events: list[Event], method: Method, task: AnyTask, plan: Pl
     for event in events:
         if kind := decided.get(event["event"]):
             member = ledger.seats[event["member"]].member
-            view = Population({m: seat.member for m, seat in ledger.seats.items()}, task.space)
+            members = {m: seat.member for m, seat in ledger.seats.items()}
+            view = Population(members, task.space, ledger.evaluations)
             rng = Stream(plan.seed).child("decide", member.id, member.step).generator()
             decision: Any = method.decide(member, view, rng)
             assert isinstance(decision, kind), f"{event} was recorded where the method decides {decision}"

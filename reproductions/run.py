@@ -87,13 +87,13 @@ def _must_be_equal(held: Mapping[str, Any], asked: Mapping[str, Any], out: Path)
 
 
 def summarise(settings: Settings, events: Sequence[Event], timing: Mapping[str, float]) -> dict[str, Any]:
-    """What a run came to. ``final`` is the member with the highest last score, ``best`` the highest score ever.
+    """What a run came to. ``final`` is the run's answer, the highest score at the end of a training; ``best`` the highest ever.
 
     Each of them was selected by ``score``; ``held_out`` is the number to report where the task has one.
     """
     evaluated = [event for event in events if event["event"] == "evaluated"]
     finished = events[-1]
-    final = [event for event in evaluated if event["member"] == finished["best"]][-1:]
+    final = [e for e in evaluated if (e["member"], e["step"]) == (finished["best"], finished["step"])]
     best = max((e for e in evaluated if math.isfinite(e["score"])), key=lambda e: e["score"], default=None)
     counts = {name: sum(e["event"] == name for e in events) for name in ("cloned", "diverged", "failed", "stopped")}
     steps = sum(_lengths(evaluated))

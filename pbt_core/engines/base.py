@@ -36,7 +36,7 @@ class Run:
 
     @property
     def best(self) -> int | None:
-        """The member with the highest final score; None if none has a finite one."""
+        """The member with the highest score at the end of a training; None if none has a finite one."""
         best: int | None = self.events[-1]["best"]
         return best
 
@@ -47,16 +47,17 @@ class Run:
 
     @property
     def hyperparameters(self) -> Hyperparameters | None:
-        """Those in force for the best member at the end. PBT's answer is the weights: see ``state``."""
-        if self.best is None:
-            return None
-        return Ledger(self.events).seats[self.best].member.hyperparameters
+        """Those in force for the best member at the end of its training. PBT's answer is the weights: see ``state``."""
+        seat = Ledger(self.events).best()
+        return None if seat is None else seat.member.hyperparameters
 
     def state(self, task: AnyTask, member: int | None = None) -> Any:
-        """The final state of a member (default: the best), loaded by the task."""
-        seat = Ledger(self.events).seats[self.best if member is None else member]  # type: ignore[index]
-        if seat.latest is None:
-            raise RunError(f"member {seat.member.id} has no weights: it failed or was never evaluated")
+        """The final state of a member, or the run's answer if none is named, loaded by the task."""
+        ledger = Ledger(self.events)
+        seat = ledger.best() if member is None else ledger.seats[member]
+        if seat is None or seat.latest is None:
+            what = "the run has no best member" if seat is None else f"member {seat.member.id} has no weights"
+            raise RunError(f"{what}: it failed or was never evaluated")
         checkpoint = Store(self.directory / "checkpoints").load(seat.latest)
         return task.load(checkpoint, seat.member.hyperparameters)
 
