@@ -1,6 +1,23 @@
 """Search methods to compare PBT with: each a ``pbt_core.method.Method`` under the same budget."""
 
+from baselines.bayesian import Bayesian
+from baselines.genetic import Genetic
+from baselines.halving import Halving
+from baselines.pb2 import PB2
 from baselines.random_search import RandomSearch
 from baselines.scheduled import Annealed, Fixed, Noam, Piecewise, Schedule, Scheduled, replay
 
-__all__ = ["Annealed", "Fixed", "Noam", "Piecewise", "RandomSearch", "Schedule", "Scheduled", "replay"]
+__all__ = [
+    "PB2",
+    "Annealed",
+    "Bayesian",
+    "Fixed",
+    "Genetic",
+    "Halving",
+    "Noam",
+    "Piecewise",
+    "RandomSearch",
+    "Schedule",
+    "Scheduled",
+    "replay",
+]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -13,6 +14,7 @@ import numpy as np
 from pbt_core.lineage import read_schedule
 from pbt_core.method import Continue, Decision
 from pbt_core.population import Member, Population
+from pbt_core.seeds import Stream
 from pbt_core.space import Hyperparameters, Space, Value
 
 
@@ -127,8 +129,27 @@ class Scheduled:
         return self.schedules[member % len(self.schedules)]
 
 
-def replay(lineage: Path) -> Scheduled:
-    """Train anew on the schedule that led to the best member of a run, from its ``lineage.json``."""
-    return Scheduled(
-        (Piecewise(tuple((segment.start, segment.hyperparameters) for segment in read_schedule(lineage))),)
-    )
+def replay(lineage: Path, mode: Literal["schedule", "final", "shuffled"] = "schedule") -> Scheduled:
+    """Train anew with what led to the best member of a run, from its ``lineage.json``.
+
+    mode: "schedule", the settings of each interval when it was that interval's turn; "final", those of the last one from
+        the beginning on; "shuffled", the settings of the schedule in another order, the control for its being a schedule.
+
+    The order is drawn from a stream named by the schedule itself: ``lineage.json`` says all that a replay will do,
+    whichever seed it trains with, and two schedules are not shuffled alike.
+    """
+    segments = read_schedule(lineage)
+    settings = [segment.hyperparameters for segment in segments]
+    match mode:
+        case "final":
+            return Scheduled((Fixed(settings[-1]),))
+        case "shuffled":
+            name = json.dumps([asdict(segment) for segment in segments], sort_keys=True)
+            order = Stream(0, ("shuffled", name)).generator().permutation(len(settings))
+            settings = [settings[i] for i in order]
+        case "schedule":
+            pass
+        case _:
+            raise ValueError(f"replay: mode = {mode!r} must be 'schedule', 'final' or 'shuffled'")
+    points = [(segment.start, values) for segment, values in zip(segments, settings, strict=True)]
+    return Scheduled((Piecewise(tuple(points)),))

@@ -29,6 +29,8 @@ class PBT:
     copy_weights, copy_hyperparameters: what an exploiting member takes from its parent (the paper's figure 5, "PBT
         targets"); what it does not take it keeps. Exploring changes whatever hyperparameters it then has.
     initial: the hyperparameters to begin with, member by member in turn; empty for draws from the prior.
+    until: the last step at which a member can be ready, after which all train on as they are; None for no end. A member
+        that failed is replaced at any time.
     """
 
     ready: int
@@ -38,12 +40,15 @@ class PBT:
     copy_hyperparameters: bool = True
     warmup: int = 0
     initial: tuple[Hyperparameters, ...] = ()
+    until: int | None = None
 
     def __post_init__(self) -> None:
         if self.ready < 1:
             raise ValueError(f"PBT: ready = {self.ready!r} must be at least 1 step")
         if self.warmup < 0:
             raise ValueError(f"PBT: warmup = {self.warmup!r} must not be negative")
+        if self.until is not None and self.until < self.warmup:
+            raise ValueError(f"PBT: until = {self.until!r} must be at least warmup = {self.warmup!r} steps")
         if self.exploit is not None and not (self.copy_weights or self.copy_hyperparameters):
             raise ValueError("PBT: an exploiting member must copy weights, hyperparameters or both")
 
@@ -51,8 +56,10 @@ class PBT:
         return initial(self.initial, space, size, rng)
 
     def is_ready(self, member: Member) -> bool:
-        """Whether the last interval of ``member`` ended at or went past a multiple of ``ready`` beyond the warm-up."""
-        return member.step >= self.warmup and member.step // self.ready > member.previous // self.ready
+        """Whether the last interval of ``member`` met or passed a multiple of ``ready``, and lies between warm-up and end."""
+        if member.step < self.warmup or (self.until is not None and member.step > self.until):
+            return False
+        return member.step // self.ready > member.previous // self.ready
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
         if member.failed:

@@ -202,13 +202,14 @@ def _checked_decision(method: Method, member: Member, view: Population, space: S
 # -- engines ---------------------------------------------------------------------------------------------------------
 
 
-def check_engine(engine: Engine, task: AnyTask | None = None) -> None:
+def check_engine(engine: Engine, task: AnyTask | None = None, method: Method | None = None) -> None:
     """The rules of ``Engine``: the record of the serial engine in synchronous mode, a whole and explicable one otherwise.
 
-    Also: an interrupted run resumes to the record of an unbroken one, and a finished run is left alone.
+    Also: an interrupted run resumes to the record of an unbroken one, and a finished run is left alone. ``method`` must
+    not stop a member before its 70 steps are done.
     """
     task = Hill() if task is None else task
-    method = PBT(ready=20)
+    method = PBT(ready=20) if method is None else method
     plan = Plan(population=6, steps=70, interval=10, seed=3)
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)

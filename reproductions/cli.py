@@ -48,9 +48,13 @@ def parser() -> Parser:
     top = Parser(prog="python -m reproductions", description=__doc__.splitlines()[0])
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
     _add_run(commands)
+    _add_plan(commands)
     _add_list(commands)
     _add_table(commands)
+    _add_runs_table(commands)
+    _add_claims(commands)
     _add_figure(commands)
+    _add_paper(commands)
     _add_track(commands)
     _add_ui(commands)
     _add_show(commands)
@@ -112,6 +116,30 @@ def _run(a: argparse.Namespace) -> None:
     print(f"{a.domain} {settings.problem} {a.method} seed {a.seed}: {told}; in {a.out}")
 
 
+def _add_plan(commands: argparse._SubParsersAction[Parser]) -> None:
+    p = commands.add_parser(
+        "plan",
+        help="say what a target of the workflow will do and cost, before anything runs",
+        description="For each method: runs to do and done, CPU and wall hours by what such runs have cost before, and why "
+        "they would run. Nothing is run or written.",
+    )
+    p.add_argument("targets", metavar="TARGET", nargs="+", help="what you would ask snakemake for, such as gan or all")
+    p.add_argument("--configfile", type=Path, metavar="FILE", nargs="+", default=[], help="as for snakemake")
+    p.set_defaults(do=_plan)
+
+
+def _plan(a: argparse.Namespace) -> None:
+    from functools import cache
+
+    from pbt_core.engines.base import cores
+    from reproductions import costs, jobs, planning
+
+    planned = jobs.jobs(jobs.ask(a.targets, a.configfile))
+    known = cache(lambda scale: costs.known(Path("results"), scale))
+    budget = planning.budgets([Path("config", "config.yaml"), *a.configfile])
+    print(planning.table(planned, planning.lines(planned, known, budget), cores()))
+
+
 def _add_list(commands: argparse._SubParsersAction[Parser]) -> None:
     p = commands.add_parser("list", help="the domains, their problems, methods and scales")
     p.set_defaults(do=_list)
@@ -138,29 +166,99 @@ def _add_table(commands: argparse._SubParsersAction[Parser]) -> None:
         "with 95 %% intervals over seeds, and the probability that one beats the other.",
     )
     _add_runs(p)
+    p.add_argument("--budgets-differ", action="store_true",
+                   help="compare runs of different budgets all the same, because that is what is studied")  # fmt: skip
     p.set_defaults(do=_table)
 
 
 def _table(a: argparse.Namespace) -> None:
     from reproductions import records, tables
 
-    for path in tables.write(
-        _of_domain(a.domain, records.load(a.runs)), a.out, registry.sweep(a.domain).MEASURE.anchors
-    ):
+    anchors = registry.sweep(a.domain).MEASURE.anchors
+    for path in tables.write(_of_domain(a.domain, records.load(a.runs)), a.out, anchors, a.budgets_differ):
         print(path)
+
+
+def _add_runs_table(commands: argparse._SubParsersAction[Parser]) -> None:
+    p = commands.add_parser(
+        "runs",
+        help="one row a finished run, of any domains: what claims are judged by",
+        description="Write a CSV with one row a run: what was asked for, the scores, the traits of its lineages, the cost.",
+    )
+    p.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folder of a finished run (has summary.json)")
+    p.add_argument("--out", type=Path, metavar="FILE", required=True, help="the CSV to write")
+    p.set_defaults(do=_runs_table)
+
+
+def _runs_table(a: argparse.Namespace) -> None:
+    from reproductions import records, reference
+
+    a.out.parent.mkdir(parents=True, exist_ok=True)
+    reference.write_runs(reference.runs(records.load(a.runs)), a.out)
+    print(a.out)
+
+
+def _add_claims(commands: argparse._SubParsersAction[Parser]) -> None:
+    p = commands.add_parser(
+        "claims",
+        help="the paper's claims, and the verdicts of the runs in a table of runs",
+        description="Judge every claim of the paper by TABLE, which `runs` writes: claim, the paper's number, ours with a "
+        "95 %% interval, seeds, verdict, command.",
+    )
+    p.add_argument(
+        "table", metavar="TABLE", type=Path, help="a table of runs, such as results/reference/laptop/runs.csv"
+    )
+    p.add_argument("--out", type=Path, metavar="DIR", help="folder to write claims.csv to")
+    p.set_defaults(do=_claims)
+
+
+def _claims(a: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from reproductions import claims
+    from reproductions.statistics import Estimate
+
+    if not a.table.is_file():
+        raise ConfigError(f"{a.table} is no table of runs: `python -m reproductions runs RUN... --out FILE` writes one")
+    judged = claims.judge(claims.all_claims(), pd.read_csv(a.table))
+    if a.out:
+        print(claims.write(judged, a.out))
+    for row in judged.to_dict("records"):
+        ours = Estimate(row["ours"], row["ours_low"], row["ours_high"])
+        print(
+            f"{row['verdict']:15} {row['domain']:12} {row['claim']}\n{'':28} {row['test']}: {ours}, {row['seeds']} seed(s)"
+        )
 
 
 def _add_figure(commands: argparse._SubParsersAction[Parser]) -> None:
     p = commands.add_parser("figure", help="draw the figures of a domain from finished runs, as SVG and PNG")
     _add_runs(p)
+    p.add_argument("--only", metavar="NAME", nargs="*", default=[], help="draw these figures (default: all)")
     p.set_defaults(do=_figure)
 
 
 def _figure(a: argparse.Namespace) -> None:
     from reproductions import plotting, records
 
-    found = _of_domain(a.domain, records.load(a.runs))
-    for path in plotting.draw(registry.analysis(a.domain).figures(found), a.out):
+    figures = registry.analysis(a.domain).figures(_of_domain(a.domain, records.load(a.runs)))
+    if unknown := sorted(set(a.only) - set(figures)):
+        raise ConfigError(f"--only {unknown[0]}: there is no such figure; {a.domain} has {sorted(figures)}")
+    chosen = {name: make for name, make in figures.items() if not a.only or name in a.only}
+    for path in plotting.draw(chosen, a.out):
+        print(path)
+
+
+def _add_paper(commands: argparse._SubParsersAction[Parser]) -> None:
+    p = commands.add_parser("paper", help="draw the paper's figures 1, 3 and 5 from finished runs of any domains")
+    p.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folder of a finished run (has summary.json)")
+    p.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write to")
+    p.set_defaults(do=_paper)
+
+
+def _paper(a: argparse.Namespace) -> None:
+    from reproductions import paper, plotting, records
+
+    for path in plotting.draw(paper.figures(records.load(a.runs)), a.out):
         print(path)
 
 
@@ -211,7 +309,7 @@ def store_uri(store: Path) -> str:
 
 
 def _add_ui(commands: argparse._SubParsersAction[Parser]) -> None:
-    p = commands.add_parser("ui", help="serve the MLflow store on this machine only, and print the link to open")
+    p = commands.add_parser("ui", help="serve the MLflow store on this machine only, and print the links to open")
     p.add_argument("--store", type=Path, metavar="DIR", default=Path("results/mlflow"))
     p.add_argument("--port", type=int, default=5000)
     p.set_defaults(do=_ui)
@@ -225,11 +323,16 @@ def _ui(a: argparse.Namespace) -> int:
         raise ConfigError(
             f"--store {a.store} holds no mlflow.db: run `make demo` or `python -m reproductions track` first"
         )
+    from reproductions.tracking import pages
+
     # One worker and no job runners: two processes instead of ten.
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(a.store)]
     command += ["--host", "127.0.0.1", "--port", str(a.port), "--workers", "1"]
-    print(f"open http://127.0.0.1:{a.port}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)", flush=True)
+    print("open one of these (Ctrl-C ends it):")
+    for what, page in pages(store_uri(a.store)).items():
+        print(f"  {what}: http://127.0.0.1:{a.port}{page}")
+    sys.stdout.flush()
     return subprocess.run(command, env=environment).returncode
 
 

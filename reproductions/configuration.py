@@ -12,9 +12,15 @@ from jsonschema.exceptions import best_match
 from reproductions import registry
 from reproductions.registry import ConfigError
 
+#: Names of the workflow's own rules.
+TARGETS = (
+    *("all", "claims", "demo", "figure", "figures", "paper", "paper_figures", "run", "runs_table"),
+    *("table", "tables", "track", "tracking", "verdicts"),
+)
+
 
 def complete(config: dict[str, Any], schema: Path) -> None:
-    """Fill in the problems of domains for which ``config`` names none: those of the scale.
+    """Fill in the domain of experiments that name none, which is their own name, and the problems: those of the scale.
 
     Raises ConfigError, with the key, the value and the rule in one line, unless ``config`` can then be run.
     """
@@ -22,17 +28,19 @@ def complete(config: dict[str, Any], schema: Path) -> None:
     if error is not None:
         key = ".".join(str(part) for part in error.absolute_path)
         raise ConfigError(f"config{'.' if key else ''}{key}: {error.message}")
-    for section in ("domains", "demo"):
-        for domain, asked in config[section].items():
-            key = f"config.{section}.{domain}"
+    for section in ("experiments", "demo"):
+        for name, asked in config[section].items():
+            key, domain = f"config.{section}.{name}", asked.setdefault("domain", name)
+            if name in TARGETS:
+                raise ConfigError(f"{key}: {name!r} is another target's name; it must be none of {list(TARGETS)}")
             if domain not in registry.domains():
                 raise ConfigError(f"{key}: domain {domain!r} must be one of {registry.domains()}")
             sweep = registry.sweep(domain)
             for problem in asked.setdefault("problems", list(sweep.SCALES[config["scale"]].problems)):
                 if problem not in sweep.PROBLEMS:
                     raise ConfigError(f"{key}.problems: {problem!r} must be one of {list(sweep.PROBLEMS)}")
-            for name in asked["methods"]:
-                _check_method(f"{key}.methods", name, list(sweep.METHODS), config["variants"])
+            for method in asked["methods"]:
+                _check_method(f"{key}.methods", method, [*sweep.METHODS, "replay"], config["variants"])
 
 
 def _check_method(key: str, name: str, known: list[str], variants: dict[str, Any]) -> None:

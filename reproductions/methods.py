@@ -6,116 +6,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from baselines import Annealed, Fixed, Noam, RandomSearch, Schedule, Scheduled, replay
-from pbt_core import PAPER_FACTORS, PBT, BinaryTournament, Compose, Method, Noise, Perturb, Resample, Truncation
-from pbt_core import WelchTTest as Welch
-from pbt_core.exploit import Exploit
-from pbt_core.explore import Explore
-
-Values = dict[str, float | int | str | bool]
-
-
-class Spec(BaseModel):
-    """The base of everything that a configuration describes: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TruncationSpec(Spec):
-    kind: Literal["truncation"]
-    fraction: float = Field(0.2, gt=0, le=0.5)
-
-    def build(self) -> Exploit:
-        return Truncation(self.fraction)
+from baselines import PB2, Bayesian, Genetic, Halving, RandomSearch, Scheduled, replay
+from pbt_core import PBT, Compose, Method
+from reproductions.operators import (
+    AnyExploit,
+    AnyExplore,
+    AnySchedule,
+    PerturbSpec,
+    ResampleSpec,
+    Spec,
+    TruncationSpec,
+    Values,
+    composed,
+)
 
 
-class WelchSpec(Spec):
-    kind: Literal["welch_t_test"]
-    level: float = Field(0.05, gt=0, lt=1)
-    window: int = Field(10, ge=2)
-    over: Literal["samples", "evaluations"] = "samples"
-
-    def build(self) -> Exploit:
-        return Welch(self.level, self.window, self.over)
-
-
-class TournamentSpec(Spec):
-    kind: Literal["binary_tournament"]
-
-    def build(self) -> Exploit:
-        return BinaryTournament()
-
-
-class PerturbSpec(Spec):
-    kind: Literal["perturb"]
-    factors: tuple[float, ...] = PAPER_FACTORS
-
-    def build(self) -> Explore:
-        return Perturb(self.factors)
-
-
-class ResampleSpec(Spec):
-    kind: Literal["resample"]
-    probability: float = Field(0.25, ge=0, le=1)
-
-    def build(self) -> Explore:
-        return Resample(self.probability)
-
-
-class NoiseSpec(Spec):
-    kind: Literal["noise"]
-    scale: float = Field(gt=0)
-
-    def build(self) -> Explore:
-        return Noise(self.scale)
-
-
-class FixedSpec(Spec):
-    kind: Literal["fixed"]
-    values: Values
-
-    def build(self) -> Schedule:
-        return Fixed(self.values)
-
-
-class AnnealedSpec(Spec):
-    kind: Literal["annealed"]
-    values: Values
-    hold: int = Field(ge=0)
-    end: int = Field(ge=1)
-    decay: Literal["exponential", "linear"] = "exponential"
-    final: float = Field(0.01, gt=0, le=1)
-    only: tuple[str, ...] = ()
-
-    def build(self) -> Schedule:
-        return Annealed(self.values, self.hold, self.end, self.decay, self.final, self.only)
-
-
-class NoamSpec(Spec):
-    kind: Literal["noam"]
-    values: Values
-    name: str = "lr"
-    peak: float = Field(gt=0)
-    warmup: int = Field(ge=1)
-    lead: int = Field(ge=1)
-
-    def build(self) -> Schedule:
-        return Noam(self.values, self.name, self.peak, self.warmup, self.lead)
-
-
-AnyExploit = Annotated[TruncationSpec | WelchSpec | TournamentSpec, Field(discriminator="kind")]
-AnyExplore = Annotated[PerturbSpec | ResampleSpec | NoiseSpec, Field(discriminator="kind")]
-AnySchedule = Annotated[FixedSpec | AnnealedSpec | NoamSpec, Field(discriminator="kind")]
-
-
-class PBTSpec(Spec):
+class _PBTFields(Spec):
     """``explore`` is applied in its order; none and a null ``exploit`` are the toy's partial variants."""
 
-    kind: Literal["pbt"]
     ready: int = Field(ge=1)
     warmup: int = Field(0, ge=0)
+    until: int | None = Field(None, ge=0)
     exploit: AnyExploit | None = Field(default_factory=lambda: TruncationSpec.model_validate({"kind": "truncation"}))
     explore: tuple[AnyExplore, ...] = (PerturbSpec(kind="perturb"),)
     copies: tuple[Literal["weights", "hyperparameters"], ...] = Field(
@@ -123,18 +36,69 @@ class PBTSpec(Spec):
     )
     initial: tuple[Values, ...] = ()
 
-    def build(self) -> Method:
-        explorers = tuple(spec.build() for spec in self.explore)
-        explore = explorers[0] if len(explorers) == 1 else Compose(explorers) if explorers else None
+    def pbt(self) -> PBT:
         return PBT(
             ready=self.ready,
             warmup=self.warmup,
+            until=self.until,
             exploit=None if self.exploit is None else self.exploit.build(),
-            explore=explore,
+            explore=composed(self.explore),
             copy_weights="weights" in self.copies,
             copy_hyperparameters="hyperparameters" in self.copies,
             initial=self.initial,
         )
+
+
+class PBTSpec(_PBTFields):
+    kind: Literal["pbt"]
+
+    def build(self) -> Method:
+        return self.pbt()
+
+
+class PB2Spec(_PBTFields):
+    """``explore`` is for what the model leaves alone."""
+
+    kind: Literal["pb2"]
+    window: int = Field(100, ge=2)
+    startup: int = Field(10, ge=2)
+    candidates: int = Field(500, ge=1)
+
+    def build(self) -> Method:
+        return PB2(self.pbt(), self.window, self.startup, self.candidates)
+
+
+class BayesianSpec(Spec):
+    kind: Literal["bayesian"]
+    sampler: Literal["tpe", "gp"]
+    trial: int = Field(ge=1)
+    startup: int = Field(10, ge=1)
+    initial: tuple[Values, ...] = ()
+
+    def build(self) -> Method:
+        return Bayesian(self.sampler, self.trial, self.startup, self.initial)
+
+
+class HalvingSpec(Spec):
+    kind: Literal["halving"]
+    pruner: Literal["asha", "hyperband"]
+    trial: int = Field(ge=1)
+    rung: int = Field(ge=1)
+    factor: int = Field(3, ge=2)
+    initial: tuple[Values, ...] = ()
+
+    def build(self) -> Method:
+        return Halving(self.pruner, self.trial, self.rung, self.factor, self.initial)
+
+
+class GeneticSpec(Spec):
+    kind: Literal["genetic"]
+    trial: int = Field(ge=1)
+    mutation: tuple[AnyExplore, ...] = (ResampleSpec(kind="resample", probability=0.25), PerturbSpec(kind="perturb"))
+    initial: tuple[Values, ...] = ()
+
+    def build(self) -> Method:
+        return Genetic(self.trial, composed(self.mutation) or Compose(()), self.initial)
 
 
 class RandomSearchSpec(Spec):
@@ -156,12 +120,16 @@ class ScheduledSpec(Spec):
 class ReplaySpec(Spec):
     kind: Literal["replay"]
     lineage: Path
+    mode: Literal["schedule", "final", "shuffled"] = "schedule"
 
     def build(self) -> Method:
-        return replay(self.lineage)
+        return replay(self.lineage, self.mode)
 
 
-AnyMethod = Annotated[PBTSpec | RandomSearchSpec | ScheduledSpec | ReplaySpec, Field(discriminator="kind")]
+AnyMethod = Annotated[
+    PBTSpec | PB2Spec | BayesianSpec | HalvingSpec | GeneticSpec | RandomSearchSpec | ScheduledSpec | ReplaySpec,
+    Field(discriminator="kind"),
+]
 
 #: One description of each kind of method: what the contract tests run through.
 EXAMPLES: Mapping[str, Mapping[str, object]] = {
@@ -181,6 +149,13 @@ EXAMPLES: Mapping[str, Mapping[str, object]] = {
         "explore": [{"kind": "perturb", "factors": [1.2, 1 / 1.2]}, {"kind": "resample"}],
     },
     "explore only": {"kind": "pbt", "ready": 20, "exploit": None, "explore": [{"kind": "noise", "scale": 0.1}]},
+    "pbt until a step": {"kind": "pbt", "ready": 20, "until": 40},
+    "pb2": {"kind": "pb2", "ready": 20, "startup": 4},
+    "bayesian, tpe": {"kind": "bayesian", "sampler": "tpe", "trial": 20, "startup": 5},
+    "bayesian, gp": {"kind": "bayesian", "sampler": "gp", "trial": 30, "startup": 12},
+    "halving, asha": {"kind": "halving", "pruner": "asha", "trial": 40, "rung": 10, "factor": 2},
+    "halving, hyperband": {"kind": "halving", "pruner": "hyperband", "trial": 40, "rung": 10, "factor": 2},
+    "genetic": {"kind": "genetic", "trial": 20},
     "random search": {"kind": "random_search"},
     "fixed": {"kind": "scheduled", "schedules": [{"kind": "fixed", "values": {"lr": 0.1, "decay": 0.1}}]},
     "annealed": {

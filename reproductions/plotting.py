@@ -1,62 +1,46 @@
-"""The look of all figures, and the kinds of figure that domains share. Equal inputs give equal bytes.
+"""The kinds of figure that domains share, and which of them every domain has. Their look is in ``reproductions.look``.
 
-Every kind shows the runs of one problem; ``by_problem`` makes the figures of each.
+Every kind shows the runs of one problem, if it does not say otherwise; ``by_problem`` makes the figures of each.
 """
 
 from __future__ import annotations
 
-import os
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
 
-from reproductions import statistics
+from reproductions.family import kin, lineages, tree
+from reproductions.look import (
+    PALETTE,
+    Figures,
+    colour,
+    count_decades,
+    count_steps,
+    draw,
+    hyperparameter_axis,
+    keep_proportion,
+    mark_random_play,
+    mark_scores,
+    numbers,
+    panels,
+    pretty,
+    problem_name,
+    unit,
+)
+from reproductions.profiles import contenders, improvement, means, performance_profile
 from reproductions.records import Record, method_order, of_each_problem
 from reproductions.sweep import Measure
 from reproductions.tables import final_scores, normalised
 
-matplotlib.use("agg")
-#: Colours that colour-blind people can tell apart.
-PALETTE = sns.color_palette("colorblind")
-STYLE = {
-    **sns.axes_style("whitegrid"),
-    "figure.dpi": 110,
-    "savefig.dpi": 150,
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "legend.frameon": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.linewidth": 0.5,
-    "svg.hashsalt": "pbt",
-    "svg.fonttype": "none",
-}
-Figures = Mapping[str, Callable[[], Figure]]
-
-
-def draw(figures: Figures, out: Path) -> list[Path]:
-    """Draw each figure in the common style and write it as SVG and PNG into the folder ``out``."""
-    out.mkdir(parents=True, exist_ok=True)
-    written = []
-    with matplotlib.rc_context(STYLE):
-        for name, make in figures.items():
-            figure = make()
-            for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
-                path = out / f"{name}{suffix}"
-                temporary = path.with_name(f".{name}{suffix}")
-                figure.savefig(temporary, format=suffix[1:], bbox_inches="tight", metadata=metadata)
-                os.replace(temporary, path)
-                written.append(path)
-    return written
+__all__ = [
+    "PALETTE", "Figures", "across_problems", "best_so_far", "by_problem", "colour", "count_steps", "draw", "headline",
+    "improvement", "lineages", "mark_random_play", "panels", "performance_profile", "population", "pretty",
+    "problem_name", "schedules", "score_comparison", "standard", "tree", "unit",
+]  # fmt: skip
 
 
 def by_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], Figures]) -> Figures:
@@ -70,48 +54,28 @@ def by_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], Fig
 
 
 def standard(records: Sequence[Record], measure: Measure) -> Figures:
-    """The figures that every domain has of one problem."""
-    makers = {"scores": score_comparison, "best_so_far": best_so_far, "population": population, "schedules": schedules}
+    """The figures that every domain has of one problem, without those for which these runs have nothing to show."""
+    makers: dict[str, Callable[[Sequence[Record], Measure], Figure]] = {
+        "scores": score_comparison,
+        "best_so_far": best_so_far,
+        "population": population,
+        "performance_profile": performance_profile,
+    }
+    if kin(records):
+        makers |= {"schedules": schedules, "lineages": lineages, "tree": tree}
+    if contenders(records):
+        makers["improvement"] = improvement
     return {name: partial(make, records, measure) for name, make in makers.items()}
 
 
-def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, Any]:
-    """A figure of its own (no pyplot, so nothing is kept in memory) and its axes [rows, columns]."""
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
-
-
-def colour(records: Sequence[Record], method: str) -> tuple[float, float, float]:
-    """The same colour for a method in every figure over these runs."""
-    rgb: tuple[float, float, float] = PALETTE[method_order(records).index(method) % len(PALETTE)]
-    return rgb
-
-
-def pretty(method: str) -> str:
-    """``random_search`` as people write it."""
-    return method.replace("_", " ").replace("pbt", "PBT")
-
-
-def unit(label: str, unit: str) -> str:
-    """``label`` with its unit in parentheses, if it has one, in lines that fit along a small axis."""
-    return textwrap.fill(f"{label} ({unit})" if unit else label, 26)
-
-
-def problem_name(records: Sequence[Record]) -> str:
-    """The problem of these runs as people write it."""
-    return records[0].problem.replace("_", " ")
-
-
-def mark_random_play(ax: Axes, records: Sequence[Record], measure: Measure) -> None:
-    """A dotted line at the published score of random play, where there is one for the problem."""
-    if anchor := measure.anchors.get(records[0].problem):
-        ax.axhline(anchor.low, color="black", lw=0.9, ls=":", label="random play")
-
-
-def count_steps(ax: Axes, label: str) -> None:
-    """The x axis counts steps: 75k rather than 75000."""
-    ax.xaxis.set_major_formatter(EngFormatter(sep=""))
-    ax.set_xlabel(label)
+def across_problems(records: Sequence[Record], measure: Measure) -> Figures:
+    """The figures over all problems that published scores make comparable."""
+    figures = {"headline": partial(headline, records, measure)}
+    if len({record.problem for record in records} & set(measure.anchors)) > 1:
+        figures["performance_profile"] = partial(performance_profile, records, measure)
+        if contenders(records):
+            figures["improvement"] = partial(improvement, records, measure)
+    return figures
 
 
 def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
@@ -120,21 +84,9 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
     figure, axes = panels(1, 1, 1.2 + 1.25 * len(order), 3.2)
     ax: Axes = axes[0, 0]
     for x, method in enumerate(order):
-        scores = frame[frame.method == method].reported
-        spread = np.linspace(-0.12, 0.12, len(scores)) if len(scores) > 1 else [0.0]
-        ax.plot(x + np.asarray(spread), scores, "o", ms=4, alpha=0.6, color=colour(records, method))
-        estimate = statistics.mean(list(scores))
-        if np.isfinite(estimate.low):
-            below, above = estimate.value - estimate.low, estimate.high - estimate.value
-            ax.errorbar(x, estimate.value, [[below], [above]], fmt="_", color="black", ms=16, capsize=5, lw=1.2)
-        else:
-            ax.plot(x, estimate.value, "_", ms=16, color="black")
+        mark_scores(ax, x, list(frame[frame.method == method].reported), colour(records, method))
     mark_random_play(ax, records, measure)
-    # A narrow range would make noise look like a difference: the axis spans at least a fifth of the mean.
-    low, high = ax.get_ylim()
-    widen = max(0.0, 0.2 * abs(frame.reported.mean()) - (high - low)) / 2
-    if np.isfinite(widen):
-        ax.set_ylim(low - widen, high + widen)
+    keep_proportion(ax, frame.reported.mean())
     ax.set_xticks(range(len(order)), [pretty(name) for name in order])
     ax.set_xlim(-0.5, len(order) - 0.5)
     if measure.anchors:
@@ -178,10 +130,9 @@ def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
         curves = [run.best_so_far(reported=measure.held_out is not None) for run in runs]
         steps = curves[0].index.to_numpy()
         stacked = np.array([curve.reindex(steps, method="ffill").to_numpy(dtype=float) for curve in curves])
-        estimates = [statistics.mean(list(column)) for column in stacked.T]
-        ax.plot(steps, [e.value for e in estimates], color=colour(records, method), label=pretty(method))
+        value, low, high = means(stacked)
+        ax.plot(steps, value, color=colour(records, method), label=pretty(method))
         if len(runs) > 1:
-            low, high = [e.low for e in estimates], [e.high for e in estimates]
             ax.fill_between(steps, low, high, color=colour(records, method), alpha=0.2, lw=0)
     mark_random_play(ax, records, measure)
     count_steps(ax, f"{measure.step} of each member")
@@ -218,7 +169,7 @@ def population(records: Sequence[Record], measure: Measure) -> Figure:
             if name == "score":
                 mark_random_play(ax, records, measure)
             if name in measure.logarithmic:
-                ax.set_yscale("log")
+                count_decades(ax)
             if column == 0:
                 ax.set_ylabel(unit(measure.score, measure.unit) if name == "score" else measure.label(name))
         axes[0, column].set_title(f"{pretty(run.method)}, seed {seed}")
@@ -231,25 +182,27 @@ def population(records: Sequence[Record], measure: Measure) -> Figure:
 
 def schedules(records: Sequence[Record], measure: Measure) -> Figure:
     """The hyperparameters along the lineage of the final best member of each seed, for the methods of PBT's kind."""
-    runs = [record for record in records if record.method.startswith("pbt")]
-    methods = method_order(runs)
+    runs = kin(records)
+    methods = [name for name in method_order(records) if name in {run.method for run in runs}]
     names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
+    told = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
+    among = {name: [h[name] for h in told] for name in names}
     figure, axes = panels(len(names), len(methods), 3.4, 2.1, sharex=True, sharey="row")
     for column, method in enumerate(methods):
         for run in (run for run in runs if run.method == method and run.lineage.best is not None):
             path = run.lineage.schedule()
             steps = [segment.start for segment in path] + [path[-1].stop]
             for row, name in enumerate(names):
-                values = [float(segment.hyperparameters[name]) for segment in path]
+                values = numbers([segment.hyperparameters[name] for segment in path], among[name])
                 shade = PALETTE[run.seed % len(PALETTE)]
                 label = f"seed {run.seed}"
                 axes[row, column].plot(steps, [*values, values[-1]], drawstyle="steps-post", color=shade, label=label)
         for row, name in enumerate(names):
-            if name in measure.logarithmic:
-                axes[row, column].set_yscale("log")
+            hyperparameter_axis(axes[row, column], name, among[name], measure)
             axes[row, 0].set_ylabel(measure.label(name))
         axes[0, column].set_title(pretty(method))
-        axes[0, column].legend(fontsize=7)
         count_steps(axes[-1, column], f"{measure.step} the weights were trained for")
+    seeds = {line.get_label(): line for ax in axes[0] for line in ax.lines}
+    figure.legend(seeds.values(), seeds.keys(), loc="outside right upper", fontsize=7)
     figure.suptitle(f"{problem_name(records)}: schedules along the lineage of the final best weights", fontsize=9)
     return figure

@@ -26,9 +26,18 @@ PACKAGES = (
     "sentencepiece",
     "safetensors",
     "pyarrow",
+    "optuna",
+    "scikit-learn",
 )
 #: What every run depends on, whatever its domain: not how results are looked at.
-_SHARED = ("pbt_core", "baselines", "reproductions/methods.py", "reproductions/settings.py", "reproductions/run.py")
+_SHARED = (
+    "pbt_core",
+    "baselines",
+    "reproductions/methods.py",
+    "reproductions/operators.py",
+    "reproductions/settings.py",
+    "reproductions/run.py",
+)
 _LOOKS = {"analysis.py"}
 
 

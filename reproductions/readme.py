@@ -13,6 +13,11 @@ from reproductions.statistics import Estimate
 
 #: The columns of a table that a README shows, as far as the file has them: title and format.
 COLUMNS = {
+    "domain": ("domain", ""),
+    "claim": ("claim", ""),
+    "paper": ("the paper", ""),
+    "test": ("test", ""),
+    "ours": ("ours", ""),
     "problem": ("problem", ""),
     "method": ("method", ""),
     "seeds": ("seeds", ""),
@@ -21,8 +26,11 @@ COLUMNS = {
     "reported_best_mean": ("reported, best ever", ""),
     "fid_final_mean": ("FID", ".1f"),
     "member_steps_mean": ("member-steps", ".0f"),
+    "clock_steps_mean": ("steps one after another", ".0f"),
     "cpu_s_mean": ("CPU s", ".0f"),
     "wall_s_mean": ("wall s", ".0f"),
+    "verdict": ("verdict", ""),
+    "command": ("command", ""),
 }
 BLOCK = re.compile(r"<!-- (table|bench|code|text): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from reproductions import registry
+from reproductions import claims, registry
+from reproductions.records import Record, load
 from reproductions.registry import ConfigError
+from reproductions.traits import traits
 
 _PLAIN = (
     "domain",
@@ -33,27 +36,21 @@ _COST = ("wall_s", "cpu_s", "train_s", "evaluate_s", "save_s", "commit", "modifi
 def keep(study: str, results: Path) -> Path:
     """Copy the tables of ``results/STUDY`` and one row a run into ``results/reference/STUDY``; returns that folder.
 
-    Only the domains that have tables there are replaced: long domains need not be run on one day.
+    Only what is there is replaced, experiment by experiment and run by run: it need not all be run on one day.
     """
     tables = results / study / "tables"
     if not tables.is_dir():
         raise ConfigError(f"study = {study!r} has no tables in {tables}: run snakemake first")
     out = results / "reference" / study
-    domains = sorted(path.name for path in tables.iterdir() if path.is_dir())
-    for domain in domains:
-        shutil.rmtree(out / "tables" / domain, ignore_errors=True)
-        shutil.copytree(tables / domain, out / "tables" / domain, ignore=shutil.ignore_patterns(".*"))
-    paths = [path for name in domains for path in (results / study / "runs" / name).glob("*/*/*/*/summary.json")]
-    summaries = [json.loads(path.read_text()) for path in sorted(paths)]
-    rows = []
-    for summary in summaries:
-        row = {key: summary[key] for key in _PLAIN}
-        for kind in ("final", "best"):
-            told = summary[kind] or {}
-            row |= {f"{kind}_selected": told.get("score"), f"{kind}_reported": told.get("held_out")}
-        rows.append(row | {key: summary[key] for key in _COST})
-    _write_runs(pd.DataFrame(rows), out / "runs.csv")
-    _write_provenance(summaries, out / "provenance.json")
+    for folder in sorted(path for path in tables.iterdir() if path.is_dir()):
+        shutil.rmtree(out / "tables" / folder.name, ignore_errors=True)
+        shutil.copytree(folder, out / "tables" / folder.name, ignore=shutil.ignore_patterns(".*"))
+    records = load(path.parent for path in sorted((results / study / "runs").glob("*/*/*/*/*/summary.json")))
+    table = out / "runs.csv"
+    known = [pd.read_csv(table)] if table.exists() else []
+    write_runs(pd.concat([*known, runs(records)]), table)
+    claims.write(claims.judge(claims.all_claims(), pd.read_csv(table)), out)
+    _write_provenance([record.summary for record in records], out / "provenance.json")
     paper = [
         {"domain": domain, **dataclasses.asdict(number)}
         for domain in registry.domains()
@@ -63,12 +60,25 @@ def keep(study: str, results: Path) -> Path:
     return out
 
 
-def _write_runs(runs: pd.DataFrame, path: Path) -> None:
-    """Replace the rows of the domains of ``runs``."""
-    if path.exists():
-        kept = pd.read_csv(path)
-        runs = pd.concat([kept[~kept.domain.isin(runs.domain)], runs]).sort_values("domain", kind="stable")
-    runs.to_csv(path, index=False)
+def runs(records: Sequence[Record]) -> pd.DataFrame:
+    """One row a run: what was asked for, the scores, what the lineages show, and the cost. What claims are judged by."""
+    rows = []
+    for record in records:
+        row = {key: record.summary[key] for key in _PLAIN}
+        for kind in ("final", "best"):
+            told = record.summary[kind] or {}
+            row |= {f"{kind}_selected": told.get("score"), f"{kind}_reported": told.get("held_out")}
+        row |= traits(record)
+        rows.append(row | {key: record.summary[key] for key in _COST})
+    return pd.DataFrame(rows)
+
+
+def write_runs(runs: pd.DataFrame, path: Path) -> None:
+    """Write a table of runs in its order; of several rows of one run the last is the one that counts."""
+    key = list(_PLAIN[:6])
+    temporary = path.with_name(f"{path.name}.tmp")
+    runs.drop_duplicates(key, keep="last").sort_values(key).to_csv(temporary, index=False)
+    os.replace(temporary, path)
 
 
 def _write_provenance(summaries: Sequence[Mapping[str, Any]], path: Path) -> None:

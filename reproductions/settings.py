@@ -14,7 +14,8 @@ from pbt_core import Plan, Processes, Serial, Space, Stream
 from pbt_core.engines import Engine
 from pbt_core.task import AnyTask
 from reproductions import registry
-from reproductions.methods import AnyMethod, Spec
+from reproductions.methods import AnyMethod
+from reproductions.operators import Spec
 from reproductions.registry import ConfigError
 
 SCALES = ("smoke", "laptop", "paper")
@@ -88,7 +89,8 @@ def resolve(
     methods: dict[str, dict[str, Any]] = {**sweep.METHODS, **size.pop("methods")}
     if method not in methods and method != "replay":
         raise ConfigError(f"method = {method!r} must be one of {[*methods, 'replay']} in domain {domain!r}")
-    search = methods.get(method, {"kind": "replay"})
+    search = {**methods.get(method, {"kind": "replay"})}
+    size |= search.pop("plan", {})
     named = {"domain": domain, "problem": problem, "method": method, "scale": scale}
     data: dict[str, Any] = {**size, **named, "variant": variant, "seed": seed, "search": _copied(search)}
     data["task"] |= _copied(sweep.PROBLEMS[problem])
@@ -121,6 +123,7 @@ def _check_values(settings: Settings, space: Space) -> None:
     method = settings.search.build()
     for hyperparameters in method.start(space, settings.population, Stream(settings.seed).generator()):
         space.check(hyperparameters)
+    _check_trainings(settings)
     if isinstance(method, Scheduled):
         if len(method.schedules) > settings.population:
             count, size = len(method.schedules), settings.population
@@ -130,6 +133,18 @@ def _check_values(settings: Settings, space: Space) -> None:
         for step in range(0, settings.steps, settings.interval):
             for schedule in method.schedules:
                 space.check(schedule.at(step))
+
+
+def _check_trainings(settings: Settings) -> None:
+    """Methods that train again from the beginning: whole trainings and rungs, at evaluations, that fill the steps."""
+    trial, rung = (getattr(settings.search, key, None) for key in ("trial", "rung"))
+    for key, value in (("trial", trial), ("rung", rung)):
+        if value is not None and value % settings.interval:
+            raise ValueError(f"search.{key} = {value} must be a multiple of interval = {settings.interval}")
+    if trial is not None and trial > settings.steps:
+        raise ValueError(f"search.trial = {trial} must be at most steps = {settings.steps}")
+    if trial is not None and settings.steps % trial:
+        raise ValueError(f"steps = {settings.steps} must be a multiple of search.trial = {trial}: whole trainings")
 
 
 def _copied(value: Any) -> Any:

@@ -1,8 +1,9 @@
 """The vocabulary of the domains' ``sweep.py``: what a domain declares as data.
 
 Each domain has ``SPACE``, ``MEASURE``, ``PROBLEMS`` (by name, the settings of the task that make this problem: a data set,
-a game, a level), ``SCALES`` (smoke, laptop, paper), ``METHODS`` (descriptions for ``reproductions.methods``), ``EXPECTED``
-(the paper's numbers, marked), ``REQUIRES`` (modules without which its task cannot run) and ``SOURCES`` (files and folders
+a game, a level), ``SCALES`` (smoke, laptop, paper), ``METHODS`` (descriptions for ``reproductions.methods``; under ``plan``,
+population and steps where a method divides the budget in another way than the scale does), ``EXPECTED`` (the paper's numbers,
+marked), ``REQUIRES`` (modules without which its task cannot run) and ``SOURCES`` (files and folders
 outside the domain's own, relative to the repository's root, whose code can change a run).
 """
 

@@ -31,11 +31,18 @@ def final_scores(records: Sequence[Record], kind: str = "final") -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def comparison(records: Sequence[Record]) -> pd.DataFrame:
+def comparison(records: Sequence[Record], budgets_differ: bool = False) -> pd.DataFrame:
     """One row a problem and method: seeds, reported scores with intervals, the selecting score beside them, and all costs.
 
-    Raises ConfigError where the runs of one problem had different budgets.
+    ``clock_steps`` is a virtual wall-clock: the steps until the last member ended, if each had a worker of its own. It is
+    what a search that trains one member after another pays for.
+    Raises ConfigError where the runs of one problem had different budgets, unless that is what is studied.
     """
+    for own in of_each_problem(records).values():
+        budgets = sorted({record.summary["budget_steps"] for record in own})
+        if len(budgets) > 1 and not budgets_differ:
+            what = f"the runs of {own[0].problem} have different budgets"
+            raise ConfigError(f"{what} ({budgets} steps) and cannot be compared (unless with --budgets-differ)")
     return _of_each_problem(records, _compared)
 
 
@@ -51,10 +58,6 @@ def _of_each_problem(records: Sequence[Record], make: Callable[[Sequence[Record]
 
 
 def _compared(records: Sequence[Record]) -> list[Row]:
-    budgets = {record.summary["budget_steps"] for record in records}
-    if len(budgets) > 1:
-        what = f"the runs of {records[0].problem} have different budgets"
-        raise ConfigError(f"{what} ({sorted(budgets)} steps) and cannot be compared")
     final, best = final_scores(records), final_scores(records, "best")
     rows = []
     for method in method_order(records):
@@ -71,6 +74,7 @@ def _compared(records: Sequence[Record]) -> list[Row]:
         for metric in sorted({name for run in runs for name in (run.summary["final"] or {"metrics": {}})["metrics"]}):
             values = [run.summary["final"]["metrics"][metric] for run in runs if run.summary["final"]]
             row[f"{metric}_final_mean"] = sum(values) / len(values)
+        row["clock_steps_mean"] = sum(int(run.evaluations["step"].max()) for run in runs) / len(runs)
         for key in ("budget_steps", "member_steps", "cloned", "diverged", "failed", "cpu_s", "wall_s"):
             row[f"{key}_mean"] = sum(run.summary[key] for run in runs) / len(runs)
         rows.append(row)
@@ -140,11 +144,13 @@ def to_markdown(frame: pd.DataFrame) -> str:
     return "\n".join([header, rule, *lines]) + "\n"
 
 
-def write(records: Sequence[Record], out: Path, anchors: Mapping[str, Anchor]) -> list[Path]:
+def write(
+    records: Sequence[Record], out: Path, anchors: Mapping[str, Anchor], budgets_differ: bool = False
+) -> list[Path]:
     """``comparison``, ``pairs`` and, where there are anchors, ``normalised`` as CSV and Markdown in the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     written = []
-    frames = {"comparison": comparison(records), "pairs": pairs(records)}
+    frames = {"comparison": comparison(records, budgets_differ), "pairs": pairs(records)}
     if anchors:
         frames["normalised"] = normalised(records, anchors)
     for name, frame in frames.items():

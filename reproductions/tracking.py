@@ -1,9 +1,10 @@
 """Finished runs into MLflow, after the fact, by one writer. The only module that imports mlflow.
 
 Experiment: the domain. Parent run: (scale, problem, method, variant, seed), with the settings as parameters, best-so-far
-curves as metrics, tables of the lineage as tags, and files as artifacts. Child runs: the members, with scores and
-hyperparameters as metrics over steps (hyperparameters change, which MLflow's parameters may not). Writing the same run
-again changes nothing: runs are found again by a tag with a digest of the record.
+curves and the winner's hyperparameters as metrics, tables of the lineage as tags, and files as artifacts. Child runs: the
+members, with scores and hyperparameters as metrics over steps (hyperparameters change, which MLflow's parameters may not).
+All of them have the tags ``kind`` (run or member), domain, scale, problem, method, variant and seed, to filter, group and
+compare by. Writing the same run again changes nothing: runs are found again by a tag with a digest of the record.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from reproductions.records import Record
 
@@ -28,6 +30,12 @@ from mlflow.entities import Metric, Param
 IDENTITY = ("scale", "problem", "method", "variant", "seed")
 #: MLflow's limit for one call.
 BATCH = 1000
+#: Longer parameters are cut: side by side, one schedule a member would hide what else differs.
+LONGEST = 200
+#: To be raised when what is written changes, so that runs that were written before are written again.
+LAYOUT = 2
+#: Of the two views of MLflow's pages, that for models which are trained.
+_VIEW = "workflowType=machine_learning"
 DIGEST = "pbt.record"
 KEY = "pbt.key"
 
@@ -57,6 +65,20 @@ def run_key(record: Record) -> str:
     return "/".join(str(record.summary[name]) for name in IDENTITY)
 
 
+def run_name(record: Record, member: int | None = None) -> str:
+    """Short, and what differs first, since legends and columns cut off the end: such as ``pbt s0 m3 ms_pacman``.
+
+    That is member 3 of PBT with seed 0; without ``member`` the parent run. The scale is told where it is not the usual one.
+    """
+    scale = record.summary["scale"]
+    parts = [record.method, f"s{record.seed}", f"m{member}" if member is not None else "", record.problem]
+    return " ".join(filter(None, [*parts, scale if scale != "laptop" else ""]))
+
+
+def _identity(record: Record, kind: str) -> dict[str, str]:
+    return {"kind": kind, **{field: str(record.summary[field]) for field in ("domain", *IDENTITY)}}
+
+
 def _experiment(client: MlflowClient, name: str, artifacts: Path) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None:
@@ -65,7 +87,7 @@ def _experiment(client: MlflowClient, name: str, artifacts: Path) -> str:
 
 
 def _digest(record: Record, figures: Sequence[Path]) -> str:
-    sha = hashlib.sha256(json.dumps([record.summary, record.events], sort_keys=True, default=str).encode())
+    sha = hashlib.sha256(json.dumps([LAYOUT, record.summary, record.events], sort_keys=True, default=str).encode())
     for figure in figures:
         sha.update(figure.read_bytes())
     return sha.hexdigest()
@@ -81,41 +103,42 @@ def _write(
     client: MlflowClient, experiment: str, record: Record, key: str, digest: str, figures: Sequence[Path]
 ) -> None:
     summary = record.summary
-    name = f"{record.problem} {record.method} seed {record.seed} ({summary['scale']})"
     lineage = record.lineage
     tags = {
         KEY: key,
-        **{f"pbt.{field}": str(summary[field]) for field in ("domain", *IDENTITY)},
+        **_identity(record, "run"),
         "pbt.commit": str(summary["commit"]),
         "pbt.best_member": str(lineage.best),
         "pbt.founders": json.dumps({member: lineage.founder(member) for member in lineage.members}),
     }
-    parent = client.create_run(experiment, tags=tags, run_name=name).info.run_id
-    params = [Param(path, str(value)[:6000]) for path, value in _flat(summary["settings"])]
+    parent = client.create_run(experiment, tags=tags, run_name=run_name(record)).info.run_id
+    # What is not set is left out: it would only stand in the way of what differs.
+    params = [
+        Param(path, _short(_words(value))) for path, value in _flat(summary["settings"]) if value not in (None, [], {})
+    ]
     _log(client, parent, _parent_metrics(record), params)
     for file in ("summary.json", "lineage.json", "events.parquet"):
         client.log_artifact(parent, str(record.folder / file))
     for figure in figures:
         client.log_artifact(parent, str(figure), "figures")
     for member in lineage.members:
-        _write_member(client, experiment, record, parent, member, name)
+        _write_member(client, experiment, record, parent, member)
     client.set_terminated(parent)
     # Last, so that a run that was cut off is written again.
     client.set_tag(parent, DIGEST, digest)
 
 
-def _write_member(client: MlflowClient, experiment: str, record: Record, parent: str, member: int, name: str) -> None:
+def _write_member(client: MlflowClient, experiment: str, record: Record, parent: str, member: int) -> None:
     clones = [event for event in record.lineage.clones if event["member"] == member]
     tags = {
         "mlflow.parentRunId": parent,
-        "pbt.member": str(member),
-        "pbt.problem": record.problem,
-        "pbt.method": record.summary["method"],
+        **_identity(record, "member"),
+        "member": str(member),
         "pbt.founder": str(record.lineage.founder(member)),
         "pbt.parents": json.dumps([[event["step"], event["parent"]] for event in clones]),
         "pbt.is_best": str(member == record.lineage.best),
     }
-    run = client.create_run(experiment, tags=tags, run_name=f"{name}, member {member}").info.run_id
+    run = client.create_run(experiment, tags=tags, run_name=run_name(record, member)).info.run_id
     own = record.evaluations[record.evaluations["member"] == member]
     metrics = []
     for row in own.to_dict("records"):
@@ -138,6 +161,9 @@ def _parent_metrics(record: Record) -> list[Metric]:
             value = (summary[kind] or {}).get(name)
             if value is not None and _is_number(value):
                 metrics.append(_metric(f"{kind}_{name}", value, 0))
+    for name, value in (summary["final"] or {}).get("hyperparameters", {}).items():
+        if _is_number(value):  # beside the scores, since the comparison's plots have metrics and parameters for axes
+            metrics.append(_metric(f"winner_{name}", value, 0))
     for name in ("member_steps", "cloned", "diverged", "failed", "cpu_s", "wall_s"):
         metrics.append(_metric(name, summary[name], 0))
     return metrics
@@ -160,9 +186,54 @@ def _log(client: MlflowClient, run_id: str, metrics: Sequence[Metric], params: S
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested settings as (dotted path, value) pairs."""
+    """Nested settings as (dotted path, value) pairs; lists stay whole."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _flat(item, f"{path}.{key}" if path else str(key))
     else:
-        yield path, json.dumps(value) if isinstance(value, dict | list) else value
+        yield path, value
+
+
+def _words(value: Any) -> str:
+    """A value in one line, such as ``perturb factors=(1.2, 0.8)``: JSON is spread over many lines by MLflow's pages."""
+    if isinstance(value, dict):
+        told = [str(value["kind"])] if "kind" in value else []
+        told += [f"{key}=({_words(item)})" if isinstance(item, dict | list) else f"{key}={item}"
+                 for key, item in value.items() if key != "kind"]  # fmt: skip
+        return " ".join(told)
+    if isinstance(value, list):
+        return ("; " if any(isinstance(item, dict) for item in value) else ", ").join(map(_words, value))
+    return str(value)
+
+
+def _short(words: str) -> str:
+    """Long words by their beginning and a digest: equal ones still look equal. The whole is in summary.json."""
+    if len(words) <= LONGEST:
+        return words
+    digest = hashlib.sha256(words.encode()).hexdigest()[:8]
+    return f"{words[: LONGEST - 40]}... ({len(words)} characters, {digest})"
+
+
+def pages(uri: str) -> dict[str, str]:
+    """What is worth opening in MLflow's pages, each as the end of the server's address.
+
+    The runs of every experiment, since from the list of experiments MLflow leads to its view for language models; and where
+    an experiment has several methods, those on one problem and seed side by side.
+    """
+    client = MlflowClient(tracking_uri=uri)
+    told = {}
+    for experiment in client.search_experiments(order_by=["name ASC"]):
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for run in client.search_runs([experiment.experiment_id], "tags.kind = 'run'", max_results=1000):
+            if DIGEST in run.data.tags:  # else it was cut off while it was written
+                group = tuple(run.data.tags[name] for name in ("scale", "problem", "seed"))
+                groups.setdefault(group, []).append(run.info.run_id)
+        if not groups:
+            continue
+        told[f"runs of {experiment.name}"] = f"/#/experiments/{experiment.experiment_id}/runs?{_VIEW}"
+        most = max(sorted(groups), key=lambda group: len(groups[group]))
+        if len(groups[most]) > 1:
+            chosen = {"runs": groups[most], "experiments": [experiment.experiment_id]}
+            query = urlencode({key: json.dumps(ids, separators=(",", ":")) for key, ids in chosen.items()})
+            told[f"methods of {experiment.name} side by side"] = f"/#/compare-runs?{query}&{_VIEW}"
+    return told

@@ -14,4 +14,4 @@ from reproductions.records import Record
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure of this domain."""
     of_each_game = plotting.by_problem(records, partial(plotting.standard, measure=MEASURE))
-    return {"headline": partial(plotting.headline, records, MEASURE), **of_each_game}
+    return {**plotting.across_problems(records, MEASURE), **of_each_game}

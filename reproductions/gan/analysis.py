@@ -10,9 +10,54 @@ from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
 from reproductions import plotting
+from reproductions.claims import Claim
 from reproductions.gan.sweep import MEASURE
 from reproductions.plotting import Figures
 from reproductions.records import Record
+
+CLAIMS = (
+    Claim(
+        text="PBT's GAN scores higher than random search's at equal compute",
+        paper="not measured in the paper",
+        mark=None,
+        domain="gan",
+        experiment="gan",
+        weights={"pbt": 1, "random_search": -1},
+        unit="Inception score",
+    ),
+    Claim(
+        text="PBT's GAN scores higher than one of hand-made annealing at equal compute",
+        paper="6.38 to 6.80",
+        mark="medium",
+        domain="gan",
+        experiment="gan",
+        weights={"pbt": 1, "hand_tuned": -1},
+        unit="Inception score",
+    ),
+    Claim(
+        text="PBT costs no more than random search: one training's time on as many workers",
+        paper="a run takes as long as one training",
+        mark="recall",
+        domain="gan",
+        experiment="gan",
+        weights={"pbt": 1, "random_search": -1.1},
+        column="cpu_s",
+        unit="CPU s",
+        side="at most",
+    ),
+    Claim(
+        text="All final members descend from one initial member",
+        paper="they do",
+        mark="recall",
+        domain="gan",
+        experiment="gan",
+        weights={"pbt": 1},
+        column="founders",
+        unit="founders",
+        side="at most",
+        threshold=1,
+    ),
+)
 
 
 def figures(records: Sequence[Record]) -> Figures:

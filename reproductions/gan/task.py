@@ -14,6 +14,7 @@ from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
 from reproductions.gan import classifier, data, metrics, networks
 from reproductions.gan.networks import GanState, Loss
 from reproductions.gan.sweep import SPACE
+from reproductions.images.fashion_mnist import DataError
 from reproductions.registry import ConfigError
 
 #: Real images whose features the Frechet distance compares with.
@@ -57,7 +58,7 @@ class Gan:
                 raise ConfigError(f"task.imagenet = True: {error}") from None
         try:
             _dataset(self.dataset, self.data)
-        except data.DataError as error:
+        except DataError as error:
             raise ConfigError(f"task.dataset = {self.dataset!r}: {error}") from None
         try:
             _classifier(self.dataset, self.data, "cpu")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,15 @@ def test_resampling_touches_the_given_share_of_hyperparameters():
     rng = np.random.default_rng(0)
     changed = [Resample(0.25)({"a": 1.0, "b": 1.0}, SPACE, rng)["a"] != 1.0 for _ in range(4000)]
     assert np.mean(changed) == pytest.approx(0.25, abs=0.03)
+
+
+def test_after_the_last_step_of_exploitation_everybody_trains_on():
+    """``until`` is the last step at which a member can be ready; a failed one is replaced at any time."""
+    method = PBT(ready=10, until=20, explore=None)
+    assert isinstance(decide(method, step=20, previous=10), Clone)
+    assert decide(method, step=30, previous=20) == Continue()
+    population = view([0.0, 1.0, 2.0, 3.0, 4.0], step=30, previous=20)
+    failed = replace(population[0], failed=True)
+    assert isinstance(method.decide(failed, population, np.random.default_rng(0)), Clone)
+    with pytest.raises(ValueError, match="until = 5 must be at least warmup = 10 steps"):
+        PBT(ready=10, warmup=10, until=5)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gzip
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,33 +47,6 @@ def trained(images: Tensor, calls: list[int], loss: networks.Loss = "wgan_gp", l
 
 def same(a: Bits, b: Bits) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def test_an_altered_file_is_named_with_both_checksums(tmp_path: Path) -> None:
-    """A file that is not the published one is refused, and the error says which and why."""
-    for file in data.SHA256:
-        (tmp_path / f"{file}.gz").write_bytes(gzip.compress(b"altered"))
-    first = next(iter(data.SHA256))
-    with pytest.raises(data.DataError) as caught:
-        data.place(tmp_path, tmp_path / "raw")
-    for part in (first, data.SHA256[first], hashlib.sha256(b"altered").hexdigest()):
-        assert part in str(caught.value)
-    assert not any((tmp_path / "raw").iterdir())
-
-
-def test_an_unreachable_data_set_names_what_was_tried_and_the_remedies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where no source works the error lists each with its reason, and how to help oneself."""
-
-    def offline(temporary: Path) -> Path:
-        raise OSError("no network")
-
-    monkeypatch.setattr(data, "PACKAGE_FOLDER", tmp_path / "not installed")
-    monkeypatch.setattr(data, "_torchvision_download", offline)
-    monkeypatch.setattr(data, "_package_download", offline)
-    with pytest.raises(data.DataError, match=r"(?s)Tried.*not installed.*no network.*Remedies.*dataset-fashion-mnist"):
-        data.load("fashion_mnist", tmp_path)
 
 
 def test_an_unknown_data_set_is_refused_with_the_known_ones(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_the_papers_scale_can_be_planned():
 def test_problems_asked_for_are_planned_instead_of_the_scales(tmp_path):
     """Every method on every one of them, each in a folder of its own."""
     overlay = tmp_path / "overlay.yaml"
-    overlay.write_text("domains: {gan: {problems: [cifar10, fashion_mnist]}}\n")
+    overlay.write_text("experiments: {gan: {problems: [cifar10, fashion_mnist]}}\n")
     plan = snakemake("-n", "gan", "--configfile", str(overlay)).stdout
     for problem in ("cifar10", "fashion_mnist"):
         assert f"results/laptop/runs/gan/{problem}/hand_tuned/default/seed-2/summary.json" in plan
@@ -64,13 +64,16 @@ def test_problems_asked_for_are_planned_instead_of_the_scales(tmp_path):
     [
         ("scael: laptop", ["scael"]),
         ("scale: huge", ["huge"]),
-        ("domains: {toy: {methods: [pbt], seeds: [-1]}}", ["-1"]),
-        ("domains: {toy: {methods: [magic], seeds: [0]}}", ["magic", "explore_only"]),
-        ("domains: {toy: {methods: ['pbt:fast'], seeds: [0]}}", ["fast"]),
-        ("domains: {gan: {problems: [imagenet], methods: [pbt], seeds: [0]}}", ["gan.problems", "imagenet", "cifar10"]),
-        ("domains: {gan: {problems: [], methods: [pbt], seeds: [0]}}", ["gan.problems", "[]"]),
+        ("experiments: {toy: {methods: [pbt], seeds: [-1]}}", ["-1"]),
+        ("experiments: {toy: {methods: [magic], seeds: [0]}}", ["magic", "explore_only"]),
+        ("experiments: {toy: {methods: ['pbt:fast'], seeds: [0]}}", ["fast"]),
+        (
+            "experiments: {gan: {problems: [imagenet], methods: [pbt], seeds: [0]}}",
+            ["gan.problems", "imagenet", "cifar10"],
+        ),
+        ("experiments: {gan: {problems: [], methods: [pbt], seeds: [0]}}", ["gan.problems", "[]"]),
         ("demo: {gan: {problems: [imagenet], methods: [pbt], seeds: [0]}}", ["demo.gan.problems", "imagenet"]),
-        ("domains: {mars: {methods: [pbt], seeds: [0]}}", ["mars", "toy"]),
+        ("experiments: {mars: {methods: [pbt], seeds: [0]}}", ["mars", "toy"]),
     ],
 )
 def test_a_wrong_configuration_is_refused_before_anything_is_planned(change, words, tmp_path):
@@ -89,7 +92,7 @@ def test_the_smoke_scale_runs_from_end_to_end_and_again_does_nothing(checkout):
     """Every domain: runs, tables, figures, MLflow, and the report as one file that needs no network."""
     snakemake("all", "--configfile", "config/smoke.yaml", cwd=checkout)
     summaries = [json.loads(path.read_text()) for path in checkout.glob("results/smoke/runs/*/*/*/*/*/summary.json")]
-    assert {s["domain"] for s in summaries} == {"toy", "gan", "atari", "translation"}
+    assert {s["domain"] for s in summaries} == {"toy", "gan", "atari", "translation", "classifier"}
     assert all(s["finished"] and s["scale"] == "smoke" for s in summaries)
     assert (checkout / "results/smoke/tables/gan/comparison.csv").exists()
     assert (checkout / "figures/smoke/gan/population.svg").exists()

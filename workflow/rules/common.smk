@@ -1,6 +1,8 @@
 """The configuration, validated and complete, and where things are kept."""
 
+import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -21,12 +23,13 @@ except registry.ConfigError as error:
 
 SCALE = config["scale"]
 FULL, DEMO = SCALE, f"{SCALE}-demo"
-STUDIES = {FULL: config["domains"], DEMO: config["demo"]}
-DOMAINS = list(config["domains"])
+STUDIES = {FULL: config["experiments"], DEMO: config["demo"]}
+EXPERIMENTS = list(config["experiments"])
 
 
 wildcard_constraints:
     domain="|".join(registry.domains()),
+    experiment="|".join({*config["experiments"], *config["demo"]}),
     study="|".join(STUDIES),
     scale="smoke|laptop|paper",
     problem=r"\w+",
@@ -35,26 +38,38 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def folders(study, domain):
-    """The run folders of a domain in a study; a method is a name or NAME:VARIANT, the variant from config["variants"]."""
-    asked = STUDIES[study][domain]
+def folders(study, experiment):
+    """The run folders of an experiment; a method is a name or NAME:VARIANT, the variant from config["variants"]."""
+    asked = STUDIES[study][experiment]
     return [
-        f"results/{SCALE}/runs/{domain}/{problem}/{method}/{variant or 'default'}/seed-{seed}"
+        f"results/{SCALE}/runs/{asked['domain']}/{problem}/{method}/{variant or 'default'}/seed-{seed}"
         for problem in asked["problems"]
         for method, _, variant in (name.partition(":") for name in asked["methods"])
         for seed in asked["seeds"]
     ]
 
 
-def summaries(study, domain):
-    return [f"{folder}/summary.json" for folder in folders(study, domain)]
+def all_folders(study):
+    """The run folders of all experiments of a study, each once: experiments share runs."""
+    return list(dict.fromkeys(folder for experiment in STUDIES[study] for folder in folders(study, experiment)))
+
+
+def summaries(study, experiment):
+    return [f"{folder}/summary.json" for folder in folders(study, experiment)]
 
 
 def products(study, kind):
-    return [f"results/{study}/{kind}/{domain}" for domain in STUDIES[study]]
+    return [f"results/{study}/{kind}/{experiment}" for experiment in STUDIES[study]]
 
 
 def overrides(wildcards):
     """The settings of a variant as options of the command line."""
     settings = config["variants"].get(wildcards.variant, {}) if wildcards.variant != "default" else {}
-    return " ".join(f"--set '{key}={value}'" for key, value in settings.items())
+    return " ".join(f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in settings.items())
+
+
+def replayed(wildcards):
+    """The lineage that a replay trains anew: that of PBT with the same seed; nothing for other methods."""
+    if wildcards.method != "replay":
+        return []
+    return "results/{scale}/runs/{domain}/{problem}/pbt/default/seed-{seed}/lineage.json".format(**wildcards)

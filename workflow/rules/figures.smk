@@ -3,24 +3,52 @@
 
 rule figure:
     input:
-        lambda wildcards: summaries(wildcards.study, wildcards.domain),
+        lambda wildcards: summaries(wildcards.study, wildcards.experiment),
         "reproductions/plotting.py",
         "reproductions/records.py",
-        "reproductions/{domain}/analysis.py",
+        lambda wildcards: f"reproductions/{STUDIES[wildcards.study][wildcards.experiment]['domain']}/analysis.py",
     output:
         report(
-            directory("figures/{study}/{domain}"),
+            directory("figures/{study}/{experiment}"),
             patterns=["{name}.svg"],
             caption="../report/figure.rst",
-            category="{domain}",
+            category="{experiment}",
             subcategory="figures",
             labels={"figure": "{name}"},
         ),
     params:
-        folders=lambda wildcards: folders(wildcards.study, wildcards.domain),
+        folders=lambda wildcards: folders(wildcards.study, wildcards.experiment),
+        domain=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment]["domain"],
+        only=lambda wildcards: " ".join(STUDIES[wildcards.study][wildcards.experiment].get("figures", [])),
     log:
-        "results/{study}/logs/figure-{domain}.log",
+        "results/{study}/logs/figure-{experiment}.log",
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions figure {wildcards.domain} {params.folders} --out {output} 2> >(tee {log} >&2)"
+        "python -m reproductions figure {params.domain} {params.folders} --out {output} --only {params.only} 2> >(tee {log} >&2)"
+
+
+rule paper_figures:
+    input:
+        lambda wildcards: [f"{folder}/summary.json" for folder in all_folders(wildcards.study)],
+        "reproductions/paper.py",
+        "reproductions/ablations.py",
+        "reproductions/headline.py",
+        "reproductions/schematic.py",
+    output:
+        report(
+            directory("figures/{study}/paper"),
+            patterns=["{name}.svg"],
+            caption="../report/paper.rst",
+            category="paper",
+            subcategory="figures",
+            labels={"figure": "{name}"},
+        ),
+    params:
+        folders=lambda wildcards: all_folders(wildcards.study),
+    log:
+        "results/{study}/logs/figure-paper.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m reproductions paper {params.folders} --out {output} 2> >(tee {log} >&2)"

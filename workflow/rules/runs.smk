@@ -2,6 +2,8 @@
 
 
 rule run:
+    input:
+        lineage=replayed,
     output:
         "results/{scale}/runs/{domain}/{problem}/{method}/{variant}/seed-{seed}/events.parquet",
         "results/{scale}/runs/{domain}/{problem}/{method}/{variant}/seed-{seed}/lineage.json",
@@ -9,6 +11,7 @@ rule run:
     params:
         folder=subpath(output.summary, parent=True),
         overrides=overrides,
+        lineage=lambda wildcards, input: f"--lineage {input.lineage}" if input.lineage else "",
         # An edited source that can change a run makes it run again.
         sources=lambda wildcards: sources_digest(wildcards.domain),
     log:
@@ -19,5 +22,5 @@ rule run:
     shell:
         "python -m reproductions run {wildcards.domain} {wildcards.method} --problem {wildcards.problem}"
         " --variant {wildcards.variant} --seed {wildcards.seed} --scale {wildcards.scale} --workers {threads}"
-        " --out {params.folder} {params.overrides}"
+        " --out {params.folder} {params.lineage} {params.overrides}"
         " 2> >(tee {log} >&2)"

@@ -3,21 +3,25 @@
 
 rule table:
     input:
-        lambda wildcards: summaries(wildcards.study, wildcards.domain),
+        lambda wildcards: summaries(wildcards.study, wildcards.experiment),
     output:
         report(
-            directory("results/{study}/tables/{domain}"),
+            directory("results/{study}/tables/{experiment}"),
             patterns=["{name}.csv"],
             caption="../report/table.rst",
-            category="{domain}",
+            category="{experiment}",
             subcategory="tables",
             labels={"table": "{name}"},
         ),
     params:
-        folders=lambda wildcards: folders(wildcards.study, wildcards.domain),
+        folders=lambda wildcards: folders(wildcards.study, wildcards.experiment),
+        domain=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment]["domain"],
+        budgets=lambda wildcards: (
+            "--budgets-differ" if STUDIES[wildcards.study][wildcards.experiment].get("budgets_differ") else ""
+        ),
     log:
-        "results/{study}/logs/table-{domain}.log",
+        "results/{study}/logs/table-{experiment}.log",
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions table {wildcards.domain} {params.folders} --out {output} 2> >(tee {log} >&2)"
+        "python -m reproductions table {params.domain} {params.folders} --out {output} {params.budgets} 2> >(tee {log} >&2)"

@@ -5,35 +5,41 @@ rule all:
     default_target: True
     input:
         products(FULL, "tables"),
-        [f"figures/{FULL}/{domain}" for domain in DOMAINS],
+        [f"figures/{FULL}/{experiment}" for experiment in [*EXPERIMENTS, "paper"]],
+        f"results/{FULL}/claims/claims.csv",
         f"results/{FULL}/tracked",
 
 
 rule demo:
     input:
         products(DEMO, "tables"),
-        [f"figures/{DEMO}/{domain}" for domain in config["demo"]],
+        [f"figures/{DEMO}/{experiment}" for experiment in config["demo"]],
         f"results/{DEMO}/tracked",
 
 
-for domain in DOMAINS:
+for experiment in EXPERIMENTS:
 
     rule:
         name:
-            domain
+            experiment
         input:
-            f"results/{FULL}/tables/{domain}",
-            f"figures/{FULL}/{domain}",
+            f"results/{FULL}/tables/{experiment}",
+            f"figures/{FULL}/{experiment}",
 
 
 rule figures:
     input:
-        [f"figures/{FULL}/{domain}" for domain in DOMAINS],
+        [f"figures/{FULL}/{experiment}" for experiment in [*EXPERIMENTS, "paper"]],
 
 
 rule tables:
     input:
         products(FULL, "tables"),
+
+
+rule claims:
+    input:
+        f"results/{FULL}/claims/claims.csv",
 
 
 rule tracking:

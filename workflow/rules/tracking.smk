@@ -3,14 +3,12 @@
 
 rule track:
     input:
-        lambda wildcards: [path for domain in STUDIES[wildcards.study] for path in summaries(wildcards.study, domain)],
-        lambda wildcards: [f"figures/{wildcards.study}/{domain}" for domain in STUDIES[wildcards.study]],
+        lambda wildcards: [f"{folder}/summary.json" for folder in all_folders(wildcards.study)],
+        lambda wildcards: [f"figures/{wildcards.study}/{experiment}" for experiment in STUDIES[wildcards.study]],
     output:
         touch("results/{study}/tracked"),
     params:
-        folders=lambda wildcards: [
-            folder for domain in STUDIES[wildcards.study] for folder in folders(wildcards.study, domain)
-        ],
+        folders=lambda wildcards: all_folders(wildcards.study),
     log:
         "results/{study}/logs/track.log",
     resources:

@@ -1,0 +1,122 @@
+"""Trainings that fall behind are stopped early, and their steps go to new ones: ASHA and Hyperband (optuna's pruners)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from baselines.memo import Memo
+from baselines.optional import distributions, needed, optuna
+from baselines.trainings import check_trial
+from pbt_core.method import Continue, Decision, Restart, initial
+from pbt_core.population import Evaluation, Member, Population
+from pbt_core.space import Hyperparameters, Space
+
+
+@dataclass(frozen=True)
+class Halving:
+    """Draws from the prior, each trained for ``trial`` steps unless it is stopped at a rung before.
+
+    pruner: "asha", asynchronous successive halving in its stopping form (Li et al., 2020), or "hyperband", which shares
+        the trainings out among brackets that begin to stop at different rungs (Li et al., 2018).
+    trial: steps of one full training.
+    rung: steps to the first rung; rung k is at ``rung * factor**k``, where a training goes on if its score is among
+        the best ``1 / factor`` of those that came there before.
+    factor: the papers' eta, 3 or 4 there.
+
+    A score that is not finite ends its training, rung or not.
+    """
+
+    pruner: Literal["asha", "hyperband"]
+    trial: int
+    rung: int
+    factor: int = 3
+    initial: tuple[Hyperparameters, ...] = ()
+    _replay: Memo[_Replay] = field(default_factory=Memo, init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.pruner not in ("asha", "hyperband"):
+            raise ValueError(f"Halving: pruner = {self.pruner!r} must be 'asha' or 'hyperband'")
+        check_trial("Halving", self.trial)
+        if not 1 <= self.rung < self.trial:
+            raise ValueError(f"Halving: rung = {self.rung!r} must be in [1, trial = {self.trial!r})")
+        if self.factor < 2:
+            raise ValueError(f"Halving: factor = {self.factor!r} must be at least 2")
+
+    def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
+        needed("Halving", "optuna")
+        distributions(space)
+        return initial(self.initial, space, size, rng)
+
+    def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
+        if member.failed or self._told(population).over(member):
+            return Restart(population.space.sample(rng))
+        return Continue()
+
+    def _told(self, population: Population) -> _Replay:
+        """All evaluations as optuna has seen them; only those since the last question are new to it."""
+        replay = self._replay.value
+        if replay is None or not replay.precedes(population.evaluations):
+            replay = self._replay.value = _Replay(self, population.space)
+        replay.read(population.evaluations)
+        return replay
+
+
+class _Replay:
+    """A study that is told one evaluation after another, in the order in which they were made."""
+
+    def __init__(self, method: Halving, space: Space) -> None:
+        library = optuna()
+        if method.pruner == "asha":
+            pruner = library.pruners.SuccessiveHalvingPruner(method.rung, method.factor)
+        else:
+            pruner = library.pruners.HyperbandPruner(method.rung, method.trial, method.factor)
+        # Hyperband names the bracket of a training by the study's name and the training's number. The sampler is never
+        # asked for anything: every training's settings are given.
+        sampler = library.samplers.RandomSampler(seed=0)
+        self._study = library.create_study(direction="maximize", sampler=sampler, pruner=pruner, study_name="halving")
+        self._kinds, self._states = distributions(space), library.trial.TrialState
+        self._trial = method.trial
+        self._open: dict[int, Any] = {}
+        self._seen, self._last = 0, None  # type: int, Evaluation | None
+        self._over: set[tuple[int, int]] = set()
+
+    def over(self, member: Member) -> bool:
+        """Whether the training that the member was last evaluated in has ended there, whole or not."""
+        return (member.id, member.step) in self._over
+
+    def precedes(self, evaluations: Sequence[Evaluation]) -> bool:
+        """Whether what was read is the beginning of ``evaluations``; those of another run are other objects."""
+        return 0 < self._seen <= len(evaluations) and evaluations[self._seen - 1] is self._last
+
+    def read(self, evaluations: Sequence[Evaluation]) -> None:
+        for evaluation in evaluations[self._seen :]:
+            if self._tell(evaluation):
+                self._over.add((evaluation.member, evaluation.step))
+            self._seen, self._last = self._seen + 1, evaluation
+
+    def _tell(self, evaluation: Evaluation) -> bool:
+        """Take in one evaluation; whether its training is over."""
+        if evaluation.age == evaluation.steps:  # its first interval; one still open has failed
+            if (lost := self._open.pop(evaluation.member, None)) is not None:
+                self._study.tell(lost, state=self._states.FAIL)
+            self._study.enqueue_trial(dict(evaluation.hyperparameters))
+            self._open[evaluation.member] = self._study.ask(self._kinds)
+        trial = self._open[evaluation.member]
+        if not math.isfinite(evaluation.score):
+            self._study.tell(trial, state=self._states.PRUNED)
+        else:
+            trial.report(evaluation.score, evaluation.age)
+            stopped = trial.should_prune()
+            if evaluation.age >= self._trial:
+                self._study.tell(trial, evaluation.score)
+            elif stopped:
+                self._study.tell(trial, state=self._states.PRUNED)
+            else:
+                return False
+        del self._open[evaluation.member]
+        return True

@@ -1,0 +1,122 @@
+"""Who was whose copy, stretch by stretch: the branches of a population's family tree, from events alone.
+
+Where ``pbt_core.lineage`` follows weights back from a member, this keeps everything that ever was trained, also what died out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pbt_core.events import Event
+
+
+@dataclass
+class Branch:
+    """Weights in one member's hands, from where they came in until they were given up or the run ended.
+
+    Steps are the member's own. ``parent`` is the branch they were copied from, when it was at step ``left``; None: fresh.
+    ``evaluated`` holds step and score at the end of each interval; ``explored`` are the steps at which hyperparameters
+    changed to what no parent had. ``final``: the member ended with it. ``broke``: its last interval diverged or failed.
+    """
+
+    member: int
+    start: int
+    parent: int | None = None
+    left: int = 0
+    evaluated: list[tuple[int, float]] = field(default_factory=list)
+    explored: list[int] = field(default_factory=list)
+    final: bool = False
+    broke: bool = False
+
+    @property
+    def stop(self) -> int:
+        return self.evaluated[-1][0] if self.evaluated else self.start
+
+
+def branches(events: Sequence[Event]) -> list[Branch]:
+    """All branches, in the order in which they began: a parent comes before its children."""
+    found: list[Branch] = []
+    now: dict[int, int] = {}  # the branch that a member is on
+    at: dict[tuple[int, int], int] = {}  # the branch of a member's evaluation at a step
+    settings: dict[int, object] = {}  # the hyperparameters in force
+    used: dict[tuple[int, int], object] = {}  # those of a member's interval that ended at a step
+
+    def begin(branch: Branch) -> None:
+        now[branch.member] = len(found)
+        found.append(branch)
+
+    for event in events:
+        member, step = event.get("member", -1), event.get("step", 0)
+        match event["event"]:
+            case "joined" | "restarted":
+                begin(Branch(member, step))
+                settings[member] = event["hyperparameters"]
+            case "evaluated":
+                at[member, step], used[member, step] = now[member], event["hyperparameters"]
+                found[now[member]].evaluated.append((step, event["score"]))
+                found[now[member]].broke = not math.isfinite(event["score"])
+            case "failed":
+                found[now[member]].broke = True
+            case "retried":
+                found[now[member]].broke = False
+            case "changed":
+                found[now[member]].explored.append(step)
+                settings[member] = event["hyperparameters"]
+            case "cloned":
+                source = event["source"]["member"], event["source"]["step"]
+                if event["weights"]:
+                    begin(Branch(member, step, at[source], source[1]))
+                if event["hyperparameters"] not in (used[source], settings[event["parent"]], settings[member]):
+                    found[now[member]].explored.append(step)
+                settings[member] = event["hyperparameters"]
+    for last in now.values():
+        found[last].final = True
+    return found
+
+
+def root(tree: Sequence[Branch], index: int) -> int:
+    """The branch of fresh weights from which a branch descends."""
+    while (parent := tree[index].parent) is not None:
+        index = parent
+    return index
+
+
+def founders(tree: Sequence[Branch]) -> tuple[int, int]:
+    """From how many fresh weights the final members descend, and how many there were."""
+    surviving = {root(tree, index) for index, branch in enumerate(tree) if branch.final}
+    return len(surviving), sum(branch.parent is None for branch in tree)
+
+
+def answer(tree: Sequence[Branch], events: Sequence[Event]) -> tuple[int, int] | None:
+    """The branch and its step that the run ended with as its best; None if it has none."""
+    finished = [event for event in events if event["event"] == "finished" and event["best"] is not None]
+    if not finished:
+        return None
+    member, step = finished[-1]["best"], finished[-1].get("step")
+    own = [index for index, branch in enumerate(tree) if branch.member == member]
+    if step is None:
+        return own[-1], tree[own[-1]].stop
+    return next(index for index in own if any(step == at for at, _ in tree[index].evaluated)), step
+
+
+def kept_until(tree: Sequence[Branch], best: tuple[int, int] | None = None) -> list[int | None]:
+    """Of each branch, the last step whose weights a final member, or the best, has or descends from; None: it died out."""
+    kept: list[int | None] = [branch.stop if branch.final else None for branch in tree]
+    if best is not None:
+        kept[best[0]] = max(kept[best[0]] or 0, best[1])
+    for index in reversed(range(len(tree))):  # children come after their parents
+        branch = tree[index]
+        if kept[index] is not None and branch.parent is not None:
+            kept[branch.parent] = max(kept[branch.parent] or 0, branch.left)
+    return kept
+
+
+def ancestors(tree: Sequence[Branch], index: int, step: int) -> list[tuple[int, int]]:
+    """The way of the weights that a branch had at a step, from there to the start: each branch and until which step."""
+    path = [(index, step)]
+    while (parent := tree[index].parent) is not None:
+        path.append((parent, tree[index].left))
+        index = parent
+    return path

@@ -1,0 +1,1 @@
+"""A small image classifier: the task of the ablation studies."""

@@ -1,0 +1,132 @@
+"""The classifier's figures, from events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from reproductions import plotting
+from reproductions.claims import Claim
+from reproductions.classifier.sweep import MEASURE
+from reproductions.plotting import Figures
+from reproductions.records import Record
+from reproductions.sweep import Mark
+
+
+def _claim(
+    text: str, paper: str, mark: Mark | None, experiment: str, weights: Mapping[str, float], **test: Any
+) -> Claim:
+    return Claim(text, paper, mark, "classifier", experiment, weights, **{"unit": "% accuracy", **test})
+
+
+#: The directions of the paper's ablations (section 4.4, figure 5), which it made on Atari and the GAN. No number of those
+#: figures is known. Each test was fixed before its runs.
+CLAIMS = (
+    _claim(
+        "PBT scores higher than random search at equal compute",
+        "so in every domain of the paper",
+        "high",
+        "classifier",
+        {"pbt": 1, "random_search": -1},
+    ),
+    _claim(
+        "PBT scores higher than hand-tuned schedules at equal compute",
+        "so in every domain of the paper",
+        "medium",
+        "classifier",
+        {"pbt": 1, "hand_tuned": -1},
+    ),
+    _claim(
+        "A population of 10 is worse than one of 20",
+        "10 or fewer are noisy and poor",
+        "medium",
+        "population_size",
+        {"pbt": 1, "pbt (population-10)": -1},
+    ),
+    _claim(
+        "20 to 40 members are enough: from 40 to 80 less is gained than from 10 to 40",
+        "20 to 40 are enough, more brings less and less",
+        "medium",
+        "population_size",
+        {"pbt (population-40)": 2, "pbt (population-10)": -1, "pbt (population-80)": -1},
+    ),
+    _claim(
+        "Truncation selection is better than the mean of T-test and tournament",
+        "truncation is the robust exploiter",
+        "medium",
+        "exploiters",
+        {"pbt": 1, "pbt_t_test": -0.5, "pbt_tournament": -0.5},
+    ),
+    _claim(
+        "Copying weights and hyperparameters is better than weights alone",
+        "both is best",
+        "medium",
+        "copied",
+        {"pbt": 1, "weights_only": -1},
+    ),
+    _claim(
+        "Copying weights and hyperparameters is better than hyperparameters alone",
+        "both is best",
+        "medium",
+        "copied",
+        {"pbt": 1, "hyperparameters_only": -1},
+    ),
+    _claim(
+        "Training anew on the schedule found is better than with its last values held",
+        "the last values held are worse than the schedule",
+        "recall",
+        "adaptivity",
+        {"replay": 1, "replay (final)": -1},
+    ),
+    _claim(
+        "The order of the schedule counts: shuffled, it is worse",
+        "not measured in the paper",
+        None,
+        "adaptivity",
+        {"replay": 1, "replay (shuffled)": -1},
+    ),
+    _claim(
+        "From the final members, PBT going on is better than holding their hyperparameters",
+        "not clear: one source says that holding them helps",
+        None,
+        "continuing",
+        {"pbt (longer)": 1, "pbt (hold)": -1},
+    ),
+    _claim(
+        "A run takes as long as one training; five trainings at once by Bayesian optimisation, more than twice as long",
+        "a run takes as long as one training",
+        "recall",
+        "classifier",
+        {"pbt": 2, "tpe": -1},
+        column="clock_steps",
+        unit="steps one after another",
+        side="at most",
+    ),
+    _claim(
+        "All final members descend from one initial member",
+        "they do",
+        "recall",
+        "classifier",
+        {"pbt": 1},
+        column="founders",
+        unit="founders",
+        side="at most",
+        threshold=1,
+    ),
+    _claim(
+        "The learning rate that PBT finds falls, as hand-made schedules do",
+        "schedules found resemble hand-made ones",
+        "medium",
+        "classifier",
+        {"pbt": 1},
+        column="trends.lr",
+        unit="rank correlation with steps",
+        side="at most",
+    ),
+)
+
+
+def figures(records: Sequence[Record]) -> Figures:
+    """Name and maker of each figure of this domain."""
+    return plotting.by_problem(records, partial(plotting.standard, measure=MEASURE))

@@ -1,0 +1,89 @@
+"""A multilayer perceptron with one hidden layer, and its training by stochastic gradient descent, written out.
+
+A step of so small a network is mostly the cost of calling torch: with autograd and ``torch.optim.SGD`` it takes three
+times as long or more (``benchmarks/classifier_settings.py``). So the gradient is written down, and all weights are one
+vector, which is updated at once. A test holds both against autograd and ``torch.optim.SGD``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+CLASSES = 10
+#: Steps whose dropout is drawn in one call.
+BLOCK = 50
+
+
+@dataclass(eq=False)
+class Network:
+    """Weights and momentum of a network of ``inputs`` - ``hidden`` (ReLU) - 10 units, each float32 in one vector."""
+
+    inputs: int
+    hidden: int
+    weights: Tensor = field(init=False)
+    velocity: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        size = (self.inputs + 1) * self.hidden + (self.hidden + 1) * CLASSES
+        self.weights, self.velocity = torch.zeros(2, size)
+
+    def layers(self, vector: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Views into a vector of all weights: [inputs, hidden], [hidden], [hidden, 10], [10]."""
+        sizes = [self.inputs * self.hidden, self.hidden, self.hidden * CLASSES, CLASSES]
+        w1, b1, w2, b2 = vector.split(sizes)
+        return w1.view(self.inputs, self.hidden), b1, w2.view(self.hidden, CLASSES), b2
+
+    def initialise(self, rng: torch.Generator) -> Network:
+        """Weights uniform in +- 1 / sqrt(inputs of their layer), as ``torch.nn.Linear`` draws them."""
+        w1, b1, w2, b2 = self.layers(self.weights)
+        for layer, inputs in (((w1, b1), self.inputs), ((w2, b2), self.hidden)):
+            for part in layer:
+                part.uniform_(-(inputs**-0.5), inputs**-0.5, generator=rng)
+        return self
+
+    def logits(self, images: Tensor) -> Tensor:
+        """float32 [N, 10] of images float32 [N, inputs], without dropout."""
+        w1, b1, w2, b2 = self.layers(self.weights)
+        return torch.addmm(b2, torch.addmm(b1, images, w1).relu_(), w2)
+
+
+def train(
+    network: Network,
+    images: Tensor,
+    targets: Tensor,
+    batches: Tensor,
+    rng: torch.Generator,
+    *,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    dropout: float,
+) -> None:
+    """One step of SGD on the mean cross-entropy for each row of ``batches``, in place.
+
+    images: float32 [N, inputs]. targets: one-hot float32 [N, 10]. batches: int64 [steps, batch], indices of images.
+    ``dropout`` is the share of hidden units that are left out in training; the others are scaled up. As in
+    ``torch.optim.SGD``, weight decay is added to the gradient and momentum gathers v <- momentum v + g, w <- w - lr v.
+    """
+    weights, velocity, gradient = network.weights, network.velocity, torch.empty_like(network.weights)
+    w1, b1, w2, b2 = network.layers(weights)
+    g1, h1, g2, h2 = network.layers(gradient)
+    batch = batches.shape[1]
+    for block in batches.split(BLOCK):
+        kept = torch.rand(len(block), batch, network.hidden, generator=rng) >= dropout
+        for index, mask in zip(block, kept.float().div_(1 - dropout), strict=True):
+            x = images.index_select(0, index)
+            hidden = torch.addmm(b1, x, w1).relu_().mul_(mask)
+            # The gradient with respect to the logits, then to what enters the ReLU.
+            error = torch.softmax(torch.addmm(b2, hidden, w2), 1).sub_(targets.index_select(0, index)).div_(batch)
+            # Nowhere is hidden negative: its sign is 1 where the ReLU and dropout let something through, 0 elsewhere.
+            below = torch.mm(error, w2.t()).mul_(mask).mul_(hidden.sign())
+            torch.mm(x.t(), below, out=g1)
+            torch.sum(below, 0, out=h1)
+            torch.mm(hidden.t(), error, out=g2)
+            torch.sum(error, 0, out=h2)
+            velocity.mul_(momentum).add_(gradient).add_(weights, alpha=weight_decay)
+            weights.add_(velocity, alpha=-lr)

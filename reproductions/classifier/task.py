@@ -1,0 +1,144 @@
+"""A perceptron on Fashion-MNIST whose learning rate, momentum, weight decay and dropout are tuned for accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
+from reproductions.classifier.network import CLASSES, Network, train
+from reproductions.classifier.sweep import SPACE
+from reproductions.images import fashion_mnist
+from reproductions.registry import ConfigError
+
+#: Of the training set's pixels, in 0..1: what they are scaled by.
+MEAN, DEVIATION = 0.2860, 0.3530
+SIDE, TRAIN, TEST = 28, 60_000, 10_000
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network of one hidden layer, trained on some images, selected by others, reported on others again.
+
+    data: the folder that the images are kept in.
+    train: the first so many of the 60,000 training images are trained on.
+    select: the last so many of them select.
+    report: the first so many of the 10,000 test images are reported.
+    pool: images are averaged over squares of so many pixels a side; 2 makes them 14x14.
+    hidden, batch: units of the hidden layer, images a step.
+    """
+
+    data: str = "data"
+    train: int = 4000
+    select: int = 2500
+    report: int = 5000
+    pool: int = 2
+    hidden: int = 64
+    batch: int = 32
+    space = SPACE
+
+    def prepare(self, plan: Plan) -> None:
+        """Get the data, once for all workers and runs. ConfigError says what is missing, or which size is too large.
+
+        Any plan will do.
+        """
+        for name in ("train", "select", "report", "pool", "hidden", "batch"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"task.{name} = {getattr(self, name)} must be at least 1")
+        if self.train + self.select > TRAIN:
+            both = f"task.train + task.select = {self.train} + {self.select}"
+            raise ConfigError(f"{both} must be at most {TRAIN}: they are of the same images and may not meet")
+        if self.report > TEST:
+            raise ConfigError(f"task.report = {self.report} must be at most {TEST}")
+        if SIDE % self.pool:
+            raise ConfigError(f"task.pool = {self.pool} must divide {SIDE}")
+        try:
+            fashion_mnist.fetch(Path(self.data))
+        except fashion_mnist.DataError as error:
+            raise ConfigError(f"task.data = {self.data!r}: {error}") from None
+
+    def init(self, seed: Stream, hyperparameters: Hyperparameters) -> Network:
+        return self._empty().initialise(_torch(seed))
+
+    def step(self, state: Network, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> Network:
+        sets, rng = self._sets(), _torch(seed)
+        train(
+            state,
+            sets.images[: self.train],
+            sets.targets,
+            torch.randint(self.train, (steps, self.batch), generator=rng),
+            rng,
+            lr=float(hyperparameters["lr"]),
+            momentum=1 - float(hyperparameters["one_minus_momentum"]),
+            weight_decay=float(hyperparameters["weight_decay"]),
+            dropout=float(hyperparameters["dropout"]),
+        )
+        return state
+
+    def evaluate(self, state: Network, seed: Stream) -> Score:
+        """Accuracy in per cent on the images that select and on those reported; nothing is drawn."""
+        sets = self._sets()
+        logits, labels = state.logits(sets.images[self.train :]), sets.labels[self.train :]
+        loss = F.cross_entropy(logits[: self.select], labels[: self.select]).item()
+        if not torch.isfinite(logits).all():
+            return Score(float("nan"), held_out=float("nan"), metrics={"loss": loss})
+        right = (logits.argmax(1) == labels).double()
+        value, held_out = (100 * part.mean().item() for part in right.split([self.select, self.report]))
+        return Score(value, held_out=held_out, metrics={"loss": loss})
+
+    def save(self, state: Network) -> Checkpoint:
+        return Checkpoint({"weights": state.weights.numpy(), "velocity": state.velocity.numpy()})
+
+    def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> Network:
+        state = self._empty()
+        state.weights.copy_(torch.from_numpy(np.array(checkpoint.tensors["weights"])))
+        state.velocity.copy_(torch.from_numpy(np.array(checkpoint.tensors["velocity"])))
+        return state
+
+    def _empty(self) -> Network:
+        return Network((SIDE // self.pool) ** 2, self.hidden)
+
+    def _sets(self) -> Sets:
+        return _sets(self.data, self.train, self.select, self.report, self.pool)
+
+
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """Images float32 [N, pixels] and labels int64 [N] to train on, to select by, to report, in this order.
+
+    targets: the labels to train on, one-hot float32 [train, 10].
+    """
+
+    images: Tensor
+    labels: Tensor
+    targets: Tensor
+
+
+@cache
+def _sets(root: str, train: int, select: int, report: int, pool: int) -> Sets:
+    found = fashion_mnist.read(Path(root))
+    parts = (slice(0, train), slice(TRAIN - select, TRAIN))
+    images = np.concatenate([*(found.train_images[part] for part in parts), found.test_images[:report]])
+    labels = np.concatenate([*(found.train_labels[part] for part in parts), found.test_labels[:report]])
+    targets = F.one_hot(torch.from_numpy(labels[:train].astype(np.int64)), CLASSES).float()
+    return Sets(pooled(images, pool), torch.from_numpy(labels.astype(np.int64)), targets)
+
+
+def pooled(images: NDArray[np.uint8], pool: int) -> Tensor:
+    """uint8 [N, 28, 28] to float32 [N, pixels]: means over squares, then about zero mean and unit deviation."""
+    squares = torch.from_numpy(images).float().view(-1, SIDE // pool, pool, SIDE // pool, pool)
+    return squares.mean((2, 4)).flatten(1).div_(255).sub_(MEAN).div_(DEVIATION)
+
+
+def _torch(seed: Stream) -> torch.Generator:
+    return torch.Generator().manual_seed(seed.integer())
+
+
+TASK = Classifier

@@ -1,0 +1,125 @@
+import math
+from dataclasses import dataclass
+
+import pytest
+
+from pbt_core import Continue, Lineage, Plan, Processes, Restart, Serial
+from pbt_core.ledger import Ledger
+from pbt_core.lineage import retrace
+from pbt_core.store import Reference, digest
+from pbt_core.testing import Hill
+
+
+def evaluated(member, step, score, **settings):
+    told = {"samples": [], "hyperparameters": settings, "checkpoint": f"{member}-{step}"}
+    return {"event": "evaluated", "member": member, "step": step, "score": score, **told}
+
+
+def restarted(member, step, **settings):
+    return {"event": "restarted", "member": member, "step": step, "hyperparameters": settings}
+
+
+def cloned(member, step, parent, source, score=0.0, weights=True):
+    told = {"samples": [], "history": [], "hyperparameters": {"a": 9}, "weights": weights}
+    source = {"member": source[0], "step": source[1], "digest": ""}
+    return {
+        "event": "cloned",
+        "member": member,
+        "step": step,
+        "parent": parent,
+        "source": source,
+        "score": score,
+        **told,
+    }
+
+
+def joined(size):
+    return [{"event": "joined", "member": m, "step": 0, "hyperparameters": {"a": m}} for m in range(size)]
+
+
+def ages(ledger):
+    return {m: seat.member.age for m, seat in ledger.seats.items()}
+
+
+def test_the_age_of_weights_goes_with_a_copy_and_ends_with_a_restart():
+    """Steps are charged to the member, age belongs to the weights."""
+    ledger = Ledger([*joined(3), evaluated(0, 10, 1.0), evaluated(1, 10, 2.0), evaluated(2, 10, 3.0)])
+    assert ages(ledger) == {0: 10, 1: 10, 2: 10}
+    ledger.apply(restarted(0, 10, a=5))
+    assert ages(ledger) == {0: 0, 1: 10, 2: 10}
+    for event in (evaluated(0, 20, 1.0), evaluated(1, 20, 2.0), evaluated(2, 20, 3.0)):
+        ledger.apply(event)
+    assert ages(ledger) == {0: 10, 1: 20, 2: 20}
+    ledger.apply(cloned(1, 20, parent=0, source=(0, 20)))
+    ledger.apply(cloned(2, 20, parent=0, source=(0, 20), weights=False))
+    assert ages(ledger) == {0: 10, 1: 10, 2: 20}
+
+
+def test_a_copy_of_weights_that_have_trained_on_since_has_the_age_it_was_copied_at():
+    """Asynchronous members copy the checkpoint that a member goes on from, which may be a parent's own."""
+    ledger = Ledger([*joined(2), evaluated(0, 10, 1.0), evaluated(0, 20, 2.0), evaluated(0, 30, 3.0)])
+    ledger.apply(evaluated(1, 10, 0.0))
+    ledger.apply(cloned(1, 10, parent=0, source=(0, 20)))
+    assert ages(ledger) == {0: 30, 1: 20}
+
+
+def test_every_evaluation_is_kept_with_the_score_its_interval_began_from():
+    """None for fresh weights, the parent's after a copy; the hyperparameters are those it trained with."""
+    ledger = Ledger([*joined(2), evaluated(0, 10, 1.0, a=0), evaluated(1, 10, 2.0, a=1)])
+    ledger.apply(cloned(0, 10, parent=1, source=(1, 10), score=2.0))
+    ledger.apply(restarted(1, 10, a=7))
+    ledger.apply(evaluated(0, 25, 5.0, a=9))
+    ledger.apply(evaluated(1, 25, 6.0, a=7))
+    told = [(e.member, e.step, e.steps, e.age, e.before, e.hyperparameters["a"]) for e in ledger.evaluations]
+    assert told == [
+        (0, 10, 10, 10, None, 0),
+        (1, 10, 10, 10, None, 1),
+        (0, 25, 15, 25, 2.0, 9),
+        (1, 25, 15, 15, None, 7),
+    ]
+
+
+def test_the_best_training_that_a_restart_ended_is_kept_and_a_worse_or_diverged_one_does_not_displace_it():
+    """Its checkpoint is held; that of a training which did not become the best is not."""
+    ledger = Ledger([*joined(1), evaluated(0, 10, 5.0), restarted(0, 10, a=1)])
+    assert ledger.kept.member.score == 5.0
+    for step, score in ((20, 3.0), (30, math.nan), (40, 4.0)):
+        ledger.apply(evaluated(0, step, score))
+        ledger.apply(restarted(0, step, a=step))
+    assert ledger.kept.latest == Reference(0, 10, "0-10")
+    assert ledger.holds(Reference(0, 10, "0-10"))
+    assert not ledger.holds(Reference(0, 20, "0-20"))
+    assert ledger.best().member.score == 5.0
+    ledger.apply(evaluated(0, 50, 6.0))
+    assert ledger.best().latest == Reference(0, 50, "0-50")
+
+
+def test_what_is_kept_has_the_hyperparameters_that_it_was_trained_with():
+    """Not those of the restart that ended it."""
+    ledger = Ledger([*joined(1), evaluated(0, 10, 5.0, a=0), restarted(0, 10, a=1)])
+    assert ledger.kept.member.hyperparameters == {"a": 0}
+    assert ledger.seats[0].member.hyperparameters == {"a": 1}
+
+
+@dataclass(frozen=True)
+class Relay:
+    """Good settings for the first 20 steps, then ever worse ones: the first training is the answer."""
+
+    def start(self, space, size, rng):
+        return [{"lr": 0.5, "decay": 0.5}] * size
+
+    def decide(self, member, population, rng):
+        return Continue() if member.age < 20 else Restart({"lr": 1e-4, "decay": 1e-3 * (1 + rng.random())})
+
+
+@pytest.mark.parametrize("engine", [Serial(), Processes(workers=2)], ids=repr)
+def test_the_answer_of_a_run_may_be_a_training_that_was_ended_and_its_weights_can_be_had(engine, tmp_path):
+    """They survive the trainings after it, and its lineage retraces to them bit for bit."""
+    plan = Plan(population=3, steps=80, interval=10, seed=2)
+    run = engine.run(Hill(), Relay(), plan, tmp_path)
+    assert run.events[-1]["step"] == 20
+    assert run.hyperparameters == {"lr": 0.5, "decay": 0.5}
+    state, schedule = run.state(Hill()), Lineage(run.events).schedule()
+    assert -sum(state["x"] ** 2) == pytest.approx(run.score)
+    assert [(s.start, s.stop, s.member) for s in schedule] == [(0, 10, run.best), (10, 20, run.best)]
+    assert digest(Hill().save(retrace(Hill(), schedule, seed=2))) == digest(Hill().save(state))

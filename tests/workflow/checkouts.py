@@ -1,0 +1,42 @@
+"""Copies of what the workflow needs, so that tests leave the real results alone, and commands in them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def copied(folder):
+    """The workflow, its configuration and the sources in ``folder``; returns that."""
+    for name in ("Snakefile", "environment.yml", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("workflow", "config", "profiles", "reproductions", "baselines", "pbt_core"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def command(*arguments, cwd, check=True):
+    """``python -m ARGUMENTS`` in a copy, with its own sources."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(cwd)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def configure(folder, methods=("pbt", "grid"), seeds=(0,), variants=None, **more):
+    """A configuration of one small experiment at smoke scale, instead of the repository's."""
+    toy = {"methods": list(methods), "seeds": list(seeds), **more}
+    config = {"scale": "smoke", "experiments": {"toy": toy}, "demo": {"toy": toy}}
+    config |= {"threads": {"toy": 1}, "variants": variants or {}}
+    (folder / "config" / "config.yaml").write_text(json.dumps(config))

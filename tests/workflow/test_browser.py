@@ -1,0 +1,191 @@
+"""What a reader clicks through, in a real browser: MLflow's pages and the report, which must open without a network."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from checkouts import command, configure, copied
+
+from reproductions.cli import main
+
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+if not (BROWSER and DRIVER):
+    pytest.skip("needs chromium and chromedriver (Debian: chromium, chromium-driver)", allow_module_level=True)
+webdriver = pytest.importorskip("selenium.webdriver")
+StaleElement = pytest.importorskip("selenium.common.exceptions").StaleElementReferenceException
+
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+    --disable-component-update --disable-sync --window-size=1800,1200"""
+PATIENCE = 30  # seconds; pages fill themselves in bit by bit, slowly where other work has the cores
+STEPS = 60
+PBT, GRID = "pbt s0 quadratic", "grid s0 quadratic"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A browser whose network is this machine alone."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    profile = tmp_path_factory.mktemp("profile")
+    # Whatever is not this machine itself goes to a proxy that is not there.
+    for flag in (*FLAGS.split(), f"--user-data-dir={profile}", "--proxy-server=127.0.0.1:9"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield Page(driver)
+    driver.quit()
+
+
+class Page:
+    """What is on the screen, waited for."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def open(self, address):
+        self.driver.get("about:blank")  # otherwise an address that differs after the # alone loads nothing
+        self.driver.get(address)
+
+    def until(self, what, xpath, holds=lambda element: element.is_displayed()):
+        """The first element at ``xpath`` for which ``holds`` is true; fails with ``what`` and the page's text."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                for element in self.driver.find_elements("xpath", xpath):
+                    if holds(element):
+                        return element
+            except StaleElement:
+                pass  # the page replaced it meanwhile
+            time.sleep(0.2)
+        raise AssertionError(f"{what} did not appear at {self.driver.current_url}:\n{self.text}")
+
+    @property
+    def text(self):
+        return self.driver.find_element("tag name", "body").text
+
+    def link(self, name):
+        return self.until(f"the link {name!r}", f"//a[normalize-space(.)='{name}']")
+
+    def absent(self, name):
+        return not self.driver.find_elements("xpath", f"//a[normalize-space(.)='{name}']")
+
+    def row(self, head):
+        """The cells beside a row's head in a table."""
+        row = self.until(f"the row {head!r}", f"//tr[th[normalize-space(.)='{head}']]")
+        return [cell.text for cell in row.find_elements("tag name", "td")]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """Two runs of two methods in a store of their own; the addresses that `ui` prints: runs, and methods side by side."""
+    folder = tmp_path_factory.mktemp("tracked")
+    runs = [str(folder / method) for method in ("pbt", "grid")]
+    for run in runs:
+        assert main(["run", "toy", run.rpartition("/")[2], "--quiet", "--set", f"steps={STEPS}", "--out", run]) == 0
+    assert main(["track", *runs, "--store", str(folder / "store")]) == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ui = [sys.executable, "-m", "reproductions", "ui", "--store", str(folder / "store"), "--port", str(port)]
+    with (folder / "ui.log").open("w") as log:
+        process = subprocess.Popen(ui, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        yield addresses(process, folder / "ui.log")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def addresses(process, log):
+    """Those that were printed, as soon as the server answers."""
+    end = time.monotonic() + 4 * PATIENCE  # it takes seconds, or a minute where other work has the cores
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()
+        if found := re.findall(r"http://127\.0\.0\.1:\d+/#\S+", log.read_text()):
+            try:
+                urllib.request.build_opener(urllib.request.ProxyHandler({})).open(found[0], timeout=5).close()
+                return found
+            except OSError:
+                pass
+        time.sleep(0.5)
+    raise AssertionError(log.read_text())
+
+
+def test_a_run_unfolds_into_its_members_and_their_curves(page, served):
+    """From the printed address: the runs of a domain, the members of one, and the curve of a hyperparameter."""
+    page.open(served[0])
+    page.link(GRID)
+    page.link(PBT)
+    members = [f"pbt s0 m{member} quadratic" for member in (0, 1)]
+    assert all(page.absent(name) for name in members)
+    page.until("the button", f"//*[@role='gridcell'][.//a[normalize-space(.)='{PBT}']]//button").click()
+    for name in members:
+        page.link(name)
+    assert page.absent("grid s0 m0 quadratic")
+
+    page.link(members[0]).click()
+    page.until("the tab", "//*[@role='tab' or self::a][normalize-space(.)='Model metrics']").click()
+    for metric in ("h0", "score"):
+        curve_of(page, metric)
+
+
+def curve_of(page, metric):
+    """The line that is drawn in a metric's chart."""
+    card = f"//*[@data-testid='experiment-view-compare-runs-card'][.//h4[normalize-space(.)='{metric}']]"
+    line = page.until(
+        f"the curve of {metric}",
+        f"{card}//*[contains(@class, 'scatterlayer')]//*[contains(@class, 'js-line')]",
+        lambda element: len(re.findall(r"[\d.]+,[\d.]+", element.get_attribute("d") or "")) >= STEPS,
+    )
+    assert line.size["width"] > 50
+
+
+def test_two_methods_stand_side_by_side_with_what_differs(page, served):
+    """The printed address of the comparison: names, scores and settings; equal settings can be hidden."""
+    page.open(served[1])
+    page.until("the heading", "//*[normalize-space(.)='Comparing 2 Runs from 1 Experiment']")
+    names = page.row("Run Name:")
+    assert set(names) == {PBT, GRID}
+    of_pbt = names.index(PBT)
+    assert page.row("method")[of_pbt] == "pbt"
+    assert page.row("search.explore") == ["noise scale=0.1" if i == of_pbt else "" for i in range(2)]
+    assert page.row("population") == ["2", "2"]
+    for metric in ("best_so_far", "final_score", "winner_h0"):
+        page.until(f"the metric {metric}", f"//a[normalize-space(.)='{metric}']", lambda element: True)
+    page.until("the switch", "//button[@aria-label='Parameters - Show diff only']").click()
+    page.until("the table without population", "//body", lambda body: "\npopulation" not in body.text)
+    assert page.row("search.kind")[of_pbt] == "pbt"
+
+
+def test_the_report_opens_offline_with_categories_captions_and_figures(page, tmp_path):
+    """From its file: what was configured, then a figure of an experiment and what it was made from."""
+    study = copied(tmp_path)
+    configure(study, methods=["pbt", "grid"], seeds=[0])
+    command("snakemake", "toy", cwd=study)
+    command("snakemake", "toy", "--report", "report.html", cwd=study)
+    page.open((study / "report.html").as_uri())
+    page.until("the overview", "//*[contains(normalize-space(.), 'reproduced at the smoke scale')]")
+    assert "toy (toy, quadratic): pbt, grid; 1 seed(s): 0" in page.text
+    for entry in ("Results", "toy", "figures"):
+        menu(page, entry)
+    figure = "//nav//tr[td[normalize-space(.)='figure2']]//a"
+    page.until("the figure's button", f"{figure}[@iconname='eye']").click()
+    picture = "//img[contains(@src, 'filename=figure2.svg')]"
+    drawn = page.until("the figure", picture, lambda image: int(image.get_property("naturalWidth")) > 100)
+    assert drawn.size["width"] > 100
+    page.until("the caption's button", f"{figure}[@iconname='information-circle']").click()
+    page.until("the caption", "//*[contains(normalize-space(.), 'drawn from the events of 2 finished runs')]")
+    assert "pbt on quadratic, grid on quadratic, each with seed-0" in page.text.replace("\n", " ")
+
+
+def menu(page, entry):
+    page.until(
+        f"the entry {entry!r}",
+        f"//nav//*[self::a or self::li or self::span or self::button][normalize-space(.)='{entry}']",
+    ).click()

@@ -1,0 +1,127 @@
+import dataclasses
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from reproductions import registry
+from reproductions.claims import Claim, all_claims, contrast, judge, verdict
+from reproductions.claims import test as in_words
+from reproductions.statistics import Estimate, student_mean
+
+CLAIM = Claim("PBT wins", "it does", "recall", "gan", "gan", {"pbt": 1, "random_search": -1})
+
+
+def runs(scores, domain="gan", problem="fashion_mnist", **columns):
+    """A table of runs from {(method, variant): scores by seed}."""
+    rows = [
+        {
+            "domain": domain,
+            "problem": problem,
+            "method": method,
+            "variant": variant,
+            "seed": seed,
+            "final_selected": 0.0,
+            "final_reported": score,
+        }
+        for (method, variant), own in scores.items()
+        for seed, score in enumerate(own)
+    ]
+    return pd.DataFrame(rows).assign(**columns)
+
+
+def test_a_contrast_pairs_the_seeds_that_all_methods_have():
+    """A seed without one of the methods says nothing."""
+    table = runs({("pbt", "default"): [3.0, 4.0, 9.0], ("random_search", "default"): [1.0, 1.0]})
+    assert contrast(CLAIM, table) == [2.0, 3.0]
+
+
+def test_variants_are_methods_of_their_own():
+    """``pbt (n-40)`` is not ``pbt``."""
+    table = runs({("pbt", "default"): [1.0, 2.0], ("pbt", "n-40"): [5.0, 7.0]})
+    claim = dataclasses.replace(CLAIM, weights={"pbt (n-40)": 2, "pbt": -1})
+    assert contrast(claim, table) == [9.0, 12.0]
+
+
+def test_a_method_that_was_not_run_leaves_the_claim_unjudged():
+    """Not run is a verdict, not an error."""
+    row = judge([CLAIM], runs({("pbt", "default"): [1.0, 2.0]})).iloc[0]
+    assert row.verdict == "not run"
+    assert row.seeds == 0
+    assert math.isnan(row.ours)
+
+
+def test_scores_of_several_games_are_normalised_before_they_are_averaged():
+    """In per cent of the way from random play to people; a seed counts if it was run on every game."""
+    anchors = registry.sweep("atari").MEASURE.anchors
+    tables = []
+    for problem in ("ms_pacman", "amidar"):
+        low, high = anchors[problem].low, anchors[problem].high
+        ours = [low + 0.5 * (high - low)] * 2
+        theirs = [low + 0.1 * (high - low)] * (2 if problem == "amidar" else 1)
+        tables.append(runs({("pbt", "default"): ours, ("random_search", "default"): theirs}, "atari", problem))
+    claim = dataclasses.replace(CLAIM, domain="atari")
+    assert contrast(claim, pd.concat(tables)) == pytest.approx([40.0])
+
+
+def test_a_trend_is_read_from_its_column():
+    """``trends.lr`` is a number within JSON; a run without it says nothing."""
+    table = runs({("pbt", "default"): [1.0, 1.0, 1.0]})
+    table["trends"] = [json.dumps({"lr": -0.5}), json.dumps({}), json.dumps({"lr": -0.7})]
+    claim = dataclasses.replace(CLAIM, weights={"pbt": 1}, column="trends.lr", side="at most")
+    assert contrast(claim, table) == [-0.5, -0.7]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "side", "told"),
+    [
+        (0.1, 0.5, "above", "reproduced"),
+        (-0.1, 0.5, "above", "inconclusive"),
+        (-0.5, -0.1, "above", "not reproduced"),
+        (-0.5, -0.1, "at most", "reproduced"),
+        (-0.1, 0.5, "at most", "inconclusive"),
+        (0.1, 0.5, "at most", "not reproduced"),
+        (0.0, 0.0, "at most", "reproduced"),
+        (0.0, 0.0, "above", "not reproduced"),
+    ],
+)
+def test_the_verdict_is_where_the_whole_interval_lies(low, high, side, told):
+    """On the claimed side, on the other, or on both."""
+    claim = dataclasses.replace(CLAIM, side=side)
+    assert verdict(claim, Estimate((low + high) / 2, low, high), seeds=5) == told
+
+
+def test_one_seed_decides_nothing():
+    """It has no interval."""
+    assert judge([CLAIM], runs({("pbt", "default"): [9.0], ("random_search", "default"): [1.0]})).verdict[0] == (
+        "inconclusive"
+    )
+
+
+def test_the_interval_is_students():
+    """By hand: three values of mean 2 and standard deviation 1, t = 4.3027 at two degrees of freedom."""
+    estimate = student_mean([1.0, 2.0, 3.0])
+    assert estimate.high - estimate.value == pytest.approx(4.3027 / math.sqrt(3), rel=1e-4)
+
+
+def test_the_test_of_a_claim_can_be_read():
+    """As in the table of verdicts."""
+    claim = dataclasses.replace(CLAIM, weights={"pbt": 2, "a": -1, "b": -0.5}, unit="BLEU")
+    assert in_words(claim) == "reported: 2 pbt - a - 0.5 b above 0 BLEU"
+
+
+def test_every_claim_is_about_methods_that_its_domain_has_and_a_target_that_exists():
+    """So that a claim is never unjudged because of a misspelt name."""
+    import yaml
+
+    from reproductions.provenance import ROOT
+
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    for claim in all_claims():
+        assert claim.experiment in config["experiments"], claim
+        asked = config["experiments"][claim.experiment]
+        assert asked.get("domain", claim.experiment) == claim.domain
+        named = {method.replace(":", " (") + (")" if ":" in method else "") for method in asked["methods"]}
+        assert set(claim.weights) <= named, claim
+        assert (claim.mark is None) == (claim.paper.startswith("not "))

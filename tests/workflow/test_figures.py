@@ -1,0 +1,358 @@
+"""The figures of finished runs: facts that they are drawn from, and that no kind of run breaks them."""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.patches import FancyArrowPatch
+
+from baselines import RandomSearch
+from pbt_core import PBT, Choice, LogUniform, Perturb, Plan, Serial, Space
+from pbt_core.method import Continue, Restart
+from pbt_core.testing import Hill
+from reproductions import ablations, headline, plotting, profiles, statistics
+from reproductions.branches import ancestors, answer, branches, founders, kept_until
+from reproductions.family import kin, lineages, tree
+from reproductions.look import STYLE, arrange, draw
+from reproductions.phylogeny import EXTINCT, lines
+from reproductions.records import Record
+from reproductions.schematic import schematic
+from reproductions.sweep import Anchor, Measure
+
+MEASURE = Measure("height", "m", "height, seen again", "steps", {"lr": "learning rate"}, logarithmic=("lr",))
+SPACE = Hill().space
+
+
+@dataclass(frozen=True)
+class Again:
+    """One training after another: fresh weights every so many steps."""
+
+    every: int
+
+    def start(self, space, size, rng):
+        return [space.sample(rng) for _ in range(size)]
+
+    def decide(self, member, population, rng):
+        return Restart(SPACE.sample(rng)) if member.step % self.every == 0 else Continue()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Make a run of the hill; its record says it is ``name``."""
+
+    def make(method, name="pbt", seed=3, population=6, steps=60, task=None, synchronous=True):
+        plan = Plan(population=population, steps=steps, interval=10, seed=seed, synchronous=synchronous)
+        folder = tmp_path_factory.mktemp("run")
+        done = Serial().run(task or Hill(), method, plan, folder)
+        last = [e for e in done.events if e["event"] == "evaluated" and e["member"] == done.best]
+        final = None if done.best is None else {key: last[-1][key] for key in ("score", "held_out", "metrics")}
+        told = {"problem": "hill", "method": name, "variant": "default", "seed": seed, "final": final, "best": final}
+        return Record(folder, told, done.events)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def kinds(run):
+    """Runs of every kind that a figure may meet."""
+    named = Space({"lr": LogUniform(1e-4, 1.0), "decay": Choice((0.01, 0.1)), "name": Choice(("b", "a"))})
+    return {
+        "synchronous": run(PBT(ready=20)),
+        "asynchronous": run(PBT(ready=20), synchronous=False),
+        "larger": run(PBT(ready=10), population=30),
+        "without clones": run(PBT(ready=100)),
+        "weights alone": run(PBT(ready=20, copy_hyperparameters=False, explore=Perturb((1.0,)))),
+        "failing": run(PBT(ready=20), task=Hill(fault=("raise", 0.01))),
+        "diverging": run(PBT(ready=20), task=Hill(fault=("diverge", 24.0))),
+        "all diverged": run(RandomSearch(), task=Hill(fault=("diverge", 0.0))),
+        "restarting": run(Again(20), population=2),
+        "one member": run(RandomSearch(), population=1),
+        "words": run(PBT(ready=20), task=Hill(space=named)),
+    }
+
+
+def shown(record):
+    tree = branches(record.events)
+    return tree, lines(tree, answer(tree, record.events))
+
+
+def test_founders_are_those_of_the_lineage_and_branches_are_joined_restarted_or_copied(kinds):
+    """Two readings of the same events agree."""
+    assert any(branch.broke for branch in branches(kinds["failing"].events))
+    assert any(branch.broke for branch in branches(kinds["diverging"].events))
+    for record in kinds.values():
+        tree = branches(record.events)
+        begun = [e for e in record.events if e["event"] in ("joined", "restarted") or e.get("weights")]
+        assert len(tree) == len(begun)
+        assert sum(branch.final for branch in tree) == len(record.lineage.members)
+        evaluated = sum(e["event"] == "evaluated" for e in record.events)
+        assert sum(len(branch.evaluated) for branch in tree) == evaluated
+        if not any(e["event"] in ("restarted", "failed") for e in record.events):
+            assert founders(tree)[0] == len({record.lineage.founder(member) for member in record.lineage.members})
+
+
+def test_a_run_without_clones_keeps_all_its_founders(kinds):
+    """Each member is its own family."""
+    assert founders(branches(kinds["without clones"].events)) == (6, 6)
+    few, all_of_them = founders(branches(kinds["larger"].events))
+    assert all_of_them == 30
+    assert few < 10
+
+
+def test_the_ancestors_of_the_best_are_those_of_its_schedule(kinds):
+    """The framed line of the tree is the lineage that is replayed."""
+    for name in ("synchronous", "asynchronous", "larger", "failing"):
+        record = kinds[name]
+        tree = branches(record.events)
+        path = ancestors(tree, *answer(tree, record.events))[::-1]
+        members = [tree[index].member for index, until in path if until > tree[index].start]
+        scheduled = [segment.member for segment in record.lineage.schedule()]
+        assert members == [m for m, before in zip(scheduled, [None, *scheduled], strict=False) if m != before]
+
+
+def test_every_interval_is_drawn_once_in_the_tree_and_every_final_member_ends_a_line(kinds):
+    """Lines are the branches cut and joined anew: nothing is lost, nothing shown twice."""
+    for record in kinds.values():
+        tree, found = shown(record)
+        assert sum(len(line.pieces) for line in found) == sum(len(branch.evaluated) for branch in tree)
+        ends = sorted(tree[line.last].member for line in found if tree[line.last].final)
+        assert ends == record.lineage.members
+        for line in found:
+            assert all(before.end == after.begin for before, after in pairwise(line.pieces))
+        kept = sum(piece.kept for line in found for piece in line.pieces)
+        until = kept_until(tree, answer(tree, record.events))
+        assert kept == sum(
+            step <= (u or -1) for branch, u in zip(tree, until, strict=True) for step, _ in branch.evaluated
+        )
+
+
+def test_no_two_lines_of_a_tree_touch_and_no_fork_crosses_a_line(kinds):
+    """With 30 members as with 6."""
+    for record in kinds.values():
+        _, found = shown(record)
+        rows = sorted(line.row for line in found)
+        assert all(b - a >= EXTINCT - 1e-9 for a, b in pairwise(rows))
+        for line in (line for line in found if line.parent is not None):
+            low, high = sorted((line.row, found[line.parent].row))
+            between = [other for other in found if low < other.row < high]
+            assert not [other for other in between if other.begin < line.begin < other.end]
+
+
+def test_the_lineages_figure_has_a_line_for_each_final_member_and_says_how_many_founders_remain(kinds):
+    """And one more, thick, for the best."""
+    record = kinds["synchronous"]
+    figure = lineages([record], MEASURE)
+    assert [len(ax.lines) for ax in figure.axes] == [7, 7]
+    thick = [line for line in figure.axes[0].lines if line.get_linewidth() == 2]
+    assert len(thick) == 1
+    assert to_rgb(thick[0].get_color()) == to_rgb(plotting.colour([record], "pbt"))
+    remain, began = founders(branches(record.events))
+    assert f"{remain} of {began} founders remain" in figure.axes[0].get_title()
+    assert [ax.get_ylabel() for ax in figure.axes] == ["learning rate", "decay"]
+
+
+@pytest.mark.parametrize("kind", ["failing", "all diverged", "words", "one member"])
+def test_all_standard_figures_of_odd_runs_can_be_drawn(kinds, kind):
+    """One seed, failures, no score at all, words for hyperparameters: nothing breaks."""
+    for make in plotting.standard([kinds[kind]], MEASURE).values():
+        make()
+
+
+def test_families_of_every_kind_of_run_can_be_drawn(kinds):
+    """Without clones, without a best member, with restarts, asynchronous."""
+    for record in kinds.values():
+        for make in (lineages, tree):
+            assert np.isfinite(arrange(make([record], MEASURE)).bounds).all()
+
+
+def test_figures_that_need_pbt_are_left_out_where_there_is_none(run, kinds):
+    """A random search has neither family nor rivals."""
+    lone = run(RandomSearch(), name="random_search")
+    assert set(plotting.standard([lone], MEASURE)) == {"scores", "best_so_far", "population", "performance_profile"}
+    both = plotting.standard([lone, kinds["synchronous"]], MEASURE)
+    assert {"lineages", "tree", "schedules", "improvement"} <= set(both)
+    assert kin([lone, kinds["synchronous"]]) == [kinds["synchronous"]]
+    copying = run(PBT(ready=20), name="weights_only")
+    assert kin([lone, copying]) == [copying]
+
+
+def test_equal_runs_give_equal_bytes(run, kinds, tmp_path):
+    """SVG and PNG."""
+    records = [kinds["larger"], run(RandomSearch(), name="random_search")]
+    small = {"sequential": kinds["restarting"], "pbt": kinds["synchronous"]}
+    for name in ("a", "b"):
+        figures = {"tree": lambda: tree(records, MEASURE), "schematic": lambda: schematic(small)}
+        draw({**figures, "profile": lambda: profiles.performance_profile(records, MEASURE)}, tmp_path / name)
+    written = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert len(written) == 6
+    for name in written:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_the_schematic_has_a_lane_a_training_an_arrow_a_copy_and_a_mark_an_exploration(run, kinds):
+    """Drawn from real events, so countable in them."""
+    pbt, parallel, sequential = kinds["synchronous"], run(RandomSearch(), population=4), kinds["one member"]
+    sequential = run(Again(20), population=1, steps=80)
+    figure = schematic({"sequential": sequential, "parallel": parallel, "pbt": pbt}, "height (m)")
+    first, second, third, bar = figure.axes
+    assert "4 trainings, one after another" in first.get_title()
+    assert "4 trainings at once" in second.get_title()
+    assert "6 members at once" in third.get_title()
+    assert bar.get_ylabel() == "height (m)"
+    copies = [e for e in pbt.events if e["event"] == "cloned"]
+    assert copies
+    assert sum(isinstance(patch, FancyArrowPatch) for patch in third.patches) == len(copies)
+    diamonds = sum(len(line.get_xdata()) for line in third.lines if line.get_marker() == "D")
+    assert diamonds == len(copies)  # Perturb changes the hyperparameters of each
+    assert first.get_xlim()[1] > 4 * 20 > second.get_xlim()[1]
+
+
+def test_members_of_a_search_without_restarts_are_drawn_one_after_another(run):
+    """What a single worker would do."""
+    figure = schematic({"sequential": run(RandomSearch(), population=3)})
+    begun = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert begun == [0, 60, 120]
+
+
+def test_copied_weights_alone_are_no_exploration(kinds):
+    """The hyperparameters stay those that the member had."""
+    tree = branches(kinds["weights alone"].events)
+    assert any(branch.parent is not None for branch in tree)
+    assert not any(branch.explored for branch in tree)
+
+
+def test_a_performance_profile_is_the_share_of_runs_above_each_threshold():
+    """Two problems weigh the same, whatever their seeds; a run without a score is above nothing."""
+    taus, fraction, low, high = profiles.profile([np.array([1.0, 2.0, 3.0, math.nan]), np.array([2.0, 2.0])])
+    assert list(taus) == [1, 2, 3]
+    assert list(fraction) == [(2 / 4 + 1) / 2, (1 / 4 + 0) / 2, 0]
+    assert (low <= fraction).all()
+    assert (fraction <= high).all()
+    assert np.isnan(profiles.profile([np.array([1.0])])[2]).all()
+
+
+def test_means_of_many_columns_at_once_are_those_of_each():
+    """Value and interval; a column with a hole has no interval, one seed has none either."""
+    scores = np.random.default_rng(0).normal(size=(5, 7))
+    scores[2, 3] = math.nan
+    together = np.array(profiles.means(scores))
+    for column, told in zip(scores.T, together.T, strict=True):
+        estimate = statistics.mean(list(column))
+        assert told == pytest.approx([estimate.value, estimate.low, estimate.high], nan_ok=True)
+    assert np.isnan(profiles.means(scores[:1])[1]).all()
+
+
+def test_improvement_over_several_problems_averages_within_problems():
+    """A win on one and a loss on the other come to chance, though the scores of the one are larger."""
+    ours, theirs = [np.array([1.0, 1.1]), np.array([200.0, 210.0])], [np.array([2.0, 2.1]), np.array([100.0, 110.0])]
+    assert profiles.improved(ours, theirs) == statistics.Estimate(0.5, 0.5, 0.5)
+    alone = profiles.improved(ours[:1], theirs[:1])
+    assert alone == statistics.probability_of_improvement(list(ours[0]), list(theirs[0]))
+
+
+def scored(method, seed, score, problem="hill"):
+    """The record of a run that never was."""
+    final = {"score": score, "held_out": None, "metrics": {}} if math.isfinite(score) else None
+    told = {"problem": problem, "method": method, "variant": "default", "seed": seed, "final": final}
+    return Record(Path(problem), told, [])
+
+
+def test_improvement_has_a_row_for_each_rival_and_tells_of_runs_without_a_score():
+    """Nothing is hidden."""
+    records = [scored(m, s, s + (m == "pbt")) for m in ("pbt", "grid", "random_search") for s in range(3)]
+    records.append(scored("grid", 3, math.nan))
+    ax = profiles.improvement(records, MEASURE).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "grid\n(3 against 4 runs)",
+        "random search\n(3 against 3 runs)",
+    ]
+    assert [text.get_text() for text in ax.texts] == ["a run has no score"]
+
+
+def test_figures_across_problems_are_human_normalised():
+    """Over all problems with anchors, which alone make scores comparable."""
+    anchors = {"small": Anchor(0, 1, ""), "large": Anchor(0, 1000, "")}
+    measure = Measure("score", "", None, "steps", anchors=anchors)
+    records = [scored(m, s, 0.5, "small") for m in ("pbt", "grid") for s in range(2)]
+    records += [scored(m, s, 250.0 + s, "large") for m in ("pbt", "grid") for s in range(2)]
+    figures = plotting.across_problems(records, measure)
+    assert list(figures) == ["headline", "performance_profile", "improvement"]
+    assert "4 runs a method" in figures["performance_profile"]().axes[0].get_title()
+    assert profiles.comparable(records, measure)["pbt"]["large"] == pytest.approx([25.0, 25.1])
+    assert list(plotting.across_problems(records[:4], measure)) == ["headline"]
+    with pytest.raises(ValueError, match="anchors"):
+        profiles.performance_profile(records, MEASURE)
+
+
+def test_ablations_have_a_panel_an_experiment_and_a_place_a_variant(tmp_path):
+    """Also for a variant that was not run, or whose members all diverged; titles and labels are those given."""
+    runs = [scored("pbt", seed, 1.0 + seed) for seed in range(3)]
+    told = {
+        "population": {"4": runs[:1], "8": runs},
+        "copied": {"both": runs, "weights": [], "none": [scored("pbt", 0, math.nan)]},
+    }
+    figure = ablations.bars(told, MEASURE)
+    assert [ax.get_title() for ax in figure.axes] == ["population", "copied"]
+    assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == ["both", "weights", "none"]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["no run", "no run"]
+    assert "1 run(s) without a finite score left out" in figure.get_suptitle()
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    draw({"bars": lambda: figure, "nothing": lambda: ablations.bars({"empty": {}}, MEASURE)}, tmp_path)
+
+
+def test_a_curve_has_its_settings_as_ticks_on_a_logarithmic_axis(tmp_path):
+    """A line a label through the means."""
+    points = {size: [scored("pbt", seed, size + seed) for seed in range(3)] for size in (4, 40, 8)}
+    figure = ablations.curve({"pbt": points, "random_search": {4: points[4][:1], 8: []}}, "members", MEASURE)
+    ax = figure.axes[0]
+    assert ax.get_xscale() == "log"
+    assert list(ax.get_xticks()) == [4, 8, 40]
+    assert list(ax.lines[0].get_ydata()) == [5, 9, 41]
+    assert ax.get_title().endswith("no interval where there is one seed")
+    draw({"curve": lambda: figure, "nothing": lambda: ablations.curve({}, "members", MEASURE)}, tmp_path)
+
+
+def test_the_headline_has_a_panel_a_domain_with_its_own_unit():
+    """Human-normalised with anchors, in per cent of random search without; no panel for a method on its own."""
+    rows = [
+        {
+            "domain": domain,
+            "problem": problem,
+            "method": method,
+            "variant": "default",
+            "seed": seed,
+            "final_reported": score,
+        }
+        for domain, problem, base in (
+            ("games", "a", 10.0),
+            ("games", "b", 100.0),
+            ("images", "c", 4.0),
+            ("alone", "d", 1.0),
+        )
+        for method, score in (("pbt", 1.5 * base), ("random_search", base))
+        for seed in range(2)
+        if domain != "alone" or method == "pbt"
+    ]
+    rows.append({**rows[0], "variant": "other", "final_reported": 1e6})
+    frame = pd.DataFrame(rows)
+    anchors = {"a": Anchor(0, 20, ""), "b": Anchor(0, 200, "")}
+    measures = {"games": Measure("return", "", None, "steps", anchors=anchors)}
+    scores = headline.relative(frame, measures).set_index(["domain", "method"]).score
+    assert list(scores["games", "pbt"]) == [75, 75]
+    assert list(scores["images", "pbt"]) == [150, 150]
+    figure = headline.headline(frame, measures)
+    drawn = [ax for ax in figure.axes if ax.axison]
+    assert [ax.get_title() for ax in drawn] == ["games", "images"]
+    assert [ax.get_ylabel() for ax in drawn] == ["human-normalised score (%)", "% of random search's mean"]
+    assert headline.headline(frame[:0]).axes
+
+
+def test_the_common_style_keeps_text_as_text_and_ids_fixed():
+    """Searchable figures, equal bytes."""
+    assert STYLE["svg.fonttype"] == "none"
+    assert STYLE["svg.hashsalt"]

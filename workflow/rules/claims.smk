@@ -1,0 +1,39 @@
+"""All runs in one table, and the verdicts on the paper's claims that they give."""
+
+
+rule runs_table:
+    input:
+        lambda wildcards: [f"{folder}/summary.json" for folder in all_folders(wildcards.study)],
+    output:
+        "results/{study}/runs.csv",
+    params:
+        folders=lambda wildcards: all_folders(wildcards.study),
+    log:
+        "results/{study}/logs/runs.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m reproductions runs {params.folders} --out {output} 2> >(tee {log} >&2)"
+
+
+rule verdicts:
+    input:
+        runs="results/{study}/runs.csv",
+        claims="reproductions/claims.py",
+        tests=expand("reproductions/{domain}/analysis.py", domain=registry.domains()),
+    output:
+        report(
+            "results/{study}/claims/claims.csv",
+            caption="../report/claims.rst",
+            category="claims",
+            labels={"table": "verdicts"},
+        ),
+    params:
+        folder=subpath(output[0], parent=True),
+        runs=lambda wildcards: len(all_folders(wildcards.study)),
+    log:
+        "results/{study}/logs/claims.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m reproductions claims {input.runs} --out {params.folder} 2> >(tee {log} >&2)"
