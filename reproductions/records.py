@@ -41,6 +41,11 @@ class Record:
         seed: int = self.summary["seed"]
         return seed
 
+    @property
+    def clock_steps(self) -> int:
+        """A virtual wall-clock: the steps until the last member ended, if each had a worker of its own."""
+        return max((event["step"] for event in self.events if event["event"] == "evaluated"), default=0)
+
     @cached_property
     def lineage(self) -> Lineage:
         return Lineage(self.events)

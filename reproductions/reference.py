@@ -33,10 +33,15 @@ _PLAIN = (
 _COST = ("wall_s", "cpu_s", "train_s", "evaluate_s", "save_s", "commit", "modified", "sources")
 
 
-def keep(study: str, results: Path) -> Path:
+#: What is read of a run: all that tables and figures need.
+_RECORD = ("events.parquet", "lineage.json", "summary.json")
+
+
+def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
     """Copy the tables of ``results/STUDY`` and one row a run into ``results/reference/STUDY``; returns that folder.
 
-    Only what is there is replaced, experiment by experiment and run by run: it need not all be run on one day.
+    Only what is there is replaced, experiment by experiment and run by run: it need not all be run on one day. Of the
+    domains in ``whole`` the records are copied too, so that figures can be remade where running again takes hours.
     """
     tables = results / study / "tables"
     if not tables.is_dir():
@@ -46,6 +51,11 @@ def keep(study: str, results: Path) -> Path:
         shutil.rmtree(out / "tables" / folder.name, ignore_errors=True)
         shutil.copytree(folder, out / "tables" / folder.name, ignore=shutil.ignore_patterns(".*"))
     records = load(path.parent for path in sorted((results / study / "runs").glob("*/*/*/*/*/summary.json")))
+    for record in (record for record in records if record.summary["domain"] in whole):
+        folder = out / record.folder.relative_to(results / study)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _RECORD:
+            shutil.copy(record.folder / name, folder / name)
     table = out / "runs.csv"
     known = [pd.read_csv(table)] if table.exists() else []
     write_runs(pd.concat([*known, runs(records)]), table)

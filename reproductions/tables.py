@@ -34,8 +34,7 @@ def final_scores(records: Sequence[Record], kind: str = "final") -> pd.DataFrame
 def comparison(records: Sequence[Record], budgets_differ: bool = False) -> pd.DataFrame:
     """One row a problem and method: seeds, reported scores with intervals, the selecting score beside them, and all costs.
 
-    ``clock_steps`` is a virtual wall-clock: the steps until the last member ended, if each had a worker of its own. It is
-    what a search that trains one member after another pays for.
+    ``clock_steps`` is what a search that trains one member after another pays for, though its budget is the same.
     Raises ConfigError where the runs of one problem had different budgets, unless that is what is studied.
     """
     for own in of_each_problem(records).values():
@@ -74,7 +73,7 @@ def _compared(records: Sequence[Record]) -> list[Row]:
         for metric in sorted({name for run in runs for name in (run.summary["final"] or {"metrics": {}})["metrics"]}):
             values = [run.summary["final"]["metrics"][metric] for run in runs if run.summary["final"]]
             row[f"{metric}_final_mean"] = sum(values) / len(values)
-        row["clock_steps_mean"] = sum(int(run.evaluations["step"].max()) for run in runs) / len(runs)
+        row["clock_steps_mean"] = sum(run.clock_steps for run in runs) / len(runs)
         for key in ("budget_steps", "member_steps", "cloned", "diverged", "failed", "cpu_s", "wall_s"):
             row[f"{key}_mean"] = sum(run.summary[key] for run in runs) / len(runs)
         rows.append(row)

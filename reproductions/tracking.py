@@ -4,7 +4,8 @@ Experiment: the domain. Parent run: (scale, problem, method, variant, seed), wit
 curves and the winner's hyperparameters as metrics, tables of the lineage as tags, and files as artifacts. Child runs: the
 members, with scores and hyperparameters as metrics over steps (hyperparameters change, which MLflow's parameters may not).
 All of them have the tags ``kind`` (run or member), domain, scale, problem, method, variant and seed, to filter, group and
-compare by. Writing the same run again changes nothing: runs are found again by a tag with a digest of the record.
+compare by. Figures are artifacts of runs of their own, in the experiment ``figures``. Writing the same again changes nothing:
+runs are found again by a tag with a digest of what they were made from.
 """
 
 from __future__ import annotations
@@ -33,31 +34,56 @@ BATCH = 1000
 #: Longer parameters are cut: side by side, one schedule a member would hide what else differs.
 LONGEST = 200
 #: To be raised when what is written changes, so that runs that were written before are written again.
-LAYOUT = 2
+LAYOUT = 3
 #: Of the two views of MLflow's pages, that for models which are trained.
 _VIEW = "workflowType=machine_learning"
 DIGEST = "pbt.record"
 KEY = "pbt.key"
 
 
-def track(records: Sequence[Record], uri: str, artifacts: Path, figures: Sequence[Path] = ()) -> list[str]:
+def track(records: Sequence[Record], uri: str, artifacts: Path) -> list[str]:
     """Write runs to the tracking store at ``uri``; returns the keys of those that were new or had changed.
 
-    ``artifacts`` is where MLflow keeps files; ``figures`` are attached to every parent run.
+    ``artifacts`` is where MLflow keeps files.
     """
     client = MlflowClient(tracking_uri=uri)
     written = []
     for record in records:
         experiment = _experiment(client, record.summary["domain"], artifacts)
-        key, digest = run_key(record), _digest(record, figures)
-        found = client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=10)
-        if len(found) == 1 and found[0].data.tags.get(DIGEST) == digest:
-            continue
-        for old in found:  # changed, or cut off while it was written
-            _delete(client, experiment, old.info.run_id)
-        _write(client, experiment, record, key, digest, figures)
-        written.append(key)
+        key, digest = run_key(record), _digest(record)
+        if not _is_written(client, experiment, key, digest):
+            _write(client, experiment, record, key, digest)
+            written.append(key)
     return written
+
+
+def track_figures(folder: Path, uri: str, artifacts: Path) -> bool:
+    """Write the PNG figures in ``folder`` (STUDY/EXPERIMENT) as a run of their own; whether they were new or had changed."""
+    client = MlflowClient(tracking_uri=uri)
+    experiment = _experiment(client, "figures", artifacts)
+    figures = sorted(folder.glob("*.png"))
+    digest = hashlib.sha256(b"".join([str(LAYOUT).encode(), *(path.read_bytes() for path in figures)])).hexdigest()
+    name, study = folder.name, folder.parent.name
+    key = f"{study}/{name}"
+    if not figures or _is_written(client, experiment, key, digest):
+        return False
+    tags = {KEY: key, "kind": "figures", "study": study, "experiment": name}
+    run = client.create_run(experiment, tags=tags, run_name=f"{name} ({study})").info.run_id
+    for figure in figures:
+        client.log_artifact(run, str(figure))
+    client.set_terminated(run)
+    client.set_tag(run, DIGEST, digest)
+    return True
+
+
+def _is_written(client: MlflowClient, experiment: str, key: str, digest: str) -> bool:
+    """Whether the very same is there already; what has changed since, or was cut off while it was written, is removed."""
+    found = client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=10)
+    if len(found) == 1 and found[0].data.tags.get(DIGEST) == digest:
+        return True
+    for old in found:
+        _delete(client, experiment, old.info.run_id)
+    return False
 
 
 def run_key(record: Record) -> str:
@@ -86,11 +112,9 @@ def _experiment(client: MlflowClient, name: str, artifacts: Path) -> str:
     return str(client.create_experiment(name, artifact_location=(artifacts / name).absolute().as_uri()))
 
 
-def _digest(record: Record, figures: Sequence[Path]) -> str:
-    sha = hashlib.sha256(json.dumps([LAYOUT, record.summary, record.events], sort_keys=True, default=str).encode())
-    for figure in figures:
-        sha.update(figure.read_bytes())
-    return sha.hexdigest()
+def _digest(record: Record) -> str:
+    told = json.dumps([LAYOUT, record.summary, record.events], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _delete(client: MlflowClient, experiment: str, run_id: str) -> None:
@@ -99,9 +123,7 @@ def _delete(client: MlflowClient, experiment: str, run_id: str) -> None:
     client.delete_run(run_id)
 
 
-def _write(
-    client: MlflowClient, experiment: str, record: Record, key: str, digest: str, figures: Sequence[Path]
-) -> None:
+def _write(client: MlflowClient, experiment: str, record: Record, key: str, digest: str) -> None:
     summary = record.summary
     lineage = record.lineage
     tags = {
@@ -119,8 +141,6 @@ def _write(
     _log(client, parent, _parent_metrics(record), params)
     for file in ("summary.json", "lineage.json", "events.parquet"):
         client.log_artifact(parent, str(record.folder / file))
-    for figure in figures:
-        client.log_artifact(parent, str(figure), "figures")
     for member in lineage.members:
         _write_member(client, experiment, record, parent, member)
     client.set_terminated(parent)
@@ -228,9 +248,9 @@ def pages(uri: str) -> dict[str, str]:
             if DIGEST in run.data.tags:  # else it was cut off while it was written
                 group = tuple(run.data.tags[name] for name in ("scale", "problem", "seed"))
                 groups.setdefault(group, []).append(run.info.run_id)
+        told[f"runs of {experiment.name}"] = f"/#/experiments/{experiment.experiment_id}/runs?{_VIEW}"
         if not groups:
             continue
-        told[f"runs of {experiment.name}"] = f"/#/experiments/{experiment.experiment_id}/runs?{_VIEW}"
         most = max(sorted(groups), key=lambda group: len(groups[group]))
         if len(groups[most]) > 1:
             chosen = {"runs": groups[most], "experiments": [experiment.experiment_id]}

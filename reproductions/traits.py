@@ -13,14 +13,14 @@ from reproductions.records import Record
 def traits(record: Record) -> dict[str, Any]:
     """The traits of a finished run.
 
-    clock_steps: a virtual wall-clock, the steps until the last member ended if each had a worker of its own.
+    clock_steps: the virtual wall-clock of ``Record``.
     founders: how many initial members the final members descend from.
     trends: JSON, by hyperparameter, the rank correlation (Spearman) of its value with the steps along the lineage of the
         answer's weights: -1 falls throughout, 1 rises throughout. Without hyperparameters that never changed.
     """
     lineage = record.lineage
     return {
-        "clock_steps": int(record.evaluations["step"].max()),
+        "clock_steps": record.clock_steps,
         "founders": len({lineage.founder(member) for member in lineage.members}),
         "trends": json.dumps(trends(record)),
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from reproductions import plotting
 from reproductions.atari.sweep import MEASURE
-from reproductions.plotting import Figures
+from reproductions.figures import plotting
+from reproductions.figures.plotting import Figures
 from reproductions.records import Record
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from reproductions import plotting
 from reproductions.claims import Claim
 from reproductions.classifier.sweep import MEASURE
-from reproductions.plotting import Figures
+from reproductions.figures import plotting
+from reproductions.figures.plotting import Figures
 from reproductions.records import Record
 from reproductions.sweep import Mark
 

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
-from reproductions import plotting
 from reproductions.claims import Claim
+from reproductions.figures import plotting
+from reproductions.figures.plotting import Figures
 from reproductions.gan.sweep import MEASURE
-from reproductions.plotting import Figures
 from reproductions.records import Record
 
 CLAIMS = (

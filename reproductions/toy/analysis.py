@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reproductions.claims import Claim
-from reproductions.plotting import PALETTE, Figures, best_so_far, by_problem, panels, score_comparison
+from reproductions.figures.plotting import PALETTE, Figures, best_so_far, by_problem, panels, score_comparison
 from reproductions.records import Record
 from reproductions.toy.sweep import MEASURE
 

@@ -24,7 +24,6 @@ StaleElement = pytest.importorskip("selenium.common.exceptions").StaleElementRef
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
     --disable-component-update --disable-sync --window-size=1800,1200"""
 PATIENCE = 30  # seconds; pages fill themselves in bit by bit, slowly where other work has the cores
-STEPS = 60
 PBT, GRID = "pbt s0 quadratic", "grid s0 quadratic"
 
 
@@ -87,7 +86,7 @@ def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tracked")
     runs = [str(folder / method) for method in ("pbt", "grid")]
     for run in runs:
-        assert main(["run", "toy", run.rpartition("/")[2], "--quiet", "--set", f"steps={STEPS}", "--out", run]) == 0
+        assert main(["run", "toy", run.rpartition("/")[2], "--quiet", "--set", "steps=40", "--out", run]) == 0
     assert main(["track", *runs, "--store", str(folder / "store")]) == 0
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -141,7 +140,9 @@ def curve_of(page, metric):
     line = page.until(
         f"the curve of {metric}",
         f"{card}//*[contains(@class, 'scatterlayer')]//*[contains(@class, 'js-line')]",
-        lambda element: len(re.findall(r"[\d.]+,[\d.]+", element.get_attribute("d") or "")) >= STEPS,
+        lambda element: (
+            len(re.findall(r"[\d.]+,[\d.]+", element.get_attribute("d") or "")) > 5
+        ),  # Plotly leaves out points on straight pieces
     )
     assert line.size["width"] > 50
 

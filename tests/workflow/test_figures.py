@@ -15,13 +15,14 @@ from baselines import RandomSearch
 from pbt_core import PBT, Choice, LogUniform, Perturb, Plan, Serial, Space
 from pbt_core.method import Continue, Restart
 from pbt_core.testing import Hill
-from reproductions import ablations, headline, plotting, profiles, statistics
-from reproductions.branches import ancestors, answer, branches, founders, kept_until
-from reproductions.family import kin, lineages, tree
-from reproductions.look import STYLE, arrange, draw
-from reproductions.phylogeny import EXTINCT, lines
+from reproductions import statistics
+from reproductions.figures import ablations, headline, plotting, profiles
+from reproductions.figures.branches import ancestors, answer, branches, founders, kept_until
+from reproductions.figures.family import kin, lineages, tree
+from reproductions.figures.look import STYLE, arrange, draw
+from reproductions.figures.phylogeny import EXTINCT, lines
+from reproductions.figures.schematic import schematic
 from reproductions.records import Record
-from reproductions.schematic import schematic
 from reproductions.sweep import Anchor, Measure
 
 MEASURE = Measure("height", "m", "height, seen again", "steps", {"lr": "learning rate"}, logarithmic=("lr",))
@@ -313,7 +314,7 @@ def test_a_curve_has_its_settings_as_ticks_on_a_logarithmic_axis(tmp_path):
     assert ax.get_xscale() == "log"
     assert list(ax.get_xticks()) == [4, 8, 40]
     assert list(ax.lines[0].get_ydata()) == [5, 9, 41]
-    assert ax.get_title().endswith("no interval where there is one seed")
+    assert ax.get_title().endswith("none for one seed")
     draw({"curve": lambda: figure, "nothing": lambda: ablations.curve({}, "members", MEASURE)}, tmp_path)
 
 

@@ -1,7 +1,5 @@
-import json
-
 import pytest
-from checkouts import ROOT, command, copied
+from checkouts import ROOT, command, configure, copied
 
 from reproductions.costs import Benchmark, Cost, Costs, known, wall
 from reproductions.jobs import Job, jobs
@@ -136,20 +134,17 @@ def test_totals_say_where_a_cost_is_missing():
 def checkout(tmp_path_factory):
     """A copy with a configuration of two toy runs a seed."""
     copy = copied(tmp_path_factory.mktemp("checkout"))
-    configure(copy, [0])
+    study(copy, [0])
     return copy
 
 
-def configure(checkout, seeds, steps=20):
-    toy = {"methods": ["pbt", "grid:short"], "seeds": seeds}
-    overlay = {"scale": "smoke", "experiments": {"toy": toy}, "variants": {"short": {"steps": steps}}}
+def study(checkout, seeds, steps=20):
     # Runs of different lengths side by side make no fair table, which is not what is tested here.
-    overlay["experiments"]["toy"]["budgets_differ"] = True
-    (checkout / "overlay.yaml").write_text(json.dumps(overlay))
+    configure(checkout, ["pbt", "grid:short"], seeds, {"short": {"steps": steps}}, budgets_differ=True)
 
 
 def planned(checkout, *targets, **options):
-    return command("reproductions", "plan", *targets, "--configfile", "overlay.yaml", cwd=checkout, **options)
+    return command("reproductions", "plan", *targets, cwd=checkout, **options)
 
 
 def test_a_plan_follows_a_study_from_nothing_to_done_and_to_changed_sources(checkout):
@@ -161,22 +156,22 @@ def test_a_plan_follows_a_study_from_nothing_to_done_and_to_changed_sources(chec
     assert "and 1 job of rule table, not measured: missing (1)" in told
     assert told.splitlines()[-1] == "3 of 3 jobs to do"
 
-    command("snakemake", TARGET, "--configfile", "overlay.yaml", cwd=checkout)
+    command("snakemake", TARGET, cwd=checkout)
     assert planned(checkout, TARGET).stdout.splitlines()[-1] == "nothing to be done"
 
-    configure(checkout, [0, 1])
+    study(checkout, [0, 1])
     told = planned(checkout, TARGET).stdout
     assert told.count("here, this method") == 2
     assert told.count("missing (1)") == 2
     assert "not measured: other inputs (1)" in told
     assert told.splitlines()[-1] == "3 of 5 jobs to do"
 
-    configure(checkout, [0], steps=30)
+    study(checkout, [0], steps=30)
     told = planned(checkout, TARGET).stdout
     assert told.count("the settings changed (1)") == 1
     assert told.splitlines()[-1] == "2 of 3 jobs to do"
 
-    configure(checkout, [0])
+    study(checkout, [0])
     with (checkout / "reproductions" / "toy" / "task.py").open("a") as source:
         source.write("# edited\n")
     told = planned(checkout, TARGET).stdout
@@ -200,9 +195,17 @@ def test_an_unknown_target_is_one_clear_line_and_exit_code_2(checkout, arguments
 
 
 def test_a_wrong_configuration_keeps_its_own_words(checkout):
-    """The line that Snakemake would print."""
-    (checkout / "overlay.yaml").write_text("scale: huge\n")
-    done = planned(checkout, "toy", check=False)
-    configure(checkout, [0])
+    """The line that Snakemake would print, with the key and the value."""
+    (checkout / "wrong.yaml").write_text("scale: huge\n")
+    done = planned(checkout, "toy", "--configfile", "wrong.yaml", check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: config.scale: 'huge'")
+
+
+def test_the_smoke_scale_of_the_repository_can_be_planned():
+    """Every domain that it names, and all of its runs."""
+    smoke = ROOT / "config" / "smoke.yaml"
+    lines = command("reproductions", "plan", "all", "--configfile", smoke, cwd=ROOT).stdout.splitlines()
+    assert lines[0].split()[:3] == ["domain", "problem", "method"]
+    assert {"toy", "gan", "atari", "translation"} <= {line.split()[0] for line in lines}
+    assert any(line.startswith("total") for line in lines)

@@ -1,13 +1,15 @@
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from reproductions import plotting, readme, statistics
+from reproductions import readme, statistics
 from reproductions.cli import main
+from reproductions.figures import plotting
 from reproductions.records import Record, load
 from reproductions.reference import keep
 from reproductions.registry import ConfigError
@@ -188,22 +190,28 @@ def test_normalised_scores_are_averaged_over_problems_seed_by_seed(runs, tmp_pat
     assert set(normalised(records + other, {"other": anchors["other"]}).problem) == {"other"}
 
 
-def test_keeping_a_study_replaces_only_the_domains_that_it_has(tmp_path, runs):
-    """Long domains are not all run on one day."""
+def test_keeping_a_study_replaces_only_the_runs_that_it_has(tmp_path, runs):
+    """Long domains are not all run on one day; whole records are kept where they are asked for."""
     results = tmp_path / "results"
     for record in load(runs):
         place = results / "laptop" / "runs" / "toy" / "quadratic" / record.method / "default" / f"seed-{record.seed}"
-        place.mkdir(parents=True)
-        (place / "summary.json").write_text(json.dumps(record.summary))
+        shutil.copytree(record.folder, place)
     (results / "laptop" / "tables" / "toy").mkdir(parents=True)
     kept = results / "reference" / "laptop"
     (kept / "tables" / "gan").mkdir(parents=True)
     (kept / "tables" / "gan" / "comparison.csv").write_text("problem\n")
-    (kept / "runs.csv").write_text("domain,problem,method\ngan,fashion_mnist,pbt\ntoy,quadratic,old\n")
+    (kept / "runs.csv").write_text(
+        "domain,problem,method,variant,seed,scale\n"
+        "gan,fashion_mnist,pbt,default,0,laptop\ntoy,quadratic,old,default,0,laptop\ntoy,quadratic,pbt,default,0,laptop\n"
+    )
     (kept / "provenance.json").write_text('{"gan": []}')
-    keep("laptop", results)
+    keep("laptop", results, whole=["toy"])
     rows = pd.read_csv(kept / "runs.csv")
-    assert rows.domain.tolist() == ["gan"] + ["toy"] * 6
-    assert "old" not in set(rows.method)
+    assert rows.domain.tolist() == ["gan"] + ["toy"] * 7
+    same = rows[(rows.domain == "toy") & (rows.method == "pbt") & (rows.seed == 0)]
+    assert len(same) == 1
+    assert same.final_selected.notna().all()
+    assert load(sorted(kept.glob("runs/toy/*/pbt/*/seed-0")))[0].summary["method"] == "pbt"
+    assert "toy" in set(pd.read_csv(kept / "claims.csv").domain)
     assert (kept / "tables" / "gan" / "comparison.csv").exists()
     assert set(json.loads((kept / "provenance.json").read_text())) == {"gan", "toy"}

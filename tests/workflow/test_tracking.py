@@ -5,7 +5,8 @@ from urllib.parse import parse_qs
 import mlflow
 import pytest
 
-from reproductions.cli import main, store_uri
+from reproductions.cli import main
+from reproductions.commands.keeping import store_uri
 from reproductions.records import load
 from reproductions.tracking import LONGEST, _parent_metrics, _short, pages
 
@@ -54,13 +55,20 @@ def test_members_are_children_with_hyperparameters_as_metrics_over_steps(client)
 
 
 def test_the_lineage_is_in_the_tags_and_files_are_artifacts(client):
-    """Who descends from whom, and the figures to look at."""
+    """Who descends from whom, and what all of it was read from."""
     parent = found(client, "tags.`pbt.key` = 'laptop/quadratic/pbt/default/0'")[0]
     founders = json.loads(parent.data.tags["pbt.founders"])
     assert set(founders) == {"0", "1"}
     names = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
-    assert names == {"summary.json", "lineage.json", "events.parquet", "figures"}
-    assert "figures/figure2.png" in {a.path for a in client.list_artifacts(parent.info.run_id, "figures")}
+    assert names == {"summary.json", "lineage.json", "events.parquet"}
+
+
+def test_figures_are_artifacts_of_one_run_an_experiment(client):
+    """Written twice, there once: not a copy in every run."""
+    (experiment,) = client.search_experiments(filter_string="name = 'figures'")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.data.tags["experiment"] == "toy"
+    assert "figure2.png" in {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
 
 
 def test_runs_are_filtered_and_grouped_by_tags_that_all_of_them_have(client):

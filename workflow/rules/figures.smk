@@ -1,10 +1,14 @@
 """Figures, from the events of finished runs alone."""
 
+DRAWING = sorted(
+    str(path.relative_to(workflow.basedir)) for path in Path(workflow.basedir).glob("reproductions/figures/*.py")
+)
+
 
 rule figure:
     input:
         lambda wildcards: summaries(wildcards.study, wildcards.experiment),
-        "reproductions/plotting.py",
+        DRAWING,
         "reproductions/records.py",
         lambda wildcards: f"reproductions/{STUDIES[wildcards.study][wildcards.experiment]['domain']}/analysis.py",
     output:
@@ -31,10 +35,8 @@ rule figure:
 rule paper_figures:
     input:
         lambda wildcards: [f"{folder}/summary.json" for folder in all_folders(wildcards.study)],
-        "reproductions/paper.py",
-        "reproductions/ablations.py",
-        "reproductions/headline.py",
-        "reproductions/schematic.py",
+        DRAWING,
+        "reproductions/records.py",
     output:
         report(
             directory("figures/{study}/paper"),

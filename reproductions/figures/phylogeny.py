@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from reproductions.branches import Branch, ancestors, kept_until
+from reproductions.figures.branches import Branch, ancestors, kept_until
 
 #: Room for a line that died out, where one that ends in a final member has 1.
 EXTINCT = 0.4

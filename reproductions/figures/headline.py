@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reproductions.look import PALETTE, mark_mean, panels, pretty
+from reproductions.figures.look import PALETTE, mark_mean, panels, pretty
 from reproductions.sweep import Measure
 
 METHODS = ("pbt", "random_search", "hand_tuned")

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reproductions.look import PALETTE, keep_proportion, mark_scores, panels, pretty, unit
-from reproductions.profiles import means
+from reproductions.figures.look import PALETTE, keep_proportion, mark_scores, panels, pretty, unit
+from reproductions.figures.profiles import means
 from reproductions.records import Record
 from reproductions.sweep import Measure
 from reproductions.tables import final_scores
@@ -92,7 +92,7 @@ def curve(
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(setting)
     ax.set_ylabel(unit(measure.held_out or measure.score, measure.unit))
-    band = "band: 95 % bootstrap interval" if fewest > 1 else "no interval where there is one seed"
+    band = "band: 95 % bootstrap interval" if fewest > 1 else "band: 95 % bootstrap interval, none for one seed"
     ax.set_title(f"mean over seeds (dots)\n{band}")
     if len(lines) > 1:
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -11,12 +11,12 @@ from functools import partial
 from typing import TypeVar
 
 from reproductions import registry
-from reproductions.ablations import bars, curve
-from reproductions.headline import headline
-from reproductions.look import Figures
+from reproductions.figures.ablations import bars, curve
+from reproductions.figures.headline import headline
+from reproductions.figures.look import Figures
+from reproductions.figures.schematic import schematic
 from reproductions.records import Record
 from reproductions.reference import runs
-from reproductions.schematic import schematic
 from reproductions.sweep import Measure
 
 Key = TypeVar("Key")

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from reproductions.branches import Branch, answer, branches, founders
-from reproductions.look import (
+from reproductions.figures.branches import Branch, answer, branches, founders
+from reproductions.figures.look import (
     SCORES,
     colour,
     count_steps,
@@ -26,7 +26,7 @@ from reproductions.look import (
     problem_name,
     unit,
 )
-from reproductions.phylogeny import Line, lines, room
+from reproductions.figures.phylogeny import Line, lines, room
 from reproductions.records import Record, method_order
 from reproductions.sweep import Measure
 
@@ -173,5 +173,7 @@ def _legend(marks: set[str]) -> list[Line2D]:
     if "best" in marks:
         handles.append(Line2D([], [], ls="none", marker="*", ms=9, color="black", label="best; framed: its ancestors"))
     if "broken" in marks:
-        handles.append(Line2D([], [], ls="none", marker="x", ms=5, color="black", label="diverged or failed; grey: no score"))
+        handles.append(
+            Line2D([], [], ls="none", marker="x", ms=5, color="black", label="diverged or failed; grey: no score")
+        )
     return handles

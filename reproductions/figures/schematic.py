@@ -16,8 +16,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrow, FancyArrowPatch
 from matplotlib.ticker import NullLocator
 
-from reproductions.branches import Branch, answer, branches
-from reproductions.look import SCORES, count_steps
+from reproductions.figures.branches import Branch, answer, branches
+from reproductions.figures.look import SCORES, count_steps
 from reproductions.records import Record
 
 TITLES = {"sequential": "Sequential search", "parallel": "Parallel random search", "pbt": "Population Based Training"}

@@ -1,4 +1,4 @@
-"""The kinds of figure that domains share, and which of them every domain has. Their look is in ``reproductions.look``.
+"""The kinds of figure that domains share, and which of them every domain has. Their look is in ``look``.
 
 Every kind shows the runs of one problem, if it does not say otherwise; ``by_problem`` makes the figures of each.
 """
@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reproductions.family import kin, lineages, tree
-from reproductions.look import (
+from reproductions.figures.family import kin, lineages, tree
+from reproductions.figures.look import (
     PALETTE,
     Figures,
     colour,
@@ -31,7 +31,7 @@ from reproductions.look import (
     problem_name,
     unit,
 )
-from reproductions.profiles import contenders, improvement, means, performance_profile
+from reproductions.figures.profiles import contenders, improvement, means, performance_profile
 from reproductions.records import Record, method_order, of_each_problem
 from reproductions.sweep import Measure
 from reproductions.tables import final_scores, normalised

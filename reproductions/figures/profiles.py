@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from reproductions import statistics
-from reproductions.look import colour, mark_random_play, panels, pretty, problem_name, unit
+from reproductions.figures.look import colour, mark_random_play, panels, pretty, problem_name, unit
 from reproductions.records import Record, method_order, of_each_problem
 from reproductions.statistics import LEVEL, RESAMPLES, Estimate
 from reproductions.sweep import Measure
@@ -111,7 +111,7 @@ def performance_profile(records: Sequence[Record], measure: Measure) -> Figure:
     if len(of_each_problem(records)) == 1:
         mark_random_play(ax, records, measure)
     ax.set(xlim=(least - margin, most + margin), ylim=(-0.02, 1.02))
-    ax.set_xlabel(f"tau: {' '.join(score_label(records, measure).split())}")
+    ax.set_xlabel("tau: " + score_label(records, measure).replace("\n0:", ", 0:").replace("\n", " "))
     ax.set_ylabel("fraction of runs above tau")
     runs = [sum(map(len, own.values())) for own in scores.values()]
     band = (

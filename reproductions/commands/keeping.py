@@ -1,0 +1,119 @@
+"""Commands that keep results elsewhere: `track` and `ui` for MLflow, `reference` and `readme` for the repository."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from reproductions import registry
+from reproductions.commands import Commands
+from reproductions.registry import ConfigError
+
+
+def add(commands: Commands) -> None:
+    """Add the parsers of these commands."""
+    _add_track(commands)
+    _add_ui(commands)
+    _add_reference(commands)
+    _add_readme(commands)
+
+
+def _add_track(commands: Commands) -> None:
+    p = commands.add_parser(
+        "track",
+        help="write finished runs to MLflow",
+        description="Write finished runs to an MLflow store: experiment = domain, parent run = problem, method, variant "
+        "and seed, child runs = members. Again on the same runs, it changes nothing.",
+    )
+    p.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folder of a finished run (has summary.json)")
+    p.add_argument("--store", type=Path, metavar="DIR", default=Path("results/mlflow"),
+                   help="folder of the store (default: results/mlflow)")  # fmt: skip
+    p.add_argument("--figures", type=Path, metavar="DIR", action="append", default=[],
+                   help="figures/STUDY: the figures of each folder in it become artifacts of a run")  # fmt: skip
+    p.set_defaults(do=_track)
+
+
+def _track(a: argparse.Namespace) -> None:
+    from reproductions import records, tracking
+
+    a.store.mkdir(parents=True, exist_ok=True)
+    found = records.load(a.runs)
+    for domain in sorted({record.summary["domain"] for record in found}):
+        own = [record for record in found if record.summary["domain"] == domain]
+        written = tracking.track(own, store_uri(a.store), a.store / "artifacts")
+        print(f"{domain}: {len(written)} runs written, {len(own) - len(written)} were there already")
+    for folder in (path for study in a.figures for path in sorted(study.iterdir()) if path.is_dir()):
+        if tracking.track_figures(folder, store_uri(a.store), a.store / "artifacts"):
+            print(f"figures of {folder.name}: written")
+
+
+def store_uri(store: Path) -> str:
+    """MLflow's address of the store in a folder."""
+    return f"sqlite:///{(store / 'mlflow.db').absolute()}"
+
+
+def _add_ui(commands: Commands) -> None:
+    p = commands.add_parser("ui", help="serve the MLflow store on this machine only, and print the links to open")
+    p.add_argument("--store", type=Path, metavar="DIR", default=Path("results/mlflow"))
+    p.add_argument("--port", type=int, default=5000)
+    p.set_defaults(do=_ui)
+
+
+def _ui(a: argparse.Namespace) -> int:
+    import os
+    import subprocess
+
+    if not (a.store / "mlflow.db").exists():
+        raise ConfigError(
+            f"--store {a.store} holds no mlflow.db: run `make demo` or `python -m reproductions track` first"
+        )
+    from reproductions.tracking import pages
+
+    # One worker and no job runners: two processes instead of ten.
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(a.store)]
+    command += ["--host", "127.0.0.1", "--port", str(a.port), "--workers", "1"]
+    print("open one of these (Ctrl-C ends it), and choose Model training at the top left, which MLflow remembers:")
+    for what, page in pages(store_uri(a.store)).items():
+        print(f"  {what}: http://127.0.0.1:{a.port}{page}")
+    sys.stdout.flush()
+    return subprocess.run(command, env=environment).returncode
+
+
+def _add_reference(commands: Commands) -> None:
+    p = commands.add_parser("reference", help="keep a finished study's tables and provenance in results/reference")
+    p.add_argument("study", metavar="STUDY", help="a folder below results/, such as laptop")
+    p.add_argument("--whole", metavar="DOMAIN", nargs="*", default=[],
+                   help="keep these domains' records too, from which their figures can be remade")  # fmt: skip
+    p.set_defaults(do=_reference)
+
+
+def _reference(a: argparse.Namespace) -> None:
+    from reproductions.reference import keep
+
+    for domain in a.whole:
+        registry.sweep(domain)
+    print(keep(a.study, Path("results"), a.whole))
+
+
+def _add_readme(commands: Commands) -> None:
+    p = commands.add_parser(
+        "readme", help="fill the tables and listings of the READMEs from results/reference and examples"
+    )
+    p.add_argument("--check", action="store_true", help="change nothing; fail if one is not up to date")
+    p.set_defaults(do=_readme)
+
+
+def _readme(a: argparse.Namespace) -> int:
+    from reproductions.provenance import ROOT
+    from reproductions.readme import fill, readmes
+
+    old = {path: path.read_text() for path in readmes(ROOT)}
+    stale = {path: new for path, text in old.items() if (new := fill(text, ROOT)) != text}
+    for path, new in stale.items():
+        if a.check:
+            print(f"{path} is not up to date: run `python -m reproductions readme`", file=sys.stderr)
+        else:
+            path.write_text(new)
+    return 1 if stale and a.check else 0
