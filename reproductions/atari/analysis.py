@@ -6,9 +6,31 @@ from collections.abc import Sequence
 from functools import partial
 
 from reproductions.atari.sweep import MEASURE
+from reproductions.claims import Claim
 from reproductions.figures import plotting
 from reproductions.figures.plotting import Figures
 from reproductions.records import Record
+
+CLAIMS = (
+    Claim(
+        text="PBT plays better than random search at equal compute",
+        paper="147 % to 181 %",
+        mark="medium",
+        domain="atari",
+        experiment="atari",
+        weights={"pbt": 1, "random_search": -1},
+        unit="% human-normalised",
+    ),
+    Claim(
+        text="PBT plays better than hand-tuned settings at equal compute",
+        paper="not measured in the paper",
+        mark=None,
+        domain="atari",
+        experiment="atari",
+        weights={"pbt": 1, "hand_tuned": -1},
+        unit="% human-normalised",
+    ),
+)
 
 
 def figures(records: Sequence[Record]) -> Figures:

@@ -111,6 +111,13 @@ def test_the_test_of_a_claim_can_be_read():
     assert in_words(claim) == "reported: 2 pbt - a - 0.5 b above 0 BLEU"
 
 
+@pytest.mark.parametrize("domain", registry.domains())
+def test_every_domain_judges_pbt_against_the_baselines_that_it_has(domain):
+    """At equal compute: random search and hand-tuned, or the toy's grid."""
+    judged = {other for claim in all_claims() if claim.domain == domain for other in claim.weights if other != "pbt"}
+    assert {"random_search", "hand_tuned", "grid"} & set(registry.sweep(domain).METHODS) <= judged
+
+
 def test_every_claim_is_about_methods_that_its_domain_has_and_a_target_that_exists():
     """So that a claim is never unjudged because of a misspelt name."""
     import yaml
