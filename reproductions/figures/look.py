@@ -145,9 +145,9 @@ def mark_mean(ax: Axes, x: float, scores: Sequence[float]) -> None:
 
 
 def keep_proportion(ax: Axes, mean: float) -> None:
-    """A narrow range would make noise look like a difference: the axis spans at least a fifth of the mean."""
+    """A narrow range would make noise look like a difference: the axis spans at least a twentieth of the mean."""
     low, high = ax.get_ylim()
-    widen = max(0.0, 0.2 * abs(mean) - (high - low)) / 2
+    widen = max(0.0, 0.05 * abs(mean) - (high - low)) / 2
     if np.isfinite(widen):
         ax.set_ylim(low - widen, high + widen)
 
