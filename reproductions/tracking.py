@@ -243,6 +243,8 @@ def pages(uri: str) -> dict[str, str]:
     client = MlflowClient(tracking_uri=uri)
     told = {}
     for experiment in client.search_experiments(order_by=["name ASC"]):
+        if not client.search_runs([experiment.experiment_id], max_results=1):
+            continue  # such as MLflow's own "Default", which every store has
         groups: dict[tuple[str, ...], list[str]] = {}
         for run in client.search_runs([experiment.experiment_id], "tags.kind = 'run'", max_results=1000):
             if DIGEST in run.data.tags:  # else it was cut off while it was written
