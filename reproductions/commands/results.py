@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reproductions import registry
 from reproductions.commands import Commands
 from reproductions.registry import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def add(commands: Commands) -> None:
@@ -76,14 +79,10 @@ def _add_claims(commands: Commands) -> None:
 
 
 def _claims(a: argparse.Namespace) -> None:
-    import pandas as pd
-
     from reproductions import claims
     from reproductions.statistics import Estimate
 
-    if not a.table.is_file():
-        raise ConfigError(f"{a.table} is no table of runs: `python -m reproductions runs RUN... --out FILE` writes one")
-    judged = claims.judge(claims.all_claims(), pd.read_csv(a.table))
+    judged = claims.judge(claims.all_claims(), _table_of_runs(a.table))
     if a.out:
         print(claims.write(judged, a.out))
     for row in judged.to_dict("records"):
@@ -91,6 +90,14 @@ def _claims(a: argparse.Namespace) -> None:
         print(
             f"{row['verdict']:15} {row['domain']:12} {row['claim']}\n{'':28} {row['test']}: {ours}, {row['seeds']} seed(s)"
         )
+
+
+def _table_of_runs(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if not path.is_file():
+        raise ConfigError(f"{path} is no table of runs: `python -m reproductions runs RUN... --out FILE` writes one")
+    return pd.read_csv(path)
 
 
 def _add_figure(commands: Commands) -> None:
@@ -114,16 +121,19 @@ def _figure(a: argparse.Namespace) -> None:
 
 def _add_paper(commands: Commands) -> None:
     p = commands.add_parser("paper", help="draw the paper's figures 1, 3 and 5 from finished runs of any domains")
-    p.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folder of a finished run (has summary.json)")
+    p.add_argument("runs", metavar="RUN", type=Path, nargs="*", help="folder of a finished run (has summary.json)")
+    p.add_argument("--table", type=Path, metavar="FILE", help="a table of runs to draw figure 3 from (default: RUN...)")
     p.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write to")
     p.set_defaults(do=_paper)
 
 
 def _paper(a: argparse.Namespace) -> None:
-    from reproductions import records
+    from reproductions import records, reference
     from reproductions.figures import paper, plotting
 
-    for path in plotting.draw(paper.figures(records.load(a.runs)), a.out):
+    found = records.load(a.runs) if a.runs or not a.table else []
+    table = _table_of_runs(a.table) if a.table else reference.runs(found)
+    for path in plotting.draw(paper.figures(found, table), a.out):
         print(path)
 
 

@@ -1,4 +1,4 @@
-"""The paper's figures that compare across experiments: 1, 3 and 5, from whichever runs there are.
+"""The paper's figures that compare across experiments: 1 and 5 from whichever runs there are, 3 from a table of runs.
 
 Figures 2 and 9 are the toy's ``figure2`` and the GAN's ``samples``; 4 and 8 are every domain's ``population``, 6 its
 ``lineages`` and 7 its ``tree``.
@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
+import pandas as pd
+
 from reproductions import registry
 from reproductions.figures.ablations import bars, curve
 from reproductions.figures.headline import headline
 from reproductions.figures.look import Figures
 from reproductions.figures.schematic import schematic
 from reproductions.records import Record
-from reproductions.reference import runs
 from reproductions.sweep import Measure
 
 Key = TypeVar("Key")
@@ -70,14 +71,17 @@ CURVES: Mapping[str, tuple[str, Mapping[str, Mapping[float, str]]]] = {
 }
 
 
-def figures(records: Sequence[Record]) -> Figures:
-    """Name and maker of each figure that these runs are enough for."""
+def figures(records: Sequence[Record], table: pd.DataFrame) -> Figures:
+    """Name and maker of each figure that these runs are enough for.
+
+    ``table`` has one row a run, of all domains: figure 3 needs no more, so that runs of which only a table was kept are in it.
+    """
     measures: dict[str, Measure] = {name: registry.sweep(name).MEASURE for name in registry.domains()}
     by_method: dict[str, list[Record]] = {}
     for record in records:
         if record.summary["domain"] == ABLATED:
             by_method.setdefault(record.method, []).append(record)
-    found = {"figure3": partial(headline, runs(records), measures)}
+    found = {"figure3": partial(headline, table, measures)}
     if drawn := {panel: by_method[name][0] for panel, name in SCHEMATIC.items() if name in by_method}:
         measure = measures[ABLATED]
         found["figure1"] = partial(schematic, drawn, f"{measure.score} ({measure.unit})", measure.step)

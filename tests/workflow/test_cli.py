@@ -8,7 +8,7 @@ import pytest
 from pbt_core.events import read
 from reproductions import registry
 from reproductions.cli import main
-from reproductions.provenance import sources_digest
+from reproductions.provenance import ROOT, sources_digest
 from reproductions.run import execute
 from reproductions.settings import ConfigError, resolve
 
@@ -56,6 +56,8 @@ def refused(capsys, tmp_path, *arguments):
         (["run", "toy", "replay"], ["lineage", "is required"]),
         (["run", "toy", "replay", "--lineage", "/nowhere.json"], ["/nowhere.json", "no schedule"]),
         (["table", "toy", "nowhere"], ["nowhere", "no finished run"]),
+        (["paper"], ["no runs were given"]),
+        (["paper", "--table", "nowhere.csv"], ["nowhere.csv", "no table of runs"]),
     ],
 )
 def test_a_wrong_request_is_one_clear_line_and_exit_code_2_before_any_work(arguments, words, capsys, tmp_path):
@@ -183,3 +185,10 @@ def test_the_command_line_loads_no_heavy_library_before_it_must():
     code += "; print(sorted({'torch', 'mlflow', 'pandas'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+def test_figure_3_can_be_drawn_from_a_table_of_runs_alone(tmp_path, capsys):
+    """The runs of long domains need not be there again, only what was kept of them."""
+    assert main(["paper", "--table", str(ROOT / "results/reference/laptop/runs.csv"), "--out", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"figure3.svg", "figure3.png"}
+    assert "human-normalised" in (tmp_path / "figure3.svg").read_text()

@@ -37,6 +37,7 @@ rule paper_figures:
         lambda wildcards: [f"{folder}/summary.json" for folder in all_folders(wildcards.study)],
         DRAWING,
         "reproductions/records.py",
+        table="results/{study}/runs.csv",
     output:
         report(
             directory("figures/{study}/paper"),
@@ -53,4 +54,4 @@ rule paper_figures:
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions paper {params.folders} --out {output} 2> >(tee {log} >&2)"
+        "python -m reproductions paper {params.folders} --table {input.table} --out {output} 2> >(tee {log} >&2)"
