@@ -33,7 +33,8 @@ class Claim:
     weights: by method (with its variant, as in tables: ``pbt (hold)``), its weight in the contrast.
     column: of the table of runs; ``trends.NAME`` is the trend of a hyperparameter along the answer's lineage. The default,
         ``reported``, is the reported score, averaged over problems in per cent from random play to people where a
-        domain has several.
+        domain has several; ``spread`` is its distance from the median over the method's seeds, whose means compare how noisy
+        methods are (Brown and Forsythe, 1974).
     unit: of the contrast. threshold: what the mean of the contrast is held against; ``side`` where it has to lie.
     """
 
@@ -76,6 +77,9 @@ def _values(runs: pd.DataFrame, column: str, anchors: Mapping[str, Anchor]) -> l
         scores = runs.final_reported.fillna(runs.final_selected)  # an exact task holds nothing out
         told = zip(scores, runs.problem, strict=True)
         return [anchors[problem].normalised(score) if problem in anchors else score for score, problem in told]
+    if column == "spread":
+        scores = pd.Series(_values(runs, "reported", anchors), index=runs.index)
+        return list((scores - scores.groupby([runs["name"], runs["problem"]]).transform("median")).abs())
     column, _, key = column.partition(".")
     if column not in runs:
         return [float("nan")] * len(runs)

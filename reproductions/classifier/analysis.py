@@ -45,6 +45,14 @@ CLAIMS = (
         {"pbt": 1, "pbt (population-10)": -1},
     ),
     _claim(
+        "A population of 10 is noisier over seeds than one of 20",
+        "10 or fewer are noisy and poor",
+        "medium",
+        "population_size",
+        {"pbt (population-10)": 1, "pbt": -1},
+        column="spread",
+    ),
+    _claim(
         "20 to 40 members are enough: from 40 to 80 less is gained than from 10 to 40",
         "20 to 40 are enough, more brings less and less",
         "medium",

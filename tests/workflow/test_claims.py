@@ -44,6 +44,12 @@ def test_variants_are_methods_of_their_own():
     assert contrast(claim, table) == [9.0, 12.0]
 
 
+def test_noise_is_the_distance_from_the_median_of_the_methods_own_seeds():
+    """Whatever the methods' means are."""
+    table = runs({("pbt", "default"): [1.0, 2.0, 9.0], ("random_search", "default"): [100.0, 101.0, 102.0]})
+    assert contrast(dataclasses.replace(CLAIM, column="spread"), table) == [1.0 - 1.0, 0.0, 7.0 - 1.0]
+
+
 def test_a_method_that_was_not_run_leaves_the_claim_unjudged():
     """Not run is a verdict, not an error."""
     row = judge([CLAIM], runs({("pbt", "default"): [1.0, 2.0]})).iloc[0]
