@@ -24,8 +24,11 @@ from reproductions.records import Record, method_order
 from reproductions.sweep import Measure
 
 matplotlib.use("agg")
-#: Colours that colour-blind people can tell apart.
+#: Colours that colour-blind people can tell apart, and for whoever comes after ten others the same in dark.
 PALETTE = sns.color_palette("colorblind")
+PALETTE += [tuple(0.45 * part for part in rgb) for rgb in PALETTE]
+#: Lines that lie on each other both show.
+DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)))
 #: Dark is low, light is high, grey is no score; without the lightest end, which would vanish on white.
 SCORES: Colormap = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0, 0.92, 256)), "scores").with_extremes(
     bad="0.6"
@@ -82,6 +85,11 @@ def colour(records: Sequence[Record], method: str) -> tuple[float, float, float]
     """The same colour for a method in every figure over these runs."""
     rgb: tuple[float, float, float] = PALETTE[method_order(records).index(method) % len(PALETTE)]
     return rgb
+
+
+def dashes(records: Sequence[Record], method: str) -> Any:
+    """The same line style for a method in every figure over these runs."""
+    return DASHES[method_order(records).index(method) % len(DASHES)]
 
 
 def pretty(method: str) -> str:

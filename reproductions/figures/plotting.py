@@ -5,6 +5,7 @@ Every kind shows the runs of one problem, if it does not say otherwise; ``by_pro
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from reproductions.figures.look import (
     colour,
     count_decades,
     count_steps,
+    dashes,
     draw,
     hyperparameter_axis,
     keep_proportion,
@@ -61,6 +63,8 @@ def standard(records: Sequence[Record], measure: Measure) -> Figures:
         "population": population,
         "performance_profile": performance_profile,
     }
+    if _of_other_lengths(records):
+        makers["trainings"] = trainings
     if kin(records):
         makers |= {"schedules": schedules, "lineages": lineages, "tree": tree}
     if contenders(records):
@@ -81,13 +85,13 @@ def across_problems(records: Sequence[Record], measure: Measure) -> Figures:
 def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
     """A dot a seed and the mean with its 95 % bootstrap interval, by method: reported scores of the final best member."""
     frame, order = final_scores(records), method_order(records)
-    figure, axes = panels(1, 1, 1.2 + 1.25 * len(order), 3.2)
+    figure, axes = panels(1, 1, 1.2 + min(1.25, 0.5 + 4 / len(order)) * len(order), 3.2)
     ax: Axes = axes[0, 0]
     for x, method in enumerate(order):
         mark_scores(ax, x, list(frame[frame.method == method].reported), colour(records, method))
     mark_random_play(ax, records, measure)
     keep_proportion(ax, frame.reported.mean())
-    ax.set_xticks(range(len(order)), [pretty(name) for name in order])
+    ax.set_xticks(range(len(order)), [textwrap.fill(pretty(name), 14) for name in order])
     ax.set_xlim(-0.5, len(order) - 0.5)
     if measure.anchors:
         ax.legend(fontsize=7)
@@ -125,16 +129,21 @@ def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
     """The reported score of the member that was best until then, against steps of each member: mean and 95 % interval."""
     figure, axes = panels(1, 1, 6.4, 3.2)
     ax: Axes = axes[0, 0]
+    longest: list[int] = []
     for method in method_order(records):
         runs = [record for record in records if record.method == method]
         curves = [run.best_so_far(reported=measure.held_out is not None) for run in runs]
         steps = curves[0].index.to_numpy()
+        longest.append(int(steps[-1]))
         stacked = np.array([curve.reindex(steps, method="ffill").to_numpy(dtype=float) for curve in curves])
         value, low, high = means(stacked)
-        ax.plot(steps, value, color=colour(records, method), label=pretty(method))
+        style = {"color": colour(records, method), "ls": dashes(records, method)}
+        ax.plot(steps, value, label=pretty(method), **style)
         if len(runs) > 1:
             ax.fill_between(steps, low, high, color=colour(records, method), alpha=0.2, lw=0)
     mark_random_play(ax, records, measure)
+    if max(longest) > 2 * min(longest):  # otherwise the shortest, PBT among them, would be a spot at the edge
+        ax.set_xscale("log")
     count_steps(ax, f"{measure.step} of each member")
     ax.set_ylabel(f"{unit(measure.held_out or measure.score, measure.unit)}\nof the best so far")
     seeds = min(sum(record.method == name for record in records) for name in method_order(records))
@@ -147,12 +156,30 @@ def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
 def population(records: Sequence[Record], measure: Measure) -> Figure:
     """Score and hyperparameters of every member against steps, one column a method (the paper's figure 4), first seed.
 
-    Members are thin lines, the final best one is thick; a cloned member's line goes on from its own past.
+    Members are thin lines, the final best one is thick; a cloned member's line goes on from its own past. Methods whose
+    members train for other lengths than PBT's are in ``trainings``.
     """
+    others = _of_other_lengths(records)
+    return _members([record for record in records if record not in others], measure, records)
+
+
+def trainings(records: Sequence[Record], measure: Measure) -> Figure:
+    """As ``population``, of the methods whose members train for other lengths than PBT's, one setting after another."""
+    return _members(_of_other_lengths(records), measure, records)
+
+
+def _of_other_lengths(records: Sequence[Record]) -> list[Record]:
+    """The runs whose members have other numbers of steps than those of the first method, which is PBT if it is there."""
+    usual = next(record for record in records if record.method == method_order(records)[0]).clock_steps
+    return [record for record in records if record.clock_steps != usual]
+
+
+def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record]) -> Figure:
+    """The columns of ``population``, in the colours that methods have ``among`` these runs."""
     seed = min(record.seed for record in records)
     runs = [record for record in records if record.seed == seed]
     names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
-    figure, axes = panels(1 + len(names), len(runs), 2.9, 1.9, sharex=True, sharey="row")
+    figure, axes = panels(1 + len(names), len(runs), 2.9, 1.9, sharex="col", sharey="row")
     for column, run in enumerate(runs):
         frame, best = run.evaluations, run.lineage.best
         for row, name in enumerate(["score", *names]):
@@ -160,7 +187,7 @@ def population(records: Sequence[Record], measure: Measure) -> Figure:
             for member, own in frame.groupby("member"):
                 chosen = member == best
                 style: dict[str, Any] = {"lw": 1.8, "zorder": 3} if chosen else {"lw": 0.7, "alpha": 0.6}
-                shade = colour(records, run.method) if chosen else "0.45"
+                shade = colour(among, run.method) if chosen else "0.45"
                 if name == "score":
                     ax.plot(own["step"], own[name], color=shade, **style)
                 else:  # in force during the interval that ends at a step

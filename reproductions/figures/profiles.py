@@ -14,13 +14,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from reproductions import statistics
-from reproductions.figures.look import colour, mark_random_play, panels, pretty, problem_name, unit
+from reproductions.figures.look import colour, dashes, mark_random_play, panels, pretty, problem_name, unit
 from reproductions.records import Record, method_order, of_each_problem
 from reproductions.statistics import LEVEL, RESAMPLES, Estimate
 from reproductions.sweep import Measure
 from reproductions.tables import final_scores
 
 Array = NDArray[np.float64]
+#: More bands than these cannot be told apart.
+MOST_BANDS = 6
 _ENDS = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
 
 
@@ -99,26 +101,24 @@ def performance_profile(records: Sequence[Record], measure: Measure) -> Figure:
     every = every[np.isfinite(every)]
     least, most = (every.min(), every.max()) if len(every) else (0.0, 1.0)
     margin = 0.04 * (most - least) or 0.5
-    for place, (method, own) in enumerate(scores.items()):
+    for method, own in scores.items():
         taus, *curves = profile(list(own.values()))
         told = sum(np.isfinite(seeds).mean() for seeds in own.values()) / len(own)
         x = np.array([least - margin, *taus, most + margin])
         # Below the lowest score all runs that have one are above tau, beyond the highest none.
         value, low, high = (np.array([told, *curve, 0.0]) for curve in curves)
-        shade, dashes = colour(records, method), ("-", (0, (4, 2)), (0, (1, 1.5)))[place % 3]  # equal curves both show
-        ax.step(x, value, where="post", color=shade, ls=dashes, lw=1.8, label=pretty(method))
-        ax.fill_between(x, low, high, step="post", color=shade, alpha=0.1, lw=0)
+        shade = colour(records, method)
+        ax.step(x, value, where="post", color=shade, ls=dashes(records, method), lw=1.8, label=pretty(method))
+        if len(scores) <= MOST_BANDS:
+            ax.fill_between(x, low, high, step="post", color=shade, alpha=0.1, lw=0)
     if len(of_each_problem(records)) == 1:
         mark_random_play(ax, records, measure)
     ax.set(xlim=(least - margin, most + margin), ylim=(-0.02, 1.02))
     ax.set_xlabel("tau: " + score_label(records, measure).replace("\n0:", ", 0:").replace("\n", " "))
     ax.set_ylabel("fraction of runs above tau")
     runs = [sum(map(len, own.values())) for own in scores.values()]
-    band = (
-        "band: 95 % bootstrap interval"
-        if min(min(map(len, own.values())) for own in scores.values()) > 1
-        else "no interval"
-    )
+    seeds = min(min(map(len, own.values())) for own in scores.values())
+    band = "band: 95 % bootstrap interval" if seeds > 1 and len(scores) <= MOST_BANDS else "no interval"
     ax.set_title(f"{where(records)}: performance profile of final best members\n{counted(runs)} a method; {band}")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
@@ -155,7 +155,10 @@ def improved(ours: Sequence[Array], theirs: Sequence[Array]) -> Estimate:
 
 
 def improvement(records: Sequence[Record], measure: Measure) -> Figure:
-    """Probability that a run of PBT scores higher than one of each other method: a dot with its 95 % bootstrap interval."""
+    """Probability that a run of PBT scores higher than one of each other method: a dot with its 95 % bootstrap interval.
+
+    Where one side wins every pair, resampling seeds cannot say how sure that is, so there is no interval.
+    """
     scores = comparable(records, measure)
     ours, *others = [name for name in contenders(records) if name in scores]
     figure, axes = panels(1, 1, 6.0, 1.1 + 0.34 * len(others))
@@ -166,7 +169,7 @@ def improvement(records: Sequence[Record], measure: Measure) -> Figure:
         pair = [[scores[name][problem] for problem in shared] for name in (ours, method)]
         estimate = improved(*pair) if shared else Estimate(*[float("nan")] * 3)
         shade = colour(records, method)
-        if np.isfinite(estimate.low):
+        if estimate.low < estimate.high:
             ax.plot([estimate.low, estimate.high], [y, y], color=shade, lw=6, alpha=0.4, solid_capstyle="butt")
         ax.plot(estimate.value, y, "o", color=shade, ms=6)
         if not np.isfinite(estimate.value):
@@ -176,5 +179,6 @@ def improvement(records: Sequence[Record], measure: Measure) -> Figure:
     ax.set(xlim=(-0.02, 1.02), ylim=(len(others) - 0.5, -0.5))
     ax.set_yticks(range(len(others)), labels)
     ax.set_xlabel(f"probability that a run of {pretty(ours)} scores higher (dashed: chance)")
-    ax.set_title(f"{where(records)}: {pretty(ours)} against each\nbar: 95 % bootstrap interval over seeds")
+    bar = "bar: 95 % bootstrap interval over seeds, none where one side wins every pair"
+    ax.set_title(f"{where(records)}: {pretty(ours)} against each\n{bar}")
     return figure
