@@ -23,6 +23,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproductions.gan import arithmetic
 from reproductions.gan.data import Dataset, scaled
 
 FEATURES = 256  # size of the hidden layer, whose activations FID compares
@@ -90,7 +91,7 @@ class Classifier:
         """Logits [N, 10] and features [N, 256] in one pass, which costs half of asking for each."""
         self.network.eval()
         device = next(self.network.parameters()).device
-        with torch.autocast(device.type, torch.bfloat16):
+        with arithmetic.autocast(device):
             features = [self.network.body(part.to(device)) for part in channels_last(images).split(batch)]
             logits = [self.network.head(part) for part in features]
         return torch.cat(logits).float().cpu(), torch.cat(features).float().cpu()
@@ -108,6 +109,7 @@ def load_or_train(dataset: Dataset, cache_dir: Path, recipe: Recipe | None = Non
         "dataset": dataset.name,
         "data_sha256": data_digest(dataset),
         "recipe": asdict(recipe),
+        "arithmetic": arithmetic.name("cpu"),
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     cache_dir.mkdir(parents=True, exist_ok=True)
@@ -163,7 +165,7 @@ def train(dataset: Dataset, recipe: Recipe) -> Network:
             for index in torch.randperm(count, generator=rng).split(recipe.batch):
                 images = scaled(dataset.train_images[index])
                 mirrored = torch.rand(len(index), 1, 1, 1, generator=rng) < 0.5
-                with torch.autocast("cpu", torch.bfloat16):
+                with arithmetic.autocast(torch.device("cpu")):
                     logits = network(torch.where(mirrored, images.flip(3), images))
                     loss = F.cross_entropy(logits.float(), dataset.train_labels[index])
                 adam.zero_grad()

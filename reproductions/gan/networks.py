@@ -6,8 +6,8 @@ optimisers, nothing else. Losses: ``wgan_gp`` (Gulrajani et al., 2017, algorithm
 discriminator steps a generator step) and ``bce`` (Goodfellow et al., 2014, the non-saturating form; 1
 discriminator step).
 
-Arithmetic is bfloat16 by autocast, 1.5 times faster than float32 on a CPU that has it. The memory layout is
-torch's default: for networks this small channels last was measured as no faster and up to a third slower.
+The arithmetic is the processor's best (``arithmetic``). The memory layout is torch's default: for networks this small
+channels last was measured as no faster and up to a third slower.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproductions.gan import arithmetic
 from reproductions.gan.data import scaled
 
 Loss = Literal["wgan_gp", "bce"]
@@ -157,7 +158,7 @@ def train_steps(
     state.adam_g.param_groups[0]["lr"] = lr_g
     device, latent = place(state.generator), state.generator.latent
     # Without its cache, which would hand out the first step's bfloat16 weights in all the steps after it.
-    with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
+    with arithmetic.autocast(device, cache_enabled=False):
         for _ in range(steps):
             count = d_steps * batch
             real = scaled(images[torch.randint(len(images), (count,), generator=rng)]).to(device)
@@ -186,7 +187,7 @@ def place(network: nn.Module) -> torch.device:
 def sample(generator: Generator, count: int, rng: torch.Generator, batch: int = 500) -> Tensor:
     """``count`` images, float32 [count, C, H, W] in -1..1 on the CPU, in batches, whose statistics batch norm uses."""
     device = place(generator)
-    with torch.autocast(device.type, torch.bfloat16):
+    with arithmetic.autocast(device):
         noise = torch.randn(count, generator.latent, generator=rng)
         return torch.cat([generator(z.to(device)).cpu() for z in noise.split(batch)])
 

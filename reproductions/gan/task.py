@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
-from reproductions.gan import classifier, data, metrics, networks
+from reproductions.gan import arithmetic, classifier, data, metrics, networks
 from reproductions.gan.networks import GanState, Loss
 from reproductions.gan.sweep import SPACE
 from reproductions.images.fashion_mnist import DataError
@@ -64,6 +65,10 @@ class Gan:
             _classifier(self.dataset, self.data, "cpu")
         except classifier.CacheError as error:
             raise ConfigError(f"task.data = {self.data!r}: {error}") from None
+
+    def describe(self) -> dict[str, Any]:
+        """What the numbers depend on beside the settings: the processor decides in which arithmetic the networks train."""
+        return {"arithmetic": arithmetic.name(torch.device(self.device).type)}
 
     def init(self, seed: Stream, hyperparameters: Hyperparameters) -> GanState:
         return self._fresh(_torch(seed))

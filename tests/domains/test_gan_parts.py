@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from reproductions.gan import classifier, data, metrics, networks
+from reproductions.gan import arithmetic, classifier, data, metrics, networks
 from reproductions.torchvision_compat import import_torchvision
 
 TINY = {"size": 28, "channels": 1, "width": 2, "latent": 8}
@@ -276,3 +276,13 @@ def test_altered_classifier_is_named_and_not_loaded(bars: data.Dataset, tmp_path
     weights.write_bytes(content)
     with pytest.raises(classifier.CacheError, match=f"{weights.name} is torn or altered.*remove"):
         classifier.load_or_train(bars, tmp_path, dataclasses.replace(RECIPE, epochs=1))
+
+
+@pytest.mark.parametrize(
+    ("feature", "told"), [("avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16"), ("avx2", "float32")]
+)
+def test_bfloat16_is_for_processors_that_have_it(feature, told, monkeypatch):
+    """Elsewhere it is emulated, many times slower than float32; a GPU has it always."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "amx_bf16": False, feature: True})
+    assert arithmetic.name.__wrapped__("cpu") == told
+    assert arithmetic.name.__wrapped__("cuda") == "bfloat16"
