@@ -21,7 +21,8 @@ def _claim(
 
 
 #: The directions of the paper's ablations (section 4.4, figure 5), which it made on Atari and the GAN. No number of those
-#: figures is known. Each test was fixed before its runs.
+#: figures is known. Each test was fixed before its runs; that of noise was added while they were made, before their tables
+#: were looked at.
 CLAIMS = (
     _claim(
         "PBT scores higher than random search at equal compute",
