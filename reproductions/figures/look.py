@@ -71,7 +71,7 @@ def arrange(figure: Figure) -> Bbox:
     FigureCanvasAgg(figure)
     if (engine := figure.get_layout_engine()) is not None:
         engine.execute(figure)
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)  # a placeholder would have every file drawn twice
     return figure.get_tightbbox().padded(0.1)
 
 

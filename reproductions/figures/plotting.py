@@ -213,7 +213,7 @@ def schedules(records: Sequence[Record], measure: Measure) -> Figure:
     methods = [name for name in method_order(records) if name in {run.method for run in runs}]
     names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
     told = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
-    among = {name: [h[name] for h in told] for name in names}
+    among = {name: list(dict.fromkeys(h[name] for h in told)) for name in names}
     figure, axes = panels(len(names), len(methods), 3.4, 2.1, sharex=True, sharey="row")
     for column, method in enumerate(methods):
         for run in (run for run in runs if run.method == method and run.lineage.best is not None):

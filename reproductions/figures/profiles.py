@@ -118,7 +118,8 @@ def performance_profile(records: Sequence[Record], measure: Measure) -> Figure:
     ax.set_ylabel("fraction of runs above tau")
     runs = [sum(map(len, own.values())) for own in scores.values()]
     seeds = min(min(map(len, own.values())) for own in scores.values())
-    band = "band: 95 % bootstrap interval" if seeds > 1 and len(scores) <= MOST_BANDS else "no interval"
+    many = "bands of so many methods are left out" if seeds > 1 else "no interval"
+    band = "band: 95 % bootstrap interval" if seeds > 1 and len(scores) <= MOST_BANDS else many
     ax.set_title(f"{where(records)}: performance profile of final best members\n{counted(runs)} a method; {band}")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

@@ -28,7 +28,7 @@ def command(*arguments, cwd, check=True):
         env={**os.environ, "PATH": path, "PYTHONPATH": str(cwd)},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=900,
     )
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done

@@ -1,38 +1,17 @@
 import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent.parent
+from checkouts import ROOT, command, copied
 
 
 def snakemake(*arguments, cwd=ROOT, check=True):
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    environment["PYTHONPATH"] = str(cwd)
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    return done
+    return command("snakemake", *arguments, cwd=cwd, check=check)
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A copy of what the workflow needs, so that tests leave the real results alone; the data are shared."""
-    copy = tmp_path_factory.mktemp("checkout")
-    for name in ("Snakefile", "environment.yml", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / name, copy / name)
-    for name in ("workflow", "config", "profiles", "reproductions", "baselines", "pbt_core"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    """A copy of what the workflow needs; the data are shared."""
+    copy = copied(tmp_path_factory.mktemp("checkout"))
     (ROOT / "data").mkdir(exist_ok=True)
     (copy / "data").symlink_to(ROOT / "data")
     return copy
