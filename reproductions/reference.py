@@ -33,8 +33,8 @@ _PLAIN = (
 _COST = ("wall_s", "cpu_s", "train_s", "evaluate_s", "save_s", "commit", "modified", "sources")
 
 
-#: What is read of a run: all that tables and figures need.
-_RECORD = ("events.parquet", "lineage.json", "summary.json")
+#: What is read of a run: all that tables and figures need. Not every domain has illustrations.
+_RECORD = ("events.parquet", "lineage.json", "summary.json", "illustration.safetensors")
 
 
 def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
@@ -54,8 +54,9 @@ def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
     for record in (record for record in records if record.summary["domain"] in whole):
         folder = out / record.folder.relative_to(results / study)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in _RECORD:
-            shutil.copy(record.folder / name, folder / name)
+        for path in (record.folder / name for name in _RECORD):
+            if path.exists():
+                shutil.copy(path, folder)
     table = out / "runs.csv"
     known = [pd.read_csv(table)] if table.exists() else []
     write_runs(pd.concat([*known, runs(records)]), table)

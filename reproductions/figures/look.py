@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, FixedLocator, LogFormatter, NullLocator
+from matplotlib.ticker import EngFormatter, FixedLocator, LogFormatter, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
@@ -114,9 +114,10 @@ def mark_random_play(ax: Axes, records: Sequence[Record], measure: Measure) -> N
 
 
 def count_steps(ax: Axes, label: str) -> None:
-    """The x axis counts steps: 75k rather than 75000."""
+    """The x axis counts steps: 75k rather than 75000; few, so that panels side by side do not write into each other."""
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
-    ax.set_xlabel(label)
+    ax.set_xlabel(textwrap.fill(label, 30))
 
 
 class _Plain(LogFormatter):
