@@ -29,7 +29,7 @@ def _add_table(commands: Commands) -> None:
         "table",
         help="compare finished runs of a domain in tables",
         description="Write comparison.csv, pairs.csv and their Markdown forms, problem by problem: methods side by side "
-        "with 95 %% intervals over seeds, and the probability that one beats the other.",
+        "with 95 % intervals over seeds, and the probability that one beats the other.",
     )
     _add_runs(p)
     p.add_argument("--budgets-differ", action="store_true",
@@ -69,7 +69,7 @@ def _add_claims(commands: Commands) -> None:
         "claims",
         help="the paper's claims, and the verdicts of the runs in a table of runs",
         description="Judge every claim of the paper by TABLE, which `runs` writes: claim, the paper's number, ours with a "
-        "95 %% interval, seeds, verdict, command.",
+        "95 % interval, seeds, verdict, command.",
     )
     p.add_argument(
         "table", metavar="TABLE", type=Path, help="a table of runs, such as results/reference/laptop/runs.csv"
