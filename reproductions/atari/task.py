@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
 from pbt_core.store import OWN
@@ -16,6 +17,7 @@ from pbt_core.torch import pack, seeded, unpack
 from reproductions.atari.emulators import STACK, Emulators
 from reproductions.atari.fun import Fun
 from reproductions.atari.sweep import SPACE
+from reproductions.bounds import Count, Positive, Share
 from reproductions.registry import ConfigError
 from reproductions.rl.agent import LstmActorCritic
 from reproductions.rl.environments import Episodes
@@ -34,19 +36,19 @@ class Atari:
 
     game: str = "ms_pacman"
     agent: Literal["fun", "lstm"] = "fun"
-    size: int = 42
-    width: int = 128
-    d: int = 64
-    k: int = 16
-    c: int = 10
-    batch: int = 16
-    unroll: int = 20
-    sticky: float = 0.0
-    random_goals: float = 0.0
+    size: Annotated[int, Field(ge=15)] = 42  # fewer pixels are less than the convolutions take
+    width: Count = 128
+    d: Count = 64
+    k: Count = 16
+    c: Count = 10
+    batch: Count = 16
+    unroll: Count = 20
+    sticky: Share = 0.0
+    random_goals: Share = 0.0
     clip_rewards: bool = True
-    clip_gradient: float = 0.5
-    decay: float = 0.99
-    epsilon: float = 1e-5
+    clip_gradient: Positive = 0.5
+    decay: Share = 0.99
+    epsilon: Positive = 1e-5
     space = SPACE
 
     def prepare(self, plan: Plan) -> None:

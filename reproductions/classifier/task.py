@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
+from reproductions.bounds import Count
 from reproductions.classifier.network import CLASSES, Network, train
 from reproductions.classifier.sweep import SPACE
 from reproductions.images import fashion_mnist
@@ -36,12 +37,12 @@ class Classifier:
     """
 
     data: str = "data"
-    train: int = 4000
-    select: int = 2500
-    report: int = 5000
-    pool: int = 2
-    hidden: int = 64
-    batch: int = 32
+    train: Count = 4000
+    select: Count = 2500
+    report: Count = 5000
+    pool: Count = 2
+    hidden: Count = 64
+    batch: Count = 32
     space = SPACE
 
     def prepare(self, plan: Plan) -> None:

@@ -69,7 +69,7 @@ SCALES = {
         population=4,
         steps=20,
         interval=5,
-        task={**_FAST, "width": 4, "batch": 8, "samples": 100},
+        task={**_FAST, "width": 4, "batch": 8, "samples": 100, "classifier_epochs": 1},
         methods=_methods(20, 5, _TUNED, [], shares=(0.1,)),
     ),
     "laptop": Scale(

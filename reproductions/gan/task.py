@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
+from reproductions.bounds import Count
 from reproductions.gan import arithmetic, classifier, data, metrics, networks
 from reproductions.gan.networks import GanState, Loss
 from reproductions.gan.sweep import SPACE
@@ -30,17 +33,20 @@ class Gan:
     width, batch, loss, d_steps: the networks and their training; see ``networks.train_steps``. A step is one of the
         generator, with ``d_steps`` of the discriminator.
     samples: generated images behind a score. One set selects, another, equally large, is reported.
+    classifier_epochs: how long the classifier behind the scores was trained (None: as its recipe says); scores by
+        different classifiers do not compare.
     imagenet: also report Inception score and FID of ImageNet Inception, whose weights must be there.
     device: where the networks and the classifier are; "cuda" for the paper's scale.
     """
 
-    dataset: str = "fashion_mnist"
+    dataset: Literal["fashion_mnist", "cifar10"] = "fashion_mnist"
     data: str = "data"
-    width: int = 16
-    batch: int = 64
+    width: Count = 16
+    batch: Count = 64
     loss: Loss = "wgan_gp"
-    d_steps: int = 5
-    samples: int = 2000
+    d_steps: Count = 5
+    samples: Annotated[int, Field(ge=2)] = 2000  # the Frechet distance has a covariance in it
+    classifier_epochs: Count | None = None
     imagenet: bool = False
     device: str = "cpu"
     space = SPACE
@@ -62,7 +68,7 @@ class Gan:
         except DataError as error:
             raise ConfigError(f"task.dataset = {self.dataset!r}: {error}") from None
         try:
-            _classifier(self.dataset, self.data, "cpu")
+            _classifier(self.dataset, self.data, self.classifier_epochs, "cpu")
         except classifier.CacheError as error:
             raise ConfigError(f"task.data = {self.data!r}: {error}") from None
 
@@ -82,7 +88,7 @@ class Gan:
         """The Inception score of two independent sample sets; FID (and ImageNet's scores) of the reported one."""
         value, _, _ = self._inception_score(state, seed.child("select"))
         held_out, images, features = self._inception_score(state, seed.child("report"))
-        found = {"fid": metrics.fid(features, _reference(self.dataset, self.data, self.device))}
+        found = {"fid": metrics.fid(features, self.reference())}
         if self.imagenet:
             logits, features = metrics.imagenet_outputs(images, self.device)
             found["imagenet_inception_score"], _ = metrics.inception_score(logits, rng_seed=0)
@@ -105,13 +111,21 @@ class Gan:
         images = self.sample(state, 64, seed)
         return {"samples": images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).numpy()}
 
+    def classifier(self) -> classifier.Classifier:
+        """The one behind this task's scores, on its device."""
+        return _classifier(self.dataset, self.data, self.classifier_epochs, self.device)
+
+    def reference(self) -> metrics.Statistics:
+        """Of the real images that the Frechet distance compares with."""
+        return _reference(self.dataset, self.data, self.classifier_epochs, self.device)
+
     def _fresh(self, rng: torch.Generator) -> GanState:
         _, channels, size, _ = _dataset(self.dataset, self.data).train_images.shape
         return networks.initialise(rng, size, channels, self.width, device=self.device)
 
     def _inception_score(self, state: GanState, seed: Stream) -> tuple[float, Tensor, Tensor]:
         images = self.sample(state, self.samples, seed)
-        logits, features = _classifier(self.dataset, self.data, self.device).outputs(images)
+        logits, features = self.classifier().outputs(images)
         score, _ = metrics.inception_score(logits, rng_seed=0)
         return score, images, features
 
@@ -126,16 +140,18 @@ def _dataset(name: str, root: str) -> data.Dataset:
 
 
 @cache
-def _classifier(name: str, root: str, device: str) -> classifier.Classifier:
-    found = classifier.load_or_train(_dataset(name, root), Path(root) / "classifiers")
+def _classifier(name: str, root: str, epochs: int | None, device: str) -> classifier.Classifier:
+    recipe = classifier.RECIPES[name]
+    recipe = dataclasses.replace(recipe, epochs=epochs or recipe.epochs)
+    found = classifier.load_or_train(_dataset(name, root), Path(root) / "classifiers", recipe)
     found.network.to(device)
     return found
 
 
 @cache
-def _reference(name: str, root: str, device: str) -> metrics.Statistics:
+def _reference(name: str, root: str, epochs: int | None, device: str) -> metrics.Statistics:
     real = data.scaled(_dataset(name, root).train_images[:REFERENCE_IMAGES])
-    return metrics.statistics(_classifier(name, root, device).features(real))
+    return metrics.statistics(_classifier(name, root, epochs, device).features(real))
 
 
 @cache

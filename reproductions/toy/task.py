@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pbt_core import Checkpoint, Hyperparameters, Score, Stream
+from reproductions.bounds import Positive
 from reproductions.toy.sweep import SPACE
 
 Theta = NDArray[np.float64]
@@ -21,7 +22,7 @@ class Toy:
     worker's theta, or by changing its h, can the hidden Q reach its maximum of 1.2.
     """
 
-    lr: float = 0.01
+    lr: Positive = 0.01
     origin: tuple[float, float] = (0.9, 0.9)
     space = SPACE
 

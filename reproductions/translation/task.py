@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
+from reproductions.bounds import Count
 from reproductions.registry import ConfigError
 from reproductions.translation import bleu, corpus
 from reproductions.translation.batches import Epochs
@@ -43,16 +44,16 @@ class Translation:
 
     corpus: str = "catalogues"
     data: str = "data"
-    vocabulary: int = 2000
+    vocabulary: Count = 2000
     backend: Literal["torch", "fairseq"] = "torch"
-    width: int = 128
-    ffn: int = 512
-    layers: int = 2
-    heads: int = 4
+    width: Count = 128
+    ffn: Count = 512
+    layers: Count = 2
+    heads: Count = 4
     pre_norm: bool = True
-    max_tokens: int = 1024
-    beam: int = 1
-    sentences: int | None = None
+    max_tokens: Count = 1024
+    beam: Count = 1
+    sentences: Count | None = None
     device: str = "cpu"
     space = SPACE
 

@@ -34,6 +34,10 @@ def command(*arguments, cwd, check=True):
     return done
 
 
+def snakemake(*arguments, cwd=ROOT, check=True):
+    return command("snakemake", *arguments, cwd=cwd, check=check)
+
+
 def configure(folder, methods=("pbt", "grid"), seeds=(0,), variants=None, **more):
     """A configuration of one small experiment at smoke scale, instead of the repository's."""
     toy = {"methods": list(methods), "seeds": list(seeds), **more}

@@ -1,20 +1,5 @@
-import json
-
 import pytest
-from checkouts import ROOT, command, copied
-
-
-def snakemake(*arguments, cwd=ROOT, check=True):
-    return command("snakemake", *arguments, cwd=cwd, check=check)
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """A copy of what the workflow needs; the data are shared."""
-    copy = copied(tmp_path_factory.mktemp("checkout"))
-    (ROOT / "data").mkdir(exist_ok=True)
-    (copy / "data").symlink_to(ROOT / "data")
-    return copy
+from checkouts import ROOT, snakemake
 
 
 def test_the_workflow_has_nothing_to_complain_about():
@@ -65,21 +50,3 @@ def test_a_wrong_configuration_is_refused_before_anything_is_planned(change, wor
     assert line.startswith("error: config")
     for word in words:
         assert word in line
-
-
-def test_the_smoke_scale_runs_from_end_to_end_and_again_does_nothing(checkout):
-    """Every domain: runs, tables, figures, MLflow, and the report as one file that needs no network."""
-    snakemake("all", "--configfile", "config/smoke.yaml", cwd=checkout)
-    summaries = [json.loads(path.read_text()) for path in checkout.glob("results/smoke/runs/*/*/*/*/*/summary.json")]
-    assert {s["domain"] for s in summaries} == {"toy", "gan", "atari", "translation", "classifier"}
-    assert all(s["finished"] and s["scale"] == "smoke" for s in summaries)
-    assert (checkout / "results/smoke/tables/gan/comparison.csv").exists()
-    assert (checkout / "figures/smoke/gan/population.svg").exists()
-    assert (checkout / "results/mlflow/mlflow.db").exists()
-    again = snakemake("all", "--configfile", "config/smoke.yaml", cwd=checkout)
-    assert "Nothing to be done" in again.stdout + again.stderr
-
-    snakemake("all", "--configfile", "config/smoke.yaml", "--report", "report.html", cwd=checkout)
-    report = (checkout / "report.html").read_text()
-    assert "figure2" in report
-    assert 'src="http' not in report
