@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 import pytest
-from checkouts import command, configure, copied
+from checkouts import configure, copied, snakemake
 
 from reproductions.cli import main
 
@@ -168,8 +168,8 @@ def test_the_report_opens_offline_with_categories_captions_and_figures(page, tmp
     """From its file: what was configured, then a figure of an experiment and what it was made from."""
     study = copied(tmp_path)
     configure(study, methods=["pbt", "grid"], seeds=[0])
-    command("snakemake", "toy", cwd=study)
-    command("snakemake", "toy", "--report", "report.html", cwd=study)
+    snakemake("toy", cwd=study)
+    snakemake("toy", "--report", "report.html", cwd=study)
     page.open((study / "report.html").as_uri())
     page.until("the overview", "//*[contains(normalize-space(.), 'reproduced at the smoke scale')]")
     assert "toy (toy, quadratic): pbt, grid; 1 seed(s): 0" in page.text

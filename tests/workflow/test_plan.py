@@ -1,5 +1,5 @@
 import pytest
-from checkouts import ROOT, command, configure, copied
+from checkouts import ROOT, command, configure, copied, snakemake
 
 from reproductions.costs import Benchmark, Cost, Costs, known, wall
 from reproductions.jobs import Job, jobs
@@ -156,7 +156,7 @@ def test_a_plan_follows_a_study_from_nothing_to_done_and_to_changed_sources(chec
     assert "and 1 job of rule table, not measured: missing (1)" in told
     assert told.splitlines()[-1] == "3 of 3 jobs to do"
 
-    command("snakemake", TARGET, cwd=checkout)
+    snakemake(TARGET, cwd=checkout)
     assert planned(checkout, TARGET).stdout.splitlines()[-1] == "nothing to be done"
 
     study(checkout, [0, 1])

@@ -1,5 +1,5 @@
 import pytest
-from checkouts import ROOT, snakemake
+from checkouts import snakemake
 
 
 def test_the_workflow_has_nothing_to_complain_about():
