@@ -7,6 +7,7 @@ was wrong (one line says how).
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -29,7 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser().parse_args(arguments)
     try:
         code: int = parsed.do(parsed) or 0
+        sys.stdout.flush()
         return code
+    except BrokenPipeError:
+        # Whoever reads (head, less) has seen enough. Nothing may be left to write when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

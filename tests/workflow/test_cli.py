@@ -195,6 +195,21 @@ def test_the_command_line_loads_no_heavy_library_before_it_must():
     assert done.stdout.strip().endswith("[]")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_seen_enough_is_not_told_of_an_error(unbuffered):
+    """As in ``list | head -1``."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reproductions", "list"],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    process.wait()
+
+
 def test_figure_3_can_be_drawn_from_a_table_of_runs_alone(tmp_path, capsys):
     """The runs of long domains need not be there again, only what was kept of them."""
     assert main(["paper", "--table", str(ROOT / "results/reference/laptop/runs.csv"), "--out", str(tmp_path)]) == 0
