@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from reproductions.images import fashion_mnist
 from reproductions.images.fashion_mnist import DataError
 from reproductions.torchvision_compat import import_torchvision
 
-NAMES = ("fashion_mnist", "cifar10")
+DatasetName = Literal["fashion_mnist", "cifar10"]
+NAMES: tuple[DatasetName, ...] = get_args(DatasetName)
 
 
 @dataclass(frozen=True, eq=False)

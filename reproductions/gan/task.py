@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
 from reproductions.bounds import Count
 from reproductions.gan import arithmetic, classifier, data, metrics, networks
+from reproductions.gan.data import DatasetName
 from reproductions.gan.networks import GanState, Loss
 from reproductions.gan.sweep import SPACE
 from reproductions.images.fashion_mnist import DataError
@@ -39,7 +40,7 @@ class Gan:
     device: where the networks and the classifier are; "cuda" for the paper's scale.
     """
 
-    dataset: Literal["fashion_mnist", "cifar10"] = "fashion_mnist"
+    dataset: DatasetName = "fashion_mnist"
     data: str = "data"
     width: Count = 16
     batch: Count = 64

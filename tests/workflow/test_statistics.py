@@ -196,6 +196,7 @@ def test_keeping_a_study_replaces_only_the_runs_that_it_has(tmp_path, runs):
     for record in load(runs):
         place = results / "laptop" / "runs" / "toy" / "quadratic" / record.method / "default" / f"seed-{record.seed}"
         shutil.copytree(record.folder, place)
+        (place / "illustration.safetensors").write_bytes(record.method.encode())
     (results / "laptop" / "tables" / "toy").mkdir(parents=True)
     kept = results / "reference" / "laptop"
     (kept / "tables" / "gan").mkdir(parents=True)
@@ -212,6 +213,7 @@ def test_keeping_a_study_replaces_only_the_runs_that_it_has(tmp_path, runs):
     assert len(same) == 1
     assert same.final_selected.notna().all()
     assert load(sorted(kept.glob("runs/toy/*/pbt/*/seed-0")))[0].summary["method"] == "pbt"
+    assert {path.read_bytes() for path in kept.glob("runs/toy/*/pbt/*/*/illustration.safetensors")} == {b"pbt"}
     assert "toy" in set(pd.read_csv(kept / "claims.csv").domain)
     assert (kept / "tables" / "gan" / "comparison.csv").exists()
     assert set(json.loads((kept / "provenance.json").read_text())) == {"gan", "toy"}
