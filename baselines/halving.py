@@ -82,7 +82,8 @@ class _Replay:
         self._kinds, self._states = distributions(space), library.trial.TrialState
         self._trial = method.trial
         self._open: dict[int, Any] = {}
-        self._seen, self._last = 0, None  # type: int, Evaluation | None
+        self._seen = 0
+        self._source: Sequence[Evaluation] | None = None
         self._over: set[tuple[int, int]] = set()
 
     def over(self, member: Member) -> bool:
@@ -91,13 +92,14 @@ class _Replay:
 
     def precedes(self, evaluations: Sequence[Evaluation]) -> bool:
         """Whether what was read is the beginning of ``evaluations``; those of another run are other objects."""
-        return 0 < self._seen <= len(evaluations) and evaluations[self._seen - 1] is self._last
+        return evaluations is self._source and self._seen <= len(evaluations)
 
     def read(self, evaluations: Sequence[Evaluation]) -> None:
+        self._source = evaluations
         for evaluation in evaluations[self._seen :]:
             if self._tell(evaluation):
                 self._over.add((evaluation.member, evaluation.step))
-            self._seen, self._last = self._seen + 1, evaluation
+            self._seen += 1
 
     def _tell(self, evaluation: Evaluation) -> bool:
         """Take in one evaluation; whether its training is over."""

@@ -3,15 +3,18 @@
 Knows no domain, no plots and no tracker. Start with ``PBT``, ``Space``, ``Plan`` and an engine; see the README.
 """
 
-from pbt_core.driver import RunError
-from pbt_core.engines import Processes, Run, Serial
+from pbt_core.engines import Engine, Processes, Serial, Worker, current_worker
+from pbt_core.errors import RunError
+from pbt_core.events import RecordError
 from pbt_core.exploit import BinaryTournament, Truncation, WelchTTest
 from pbt_core.explore import DRIFT_FREE_FACTORS, PAPER_FACTORS, Compose, Noise, Perturb, Resample
 from pbt_core.lineage import Lineage
 from pbt_core.method import Clone, Continue, Decision, Method, Restart, Stop
 from pbt_core.pbt import PBT
-from pbt_core.plan import Plan
+from pbt_core.plan import Plan, Until
 from pbt_core.population import Member, Population
+from pbt_core.record import Record
+from pbt_core.run import Run
 from pbt_core.seeds import Stream
 from pbt_core.space import Choice, Hyperparameters, Integer, LogUniform, Space, Uniform
 from pbt_core.store import Checkpoint, CheckpointError
@@ -29,6 +32,7 @@ __all__ = [
     "Compose",
     "Continue",
     "Decision",
+    "Engine",
     "Hyperparameters",
     "Integer",
     "Lineage",
@@ -40,6 +44,8 @@ __all__ = [
     "Plan",
     "Population",
     "Processes",
+    "Record",
+    "RecordError",
     "Resample",
     "Restart",
     "Run",
@@ -52,5 +58,8 @@ __all__ = [
     "Task",
     "Truncation",
     "Uniform",
+    "Until",
     "WelchTTest",
+    "Worker",
+    "current_worker",
 ]

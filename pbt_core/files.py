@@ -39,6 +39,26 @@ def write_whole(path: Path, content: bytes | str) -> None:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+class Handle:
+    """An open file that notices when its descriptor was closed, and perhaps given away, by other code in this process."""
+
+    def __init__(self, path: Path, flags: int) -> None:
+        self.number = os.open(path, flags, 0o666)
+        status = os.fstat(self.number)
+        self._file = status.st_dev, status.st_ino
+
+    def is_open(self) -> bool:
+        try:
+            status = os.fstat(self.number)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._file
+
+    def close(self) -> None:
+        if self.is_open():
+            os.close(self.number)
+
+
 @contextlib.contextmanager
 def locked(folder: Path, wait: bool = False) -> Iterator[None]:
     """Hold ``folder`` (made if missing) alone, through its file ``lock``; the system lets go when the process ends.
@@ -46,9 +66,9 @@ def locked(folder: Path, wait: bool = False) -> Iterator[None]:
     Raises Busy where another process holds it, unless this is to ``wait`` until it lets go.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as file:
+    with contextlib.closing(Handle(folder / "lock", os.O_RDWR | os.O_CREAT)) as lock:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(lock.number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise Busy(f"another process is at work in {folder}") from None
         yield

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import eq
+from typing import Any, overload
 
 from pbt_core.events import Event
-from pbt_core.population import HISTORY, Evaluation, Member
+from pbt_core.population import HISTORY, Evaluation, Member, Population, Standing
+from pbt_core.space import Hyperparameters, Space
 from pbt_core.store import Reference
 
 
-@dataclass(frozen=True)
-class Seat:
+@dataclass(frozen=True, slots=True)
+class Slot:
     """A member and what the run has to know of it besides.
 
     member: as it stands, with the last decision applied.
@@ -31,143 +36,269 @@ class Seat:
     stopped: bool = False
 
 
-class Ledger:
-    """Seats by member id, and every evaluation so far. ``apply`` is the only way to change them.
+class Evaluations(Sequence[Evaluation]):
+    """All evaluations of a run, oldest first, in columns: 60 bytes each."""
 
-    ``kept`` is the best training that a restart has ended: its weights remain an answer of the run.
+    def __init__(self) -> None:
+        self._members, self._steps, self._lengths, self._ages = array("q"), array("q"), array("q"), array("q")
+        self._scores, self._before, self._fresh = array("d"), array("d"), bytearray()
+        self._hyperparameters: list[Hyperparameters] = []
+
+    def append(self, member: Member, length: int, score: float, before: float | None) -> None:
+        """``member`` as it is after the evaluation, which ended an interval of ``length`` steps."""
+        self._members.append(member.id)
+        self._steps.append(member.step)
+        self._lengths.append(length)
+        self._ages.append(member.age)
+        self._scores.append(score)
+        self._fresh.append(before is None)
+        self._before.append(0.0 if before is None else before)
+        self._hyperparameters.append(member.hyperparameters)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    @overload
+    def __getitem__(self, index: int) -> Evaluation: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Evaluation]: ...
+
+    def __getitem__(self, index: int | slice) -> Evaluation | list[Evaluation]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        before = None if self._fresh[index] else self._before[index]
+        return Evaluation(
+            self._members[index],
+            self._steps[index],
+            self._lengths[index],
+            self._ages[index],
+            self._hyperparameters[index],
+            self._scores[index],
+            before,
+        )
+
+    def __iter__(self) -> Iterator[Evaluation]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Evaluations) and len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = object.__hash__  # one that grows is known by what it is, not by what it holds
+
+
+class _View(Mapping[int, Member]):
+    """The members as one kind of reader sees them, without a copy."""
+
+    def __init__(self, slots: Mapping[int, Slot], of: Callable[[Slot], Member]) -> None:
+        self._slots, self._of = slots, of
+
+    def __getitem__(self, member: int) -> Member:
+        return self._of(self._slots[member])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._slots)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+
+def as_published(slot: Slot) -> Member:
+    """What the others see in synchronous mode: members as they ended the round."""
+    return slot.published
+
+
+def as_it_stands(slot: Slot) -> Member:
+    """What the others see in asynchronous mode: members with their last decisions applied."""
+    return slot.member
+
+
+class Ledger:
+    """Slots by member id, and every evaluation so far. ``apply`` is the only way to change them.
+
+    ``kept`` is the best training that a restart has ended: its weights remain an answer of the run. ``freed`` collects
+    checkpoints that nobody may read any more, for whoever owns the files to take. What a decision or an evaluation costs
+    does not depend on the number of members.
+
+    events: to begin with. seen: which side of a slot other members see.
     """
 
-    def __init__(self, events: Sequence[Event] = ()) -> None:
-        self.seats: dict[int, Seat] = {}
-        self.evaluations: list[Evaluation] = []
-        self.kept: Seat | None = None
+    def __init__(self, events: Iterable[Event] = (), seen: Callable[[Slot], Member] = as_published) -> None:
+        self.slots: dict[int, Slot] = {}
+        self.evaluations = Evaluations()
+        self.kept: Slot | None = None
         self.finished = False
+        self.extension: Event | None = None  # the last one, if the run was extended
+        self.freed: list[Reference] = []
+        self._seen = seen
+        self._view = _View(self.slots, seen)
+        self._standing = Standing()
+        self._held: Counter[Reference] = Counter()
         for event in events:
             self.apply(event)
 
+    @property
+    def standing(self) -> Standing:
+        """Who is evaluated and healthy, and in which order."""
+        return self._standing
+
+    def view(self, space: Space) -> Population:
+        """What a method sees: alive, so only good until the next event."""
+        return Population(self._view, space, self.evaluations, self._standing)
+
     def apply(self, event: Event) -> None:
-        """Fold one event into the state."""
-        match event["event"]:
-            case "joined":
-                member = Member(event["member"], event["hyperparameters"])
-                self.seats[member.id] = Seat(member, member)
-            case "evaluated":
-                self._evaluated(event)
-            case "failed":
-                self._failed(event)
-            case "cloned":
-                self._cloned(event)
-            case "changed":
-                self._changed(event)
-            case "restarted":
-                self._restarted(event)
-            case "retried":
-                self._retried(event)
-            case "stopped":
-                seat = self.seats[event["member"]]
-                self.seats[event["member"]] = replace(seat, stopped=True, undecided=False)
-            case "finished":
-                self.finished = True
+        """Fold one event into the state. ValueError if it cannot follow the events before it."""
+        kind = event["event"]
+        if kind == "finished":
+            self.finished = True
+        elif kind == "extended":
+            self.finished, self.extension = False, event
+        elif kind == "joined":
+            member = Member(event["member"], event["hyperparameters"])
+            if member.id != len(self.slots):
+                raise ValueError(f"member {member.id} joined after {len(self.slots)} others")
+            self._put(Slot(member, member))
+        elif kind not in ("started", "diverged"):
+            slot = self.slots.get(event["member"])
+            if slot is None:
+                raise ValueError(f"{kind} of member {event['member']}, which never joined")
+            getattr(self, f"_{kind}")(slot, event)
 
     def decided(self, member: int) -> None:
         """The member goes on unchanged, which is a decision without an event."""
-        self.seats[member] = replace(self.seats[member], undecided=False)
+        self.slots[member] = replace(self.slots[member], undecided=False)
 
-    def best(self) -> Seat | None:
+    def best(self) -> Slot | None:
         """The healthy member with the highest last score, or the training that was kept; among equals the first."""
-        seats = [*([self.kept] if self.kept else []), *self.seats.values()]
-        healthy = [seat for seat in seats if seat.member.healthy]
-        return max(healthy, key=lambda seat: (_score(seat), -seat.member.id), default=None)
+        slots = [*([self.kept] if self.kept else []), *self.slots.values()]
+        healthy = [slot for slot in slots if slot.member.healthy]
+        return max(healthy, key=lambda slot: (_score(slot), -slot.member.id), default=None)
 
     def holds(self, reference: Reference) -> bool:
         """Whether somebody may still read this checkpoint."""
-        return reference in self.references()
+        return reference in self._held
 
     def references(self) -> set[Reference]:
         """Every checkpoint that somebody may still read."""
-        held = {reference for seat in self.seats.values() for reference in (seat.latest, seat.source)}
-        if self.kept is not None:
-            held.add(self.kept.latest)
-        return {reference for reference in held if reference is not None}
+        return set(self._held)
 
-    def _evaluated(self, event: Event) -> None:
-        seat = self.seats[event["member"]]
-        steps = event["step"] - seat.member.step
-        member = replace(
-            seat.member,
-            previous=seat.member.step,
-            step=event["step"],
-            age=seat.member.age + steps,
-            score=event["score"],
-            samples=tuple(event["samples"]),
-            history=_remembered(seat.member.history, event["score"]),
-            failed=False,
-        )
-        before, hyperparameters = seat.member.score, event["hyperparameters"]
-        self.evaluations.append(
-            Evaluation(member.id, member.step, steps, member.age, hyperparameters, event["score"], before)
-        )
-        reference = Reference(member.id, member.step, event["checkpoint"])
-        self.seats[member.id] = Seat(member, member, latest=reference, source=reference, undecided=True)
+    # -- one method an event -----------------------------------------------------------------------------------------
 
-    def _failed(self, event: Event) -> None:
+    def _evaluated(self, slot: Slot, event: Event) -> None:
+        old, step, score = slot.member, event["step"], event["score"]
+        length = step - old.step
+        if length <= 0:
+            raise ValueError(f"member {old.id} was evaluated at step {step}, but stands at step {old.step} already")
+        if not _identical(event["hyperparameters"], old.hyperparameters):
+            raise ValueError(
+                f"member {old.id} was evaluated with {event['hyperparameters']}, but has {old.hyperparameters}"
+            )
+        member = Member(
+            old.id,
+            old.hyperparameters,  # equal ones are kept once
+            step,
+            old.step,
+            score,
+            tuple(event["samples"]),
+            (*old.history, score)[-HISTORY:] if math.isfinite(score) else old.history,
+            old.parent,
+            old.born,
+            old.age + length,
+        )
+        self.evaluations.append(member, length, score, old.score)
+        reference = Reference(member.id, step, event["checkpoint"])
+        self._put(Slot(member, member, reference, reference, True))
+
+    def _failed(self, slot: Slot, event: Event) -> None:
         """The interval is charged, the weights are lost; the source stays, so that a retry could begin there."""
-        seat = self.seats[event["member"]]
         member = replace(
-            seat.member,
-            previous=seat.member.step,
+            slot.member,
+            previous=slot.member.step,
             step=event["step"],
             score=math.nan,
             samples=(),
             history=(),
             failed=True,
         )
-        self.seats[member.id] = replace(seat, member=member, published=member, latest=None, undecided=True)
+        self._put(replace(slot, member=member, published=member, latest=None, undecided=True))
 
-    def _cloned(self, event: Event) -> None:
+    def _cloned(self, slot: Slot, event: Event) -> None:
         """With the parent's weights comes the parent's score: the same weights would be evaluated again (Algorithm 1)."""
-        seat = self.seats[event["member"]]
+        if event["parent"] not in self.slots or event["parent"] == slot.member.id:
+            raise ValueError(f"member {slot.member.id} was cloned from {event['parent']}, which is no other member")
         member = replace(
-            seat.member, hyperparameters=event["hyperparameters"], parent=event["parent"], born=event["step"]
+            slot.member, hyperparameters=event["hyperparameters"], parent=event["parent"], born=event["step"]
         )
-        source = seat.source
+        source = slot.source
         if event["weights"]:
             samples, history = tuple(event["samples"]), tuple(event["history"])
-            member = replace(member, score=event["score"], samples=samples, history=history, failed=False)
             source = Reference(**event["source"])
-            member = replace(member, age=self._age(source))
-        self.seats[member.id] = replace(seat, member=member, source=source, undecided=False)
+            member = replace(
+                member, score=event["score"], samples=samples, history=history, failed=False, age=event["age"]
+            )
+        self._put(replace(slot, member=member, source=source, undecided=False))
 
-    def _retried(self, event: Event) -> None:
-        seat = self.seats[event["member"]]
-        member = replace(seat.member, step=seat.member.previous, score=None, failed=False)
-        self.seats[member.id] = replace(seat, member=member, published=member, undecided=False)
+    def _retried(self, slot: Slot, event: Event) -> None:
+        member = replace(slot.member, step=slot.member.previous, score=None, failed=False)
+        self._put(replace(slot, member=member, published=member, undecided=False))
 
-    def _age(self, source: Reference) -> int:
-        """The age of the weights in a checkpoint."""
-        return next(e.age for e in reversed(self.evaluations) if (e.member, e.step) == (source.member, source.step))
-
-    def _restarted(self, event: Event) -> None:
+    def _restarted(self, slot: Slot, event: Event) -> None:
         """The training ends here; if it is the best that ever ended so, its weights are kept."""
-        ended = self.seats[event["member"]]
         # What a member was evaluated with, which a decision may have changed since, is published.
-        candidate = replace(ended, member=ended.published, source=None)
-        if ended.published.healthy and (self.kept is None or _score(candidate) > _score(self.kept)):
-            self.kept = candidate
-        self._changed(event)
-        seat = self.seats[event["member"]]
-        member = replace(seat.member, age=0, failed=False, score=None, samples=(), history=())
-        self.seats[member.id] = replace(seat, member=member, source=None)
+        candidate = replace(slot, member=slot.published, source=None)
+        if slot.published.healthy and (self.kept is None or _score(candidate) > _score(self.kept)):
+            before, self.kept = self.kept, candidate
+            self._hold(candidate.latest)
+            if before is not None:
+                self._release(before.latest)
+        member = replace(
+            slot.member,
+            hyperparameters=event["hyperparameters"],
+            age=0,
+            failed=False,
+            score=None,
+            samples=(),
+            history=(),
+        )
+        self._put(replace(slot, member=member, source=None, undecided=False))
 
-    def _changed(self, event: Event) -> None:
-        seat = self.seats[event["member"]]
-        member = replace(seat.member, hyperparameters=event["hyperparameters"])
-        self.seats[member.id] = replace(seat, member=member, undecided=False)
+    def _changed(self, slot: Slot, event: Event) -> None:
+        member = replace(slot.member, hyperparameters=event["hyperparameters"])
+        self._put(replace(slot, member=member, undecided=False))
+
+    def _stopped(self, slot: Slot, event: Event) -> None:
+        self._put(replace(slot, stopped=True, undecided=False))
+
+    # -- what is kept up to date -------------------------------------------------------------------------------------
+
+    def _put(self, slot: Slot) -> None:
+        before = self.slots.get(slot.member.id)
+        self.slots[slot.member.id] = slot
+        self._standing.update(None if before is None else self._seen(before), self._seen(slot))
+        self._hold(slot.latest)
+        self._hold(slot.source)
+        if before is not None:
+            self._release(before.latest)
+            self._release(before.source)
+
+    def _hold(self, reference: Reference | None) -> None:
+        if reference is not None:
+            self._held[reference] += 1
+
+    def _release(self, reference: Reference | None) -> None:
+        if reference is None:
+            return
+        self._held[reference] -= 1
+        if not self._held[reference]:
+            del self._held[reference]
+            self.freed.append(reference)
 
 
-def _score(seat: Seat) -> float:
-    return -math.inf if seat.member.score is None else seat.member.score
+def _identical(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if one is other:
+        return True
+    return one == other and list(map(type, one.values())) == list(map(type, other.values()))
 
 
-def _remembered(history: tuple[float, ...], score: float) -> tuple[float, ...]:
-    return (*history, score)[-HISTORY:] if math.isfinite(score) else history
+def _score(slot: Slot) -> float:
+    return -math.inf if slot.member.score is None else slot.member.score

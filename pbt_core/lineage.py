@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import os
-from collections.abc import Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pbt_core.events import Event
-from pbt_core.seeds import Stream
+from pbt_core.calls import Calls
+from pbt_core.events import LARGEST, Event, RecordError, decode
+from pbt_core.files import write_whole
+from pbt_core.record import Record
+from pbt_core.seeds import Streams
 from pbt_core.space import Hyperparameters
 from pbt_core.task import AnyTask
 
@@ -30,62 +35,69 @@ class Segment:
     hyperparameters: Hyperparameters
 
 
-@dataclass(frozen=True)
-class _Turn:
-    """One evaluated interval: whose, until which of its steps, and whose interval the weights came from."""
-
-    member: int
-    start: int
-    stop: int
-    hyperparameters: Hyperparameters
-    before: tuple[int, int] | None
-
-
 class Lineage:
-    """Who descends from whom. Built from the events of a run, finished or not."""
+    """Who descends from whom. Built from the events of a run, finished or not; an evaluation takes 40 bytes."""
 
-    def __init__(self, events: Sequence[Event]) -> None:
-        self.clones = [event for event in events if event["event"] == "cloned"]
-        self.members = sorted(event["member"] for event in events if event["event"] == "joined")
-        self._turns: dict[tuple[int, int], _Turn] = {}
-        self._last: dict[int, tuple[int, int]] = {}
-        finished = [event for event in events if event["event"] == "finished"]
+    def __init__(self, events: Iterable[Event]) -> None:
+        record = events if isinstance(events, Record) else Record(events)
+        self.clones = record.others("cloned")
+        self.members = sorted(event["member"] for event in record.others("joined"))
+        finished = record.others("finished")
         self.best: int | None = finished[-1]["best"] if finished else None
         # The step at which the best member was what it is the best for: a restart may have followed.
-        self._best_at: int | None = finished[-1].get("step") if finished else None
-        self._read(events)
+        self._best_at: int | None = finished[-1]["step"] if finished else None
+        # By evaluation: whose, from and until which of its steps, and the row of the one its weights came from, or -1.
+        self._member, self._start, self._stop, self._before = array("q"), array("q"), array("q"), array("q")
+        self._hyperparameters: list[Hyperparameters] = []
+        # By member: the rows of its evaluations, in the order of their steps.
+        self._rows: dict[int, array[int]] = {member: array("q") for member in self.members}
+        self._read(record)
 
-    def _read(self, events: Sequence[Event]) -> None:
-        source: dict[int, tuple[int, int] | None] = dict.fromkeys(self.members)
+    def _read(self, record: Record) -> None:
+        source = dict.fromkeys(self.members, -1)
         step = dict.fromkeys(self.members, 0)
         before_failure = dict(step)
-        for event in events:
+        for event in record.turns():
+            if isinstance(event, tuple):
+                member, stop, hyperparameters = event
+                if member not in step:
+                    raise RecordError(f"member {member} was evaluated, but never joined")
+                row = len(self._member)
+                self._member.append(member)
+                self._start.append(step[member])
+                self._stop.append(stop)
+                self._before.append(source[member])
+                self._hyperparameters.append(hyperparameters)
+                self._rows[member].append(row)
+                source[member], step[member] = row, stop
+                continue
             member = event.get("member", -1)
             match event["event"]:
-                case "evaluated":
-                    key = (member, event["step"])
-                    self._turns[key] = _Turn(
-                        member, step[member], event["step"], event["hyperparameters"], source[member]
-                    )
-                    source[member] = self._last[member] = key
-                    step[member] = event["step"]
                 case "failed":
                     before_failure[member], step[member] = step[member], event["step"]
                 case "cloned" if event["weights"]:
-                    source[member] = (event["source"]["member"], event["source"]["step"])
+                    source[member] = self._row(event["source"]["member"], event["source"]["step"])
                 case "restarted":
-                    source[member] = None
+                    source[member] = -1
                 case "retried":
                     step[member] = before_failure[member]
 
-    def _path(self, member: int, step: int | None = None) -> list[_Turn]:
+    def _row(self, member: int, step: int) -> int:
+        """The evaluation of ``member`` at ``step``; RecordError if there was none."""
+        rows = self._rows.get(member, array("q"))
+        place = bisect_left(rows, step, key=self._stop.__getitem__)
+        if place == len(rows) or self._stop[rows[place]] != step:
+            raise RecordError(f"member {member} was not evaluated at step {step}")
+        return rows[place]
+
+    def _path(self, member: int, step: int | None = None) -> list[int]:
         """The intervals behind the weights that the member had at ``step`` (None: at its last evaluation), oldest first."""
+        rows = self._rows[member]
+        row = (rows[-1] if rows else -1) if step is None else self._row(member, step)
         path = []
-        key = self._last.get(member) if step is None else (member, step)
-        while key is not None:
-            turn = self._turns[key]
-            path.append(turn)
-            key = turn.before
+        while row >= 0:
+            path.append(row)
+            row = self._before[row]
         return path[::-1]
 
     def schedule(self, member: int | None = None) -> list[Segment]:
@@ -96,16 +108,17 @@ class Lineage:
         if member is None:
             raise ValueError("the run has no best member: name one")
         segments, age = [], 0
-        for turn in self._path(member, step):
-            length = turn.stop - turn.start
-            segments.append(Segment(age, age + length, turn.member, turn.start, turn.hyperparameters))
+        for row in self._path(member, step):
+            start = self._start[row]
+            length = self._stop[row] - start
+            segments.append(Segment(age, age + length, self._member[row], start, self._hyperparameters[row]))
             age += length
         return segments
 
     def founder(self, member: int) -> int:
         """The initial member whose weights the given member's descend from."""
         path = self._path(member)
-        return path[0].member if path else member
+        return self._member[path[0]] if path else member
 
     def to_json(self) -> dict[str, Any]:
         """The tree (one edge a clone), the founders of the final members, and the best member's schedule."""
@@ -120,20 +133,37 @@ class Lineage:
 
     def write(self, path: Path) -> None:
         """Write ``to_json`` at once or not at all."""
-        temporary = path.with_name(f"{path.name}.tmp")
-        temporary.write_text(json.dumps(self.to_json(), indent=1) + "\n")
-        os.replace(temporary, path)
+        write_whole(path, json.dumps(self.to_json(), indent=1) + "\n")
 
 
 def read_schedule(path: Path) -> list[Segment]:
-    """The schedule in a ``lineage.json``; ValueError names the file if it holds none."""
+    """The schedule in a ``lineage.json``; ValueError names the file and the field that is not what it must be."""
     try:
-        segments = [Segment(**segment) for segment in json.loads(path.read_text())["schedule"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} holds no schedule: {error}") from None
+        told = json.loads(path.read_bytes())
+        segments = [_segment(told, i) for i in range(len(told["schedule"]))]
+    except OSError as error:
+        raise ValueError(f"{path} holds no schedule: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        kind = "nested too deeply" if isinstance(error, RecursionError) else f"{error}".splitlines()[0][:200]
+        raise ValueError(f"{path} holds no schedule: {kind}") from None
     if not segments:
         raise ValueError(f"{path} holds no schedule: the run had no best member")
+    for i, (before, segment) in enumerate(zip([None, *segments], segments, strict=False)):
+        if segment.start != (before.stop if before else 0) or segment.stop <= segment.start:
+            raise ValueError(f"{path} holds no schedule: schedule[{i}] must begin where the one before it ends")
     return segments
+
+
+def _segment(told: Any, i: int) -> Segment:
+    fields = told["schedule"][i]
+    if fields.__class__ is not dict or fields.keys() != {field.name for field in dataclasses.fields(Segment)}:
+        raise ValueError(f"schedule[{i}] must have {[field.name for field in dataclasses.fields(Segment)]}")
+    for name in ("start", "stop", "member", "member_step"):
+        if fields[name].__class__ is not int or not 0 <= fields[name] <= LARGEST:
+            raise ValueError(f"schedule[{i}].{name} = {str(fields[name])[:40]} must be a whole number")
+    if fields["hyperparameters"].__class__ is not dict or not fields["hyperparameters"]:
+        raise ValueError(f"schedule[{i}].hyperparameters must be values by name")
+    return Segment(**decode(fields))
 
 
 def retrace(task: AnyTask, schedule: Sequence[Segment], seed: int) -> Any:
@@ -142,17 +172,17 @@ def retrace(task: AnyTask, schedule: Sequence[Segment], seed: int) -> Any:
     Unlike the replay method, which trains with fresh draws, this proves that a lineage tells the whole story. ValueError
     where it does not: a copy in a task whose members keep something of their own.
     """
-    streams = Stream(seed)
+    streams, calls = Streams(seed), Calls(task)
     first = schedule[0]
-    state = task.init(streams.child("init", first.member, first.member_step), first.hyperparameters)
+    state = calls.init(streams.init(first.member, first.member_step), first.hyperparameters)
     for before, segment in zip([None, *schedule], schedule, strict=False):
-        saved = task.save(state)
+        saved = calls.save(state)
         if saved.has_own and before is not None and before.member != segment.member:
             raise ValueError(
                 f"the lineage goes from member {before.member} to member {segment.member}, and what stays with a member "
                 "of this task is not in a lineage: it cannot be retraced"
             )
-        state = task.load(saved, segment.hyperparameters)
-        draws = streams.child("step", segment.member, segment.member_step)
-        state = task.step(state, segment.hyperparameters, segment.stop - segment.start, draws)
+        draws = streams.step(segment.member, segment.member_step)
+        state = calls.load(saved, segment.hyperparameters, draws)
+        state = calls.step(state, segment.hyperparameters, segment.stop - segment.start, draws)
     return state

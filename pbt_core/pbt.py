@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pbt_core.exploit import Exploit, Truncation, draw, top
+from pbt_core.exploit import Exploit, Truncation, draw_top, share
 from pbt_core.explore import Explore, Perturb
 from pbt_core.method import Clone, Continue, Decision, initial
 from pbt_core.population import Member, Population
@@ -64,7 +64,7 @@ class PBT:
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
         if member.failed:
             # Its own weights are lost, so it takes a good member's, ready or not and whatever is copied otherwise.
-            parent = draw(top(population, REPLACEMENT_FRACTION), rng)
+            parent = draw_top(population, share(population, REPLACEMENT_FRACTION), rng)
             return Continue() if parent is None else Clone(parent.id, self._explored(parent, population, rng))
         if not self.is_ready(member):
             return Continue()

@@ -2,7 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Beyond these, a slip of the finger is more likely than a plan.
+MOST_MEMBERS, MOST_STEPS = 10**6, 2**53
+
+
+@dataclass(frozen=True)
+class Until:
+    """When a run ends before its steps are done, with what it has.
+
+    seconds: of wall-clock time, those of interrupted sessions counted in; intervals under way are finished first.
+    score: that some member's evaluation reaches; in synchronous mode the round is finished first.
+    """
+
+    seconds: float | None = None
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("seconds", "score"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise ValueError(f"Until: {name} = {value!r} must be a finite number")
+            object.__setattr__(self, name, float(value))
+        if self.seconds is None and self.score is None:
+            raise ValueError("Until: seconds, score or both must be given")
+        if self.seconds is not None and self.seconds <= 0:
+            raise ValueError(f"Until: seconds = {self.seconds!r} must be above 0")
 
 
 @dataclass(frozen=True)
@@ -16,6 +47,9 @@ class Plan:
     synchronous: members wait for each other after every interval and decide on the same view (bit-identical for any
         number of workers). Otherwise each member decides when it is its turn, on what is published by then (the paper's
         asynchronous mode; bit-identical in the serial engine only).
+    stop: ends the run earlier, by time or score.
+    durable: bring every event and checkpoint to the disk before going on. Without it a killed process loses at most the
+        interval in flight, but a loss of power may cost more. How it is run, not what: not part of a run's identity.
     """
 
     population: int
@@ -23,14 +57,21 @@ class Plan:
     interval: int
     seed: int = 0
     synchronous: bool = True
+    stop: Until | None = None
+    durable: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("population", "steps", "interval"):
+        for name, most in (("population", MOST_MEMBERS), ("steps", MOST_STEPS), ("interval", MOST_STEPS)):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"Plan: {name} = {value!r} must be a whole number of at least 1")
-        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
-            raise ValueError(f"Plan: seed = {self.seed!r} must be a whole number of at least 0")
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                raise ValueError(f"Plan: {name} = {value!r} must be a whole number in [1, {most}]")
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
+            raise ValueError(f"Plan: seed = {self.seed!r} must be a whole number in [0, 2**63)")
+        for name in ("synchronous", "durable"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"Plan: {name} = {getattr(self, name)!r} must be true or false")
+        if self.stop is not None and not isinstance(self.stop, Until):
+            raise ValueError(f"Plan: stop = {self.stop!r} must be an Until")
         if self.interval > self.steps:
             raise ValueError(f"Plan: interval = {self.interval} must not exceed steps = {self.steps}")
 
@@ -38,3 +79,12 @@ class Plan:
     def budget(self) -> int:
         """Member-steps charged in total: the same for every method of a comparison."""
         return self.population * self.steps
+
+    @classmethod
+    def from_description(cls, data: Mapping[str, Any]) -> Plan:
+        """The plan that ``identity.described`` made ``data`` of. ValueError or TypeError if it is none."""
+        values = {name: value for name, value in data.items() if name != "type"}
+        stop = values.get("stop")
+        if isinstance(stop, Mapping):
+            values["stop"] = Until(**{name: value for name, value in stop.items() if name != "type"})
+        return cls(**values)

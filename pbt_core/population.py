@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from pbt_core.space import Hyperparameters, Space
 HISTORY = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """One member as last published.
 
@@ -47,7 +48,7 @@ class Member:
         return not self.failed and self.score is not None and math.isfinite(self.score)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """One interval that was trained and evaluated: what a method may learn from, beyond how things stand.
 
@@ -64,13 +65,76 @@ class Evaluation:
     before: float | None
 
 
-class Population:
-    """A read-only view of all members, indexed by member id, and of all evaluations so far, oldest first."""
+class Standing:
+    """The evaluated members in order, kept so from one change to the next: by score, best first, and by id.
 
-    def __init__(self, members: Mapping[int, Member], space: Space, evaluations: Sequence[Evaluation] = ()) -> None:
+    Diverged and failed members come last, ties in the order of their ids. Finding a member's place takes a search by
+    halves; a change moves part of a list, which costs less than a decision up to some ten thousand members.
+    """
+
+    def __init__(self, members: Sequence[Member] = ()) -> None:
+        self._by_score = sorted(_key(member) for member in members if member.evaluated)
+        self._by_id = sorted(member.id for member in members if member.evaluated)
+        self.healthy = sum(member.healthy for member in members)
+
+    def update(self, before: Member | None, now: Member) -> None:
+        """A member has changed, or is new if there was none ``before``."""
+        if before is not None and before.evaluated:
+            del self._by_score[bisect_left(self._by_score, _key(before))]
+            self.healthy -= before.healthy
+            if not now.evaluated:
+                del self._by_id[bisect_left(self._by_id, now.id)]
+        if now.evaluated:
+            insort(self._by_score, _key(now))
+            self.healthy += now.healthy
+            if before is None or not before.evaluated:
+                insort(self._by_id, now.id)
+
+    def __len__(self) -> int:
+        return len(self._by_score)
+
+    def at(self, rank: int) -> int:
+        """The id of the member at this rank; 0 is the best."""
+        return self._by_score[rank][1]
+
+    def rank(self, member: Member) -> int | None:
+        """The place of a member as it is here; None if it was not evaluated."""
+        place = bisect_left(self._by_score, _key(member)) if member.evaluated else len(self)
+        return place if place < len(self) and self._by_score[place][1] == member.id else None
+
+    def other(self, member: int, index: int) -> int:
+        """The id at ``index`` among the evaluated members but ``member``, in the order of ids."""
+        own = bisect_left(self._by_id, member)
+        there = own < len(self._by_id) and self._by_id[own] == member
+        return self._by_id[index + (there and index >= own)]
+
+    def others(self, member: int) -> int:
+        """How many evaluated members there are besides ``member``."""
+        own = bisect_left(self._by_id, member)
+        return len(self._by_id) - (own < len(self._by_id) and self._by_id[own] == member)
+
+
+def _key(member: Member) -> tuple[float, int]:
+    return (-member.score if member.healthy and member.score is not None else math.inf, member.id)
+
+
+class Population:
+    """A read-only view of all members, indexed by member id, and of all evaluations so far, oldest first.
+
+    ``standing`` is their order; the engines keep one up to date, and without one it is made here.
+    """
+
+    def __init__(
+        self,
+        members: Mapping[int, Member],
+        space: Space,
+        evaluations: Sequence[Evaluation] = (),
+        standing: Standing | None = None,
+    ) -> None:
         self._members = members
         self.space = space
         self.evaluations = evaluations
+        self.standing = Standing(list(members.values())) if standing is None else standing
 
     def __getitem__(self, member_id: int) -> Member:
         return self._members[member_id]
@@ -83,9 +147,8 @@ class Population:
 
     def ranked(self) -> list[Member]:
         """The evaluated members, best first; diverged and failed ones last, ties in the order of their ids."""
-        evaluated = [member for member in self if member.evaluated]
-        return sorted(evaluated, key=lambda m: (-m.score if m.healthy and m.score is not None else math.inf, m.id))
+        return [self._members[self.standing.at(rank)] for rank in range(len(self.standing))]
 
     def others(self, member: Member) -> list[Member]:
         """The evaluated members except ``member``, in the order of their ids."""
-        return [other for other in self if other.id != member.id and other.evaluated]
+        return [self._members[self.standing.other(member.id, i)] for i in range(self.standing.others(member.id))]

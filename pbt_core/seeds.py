@@ -37,3 +37,30 @@ class Stream:
     def integer(self) -> int:
         """A seed in [0, 2**63) for libraries that take an integer, such as ``torch.Generator().manual_seed``."""
         return self.entropy() >> 193
+
+
+class Streams:
+    """The streams of one run by their purpose; ``step`` is always the member's own step at which the stream is used."""
+
+    def __init__(self, seed: int) -> None:
+        self.root = Stream(seed)
+
+    def start(self) -> Stream:
+        """Where the first hyperparameters of all members are drawn from."""
+        return self.root.child("start")
+
+    def init(self, member: int, step: int) -> Stream:
+        """Fresh weights; a restarted member's differ from its first ones."""
+        return self.root.child("init", member, step)
+
+    def step(self, member: int, step: int) -> Stream:
+        """The interval that begins at ``step``."""
+        return self.root.child("step", member, step)
+
+    def evaluate(self, member: int, step: int) -> Stream:
+        """The evaluation at ``step``."""
+        return self.root.child("evaluate", member, step)
+
+    def decide(self, member: int, step: int) -> Stream:
+        """The decision on a member that was evaluated, or failed, at ``step``."""
+        return self.root.child("decide", member, step)

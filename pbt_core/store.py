@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from pbt_core.events import dump
+from pbt_core.events import DIGEST
 
 #: Hexadecimal digits of SHA-256 that are kept: 128 bits.
 DIGITS = 32
@@ -37,7 +37,10 @@ OWN = "own."
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state as data: named arrays, and whatever JSON can hold. No pickle anywhere.
+    """A state as data: named arrays, and numbers, texts, lists, tuples and dictionaries. No pickle anywhere.
+
+    Everything comes back as it was saved, infinities, tuples and keys that are no texts included; numpy's scalars come back
+    as Python's. What cannot is refused when it is saved.
 
     Entries whose names begin with ``own.`` stay with their member when it copies another's weights: environments that
     keep running across a clone, for example.
@@ -56,9 +59,9 @@ class Checkpoint:
         return Checkpoint(_adopted(self.tensors, member.tensors), _adopted(self.json, member.json))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reference:
-    """Which checkpoint is meant: whose, after how many of its steps, and the checksum of its file."""
+    """Which checkpoint is meant: whose, after how many of its steps, and the checksum of its file (32 hex digits)."""
 
     member: int
     step: int
@@ -74,12 +77,88 @@ def _adopted(copied: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, An
     return weights | {name: value for name, value in kept.items() if name.startswith(OWN)}
 
 
+def check_checkpoint(checkpoint: Any, function: str) -> None:
+    """TypeError, naming the entry and the rule, unless ``function`` returned a checkpoint whose arrays can be kept."""
+    if not isinstance(checkpoint, Checkpoint):
+        raise TypeError(f"{function} must return a Checkpoint, not {type(checkpoint).__name__}")
+    for part, kind in ((checkpoint.tensors, "tensors"), (checkpoint.json, "json")):
+        if not isinstance(part, Mapping):
+            raise TypeError(f"{function} returned a Checkpoint whose {kind} are no mapping but {type(part).__name__}")
+    for name, array in checkpoint.tensors.items():
+        if not isinstance(name, str) or name == "__metadata__" or not _is_text(name):
+            raise TypeError(f"{function} returned a Checkpoint with the name {name!r}, which no tensor can have")
+        if not isinstance(array, np.ndarray | np.generic):
+            raise TypeError(
+                f"{function} returned a Checkpoint whose tensor {name!r} is a {type(array).__name__}, no array"
+            )
+        if str(array.dtype.newbyteorder("=")) not in DTYPES:
+            kinds = f"one of {', '.join(sorted(DTYPES))}"
+            raise TypeError(f"{function} returned a Checkpoint whose tensor {name!r} is of {array.dtype}, not {kinds}")
+    _to_json(checkpoint.json, f"{function} returned a Checkpoint whose json")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+#: Types of numbers that safetensors keeps.
+DTYPES = {
+    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("float16", "float32", "float64", "complex64"),
+}
+
+
+def _to_json(value: Any, where: str) -> Any:
+    """``value`` in JSON's types: tuples and dictionaries that JSON has no words for are marked by a key with a ``$``."""
+    kind = value.__class__
+    if kind in (str, float, int, bool) or value is None:
+        return value
+    if kind is list:
+        return [_to_json(item, where) for item in value]
+    if kind is tuple:
+        return {"$tuple": [_to_json(item, where) for item in value]}
+    if isinstance(value, Mapping):
+        if all(key.__class__ is str and not key.startswith("$") for key in value):
+            return {key: _to_json(item, f"{where}.{key}") for key, item in value.items()}
+        pairs = [[_to_json(key, where), _to_json(item, f"{where}.{key}")] for key, item in value.items()]
+        return {"$items": pairs}
+    if isinstance(value, np.generic) and value.dtype != object:
+        return _to_json(value.item(), where)
+    for base in (list, tuple, str, int, float):  # what others derive from them: named tuples, say
+        if isinstance(value, base):
+            kept: Callable[[Any], Any] = base
+            return _to_json(kept(value), where)
+    raise TypeError(
+        f"{where} holds a {kind.__name__}, which cannot be kept: only numbers, texts, lists, tuples, dictionaries"
+    )
+
+
+def _from_json(value: Any) -> Any:
+    if value.__class__ is list:
+        return [_from_json(item) for item in value]
+    if value.__class__ is dict:
+        if value.keys() == {"$tuple"}:
+            return tuple(_from_json(item) for item in value["$tuple"])
+        if value.keys() == {"$items"}:
+            return {_from_json(key): _from_json(item) for key, item in value["$items"]}
+        return {key: _from_json(item) for key, item in value.items()}
+    return value
+
+
+# Infinities and NaN are written as Python reads them back; nobody else reads these parts.
+_JSON = json.JSONEncoder(separators=(",", ":"))
+
+
 def serialise(checkpoint: Checkpoint, note: Mapping[str, Any]) -> bytes:
     """The bytes of a checkpoint's file: equal checkpoints and notes give equal bytes."""
     # safetensors ignores strides, hence order="C"; np.asarray keeps 0-d arrays 0-d. The metadata are a single entry,
     # since safetensors writes several in no particular order.
     tensors = {name: np.asarray(array, order="C") for name, array in checkpoint.tensors.items()}
-    return save(tensors, {"pbt": dump([checkpoint.json, note])})
+    return save(tensors, {"pbt": _JSON.encode(_to_json([checkpoint.json, note], "json"))})
 
 
 def digest(checkpoint: Checkpoint) -> str:
@@ -88,12 +167,23 @@ def digest(checkpoint: Checkpoint) -> str:
 
 
 class Store:
-    """The checkpoints of one run, in one directory that all its workers share."""
+    """The checkpoints of one run, in one directory that all its workers share.
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    durable: whether a checkpoint is on the disk, and not only with the operating system, before it is referred to: what
+    a loss of power, and not just a kill, may not cost.
+    """
+
+    def __init__(self, directory: Path, durable: bool = False) -> None:
+        self.directory, self.durable = directory, durable
         self._folder = str(directory)
         directory.mkdir(parents=True, exist_ok=True)
+
+    @classmethod
+    def reading(cls, directory: Path) -> Store:
+        """A store that is only read from: nothing is made."""
+        store = cls.__new__(cls)
+        store.directory, store.durable, store._folder = directory, False, str(directory)
+        return store
 
     def save(
         self,
@@ -113,49 +203,74 @@ class Store:
         # Plain calls instead of pathlib: this happens after every interval of every member.
         path = f"{self._folder}/{reference.filename}"
         other = f"{self._folder}/{recycle.filename}" if recycle else f"{path}.{os.getpid()}.tmp"
-        with os.fdopen(os.open(other, os.O_WRONLY | os.O_CREAT, 0o666), "wb") as file:
-            file.write(content)
+        with os.fdopen(os.open(other, os.O_WRONLY | os.O_CREAT, 0o666), "wb", buffering=0) as file:
+            left = memoryview(content)
+            while left:
+                left = left[file.write(left) :]
             file.truncate()
+            if self.durable:
+                os.fsync(file.fileno())
         os.replace(other, path)
+        if self.durable:
+            sync_folder(self._folder)
         return reference
 
     def load(self, reference: Reference) -> Checkpoint:
         """Read a checkpoint back; CheckpointError, naming the file, if its bytes are not those that were referred to."""
         path = self.directory / reference.filename
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
+        content = self._read(path)
         if hashlib.sha256(content).hexdigest()[:DIGITS] != reference.digest:
             raise CheckpointError(f"checkpoint {path} is torn or altered: its checksum is not the recorded one")
-        part, _ = _metadata(content)
-        return Checkpoint(load(content), part)
+        try:
+            part, _ = _metadata(content)
+            return Checkpoint(load(content), part)
+        except (SafetensorError, ValueError, LookupError, TypeError, RecursionError) as error:
+            raise CheckpointError(f"checkpoint {path} holds no state: {error}") from None
 
     def notes(self, member: int, step: int) -> list[tuple[Reference, dict[str, Any]]]:
         """The whole checkpoints of ``member`` at ``step`` with their notes; torn ones are not listed."""
         found = []
         for path in sorted(self.directory.glob(f"m{member:05d}-s{step:010d}-*.safetensors")):
-            reference = Reference(member, step, path.stem.rpartition("-")[2])
-            with contextlib.suppress(OSError, SafetensorError, ValueError, KeyError):
-                content = path.read_bytes()
-                if hashlib.sha256(content).hexdigest()[:DIGITS] == reference.digest:
-                    found.append((reference, _metadata(content)[1]))
+            digest = path.stem.rpartition("-")[2]
+            if not DIGEST.fullmatch(digest):
+                continue
+            with contextlib.suppress(
+                CheckpointError, SafetensorError, ValueError, LookupError, TypeError, RecursionError
+            ):
+                content = self._read(path)
+                if hashlib.sha256(content).hexdigest()[:DIGITS] == digest:
+                    found.append((Reference(member, step, digest), _metadata(content)[1]))
         return found
 
     def keep(self, references: Iterable[Reference]) -> None:
-        """Remove every file but those of ``references``; only safe while nobody writes."""
+        """Remove every checkpoint but ``references``, and what killed writers left; only safe while nobody writes."""
         kept = {reference.filename for reference in references}
         for path in self.directory.iterdir():
-            if path.name not in kept:
+            if path.name not in kept and (path.suffix in (".safetensors", ".tmp")) and not path.is_dir():
                 path.unlink(missing_ok=True)
 
     def remove(self, reference: Reference) -> None:
         """Remove a checkpoint that nobody needs any more."""
         (self.directory / reference.filename).unlink(missing_ok=True)
 
+    def _read(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
+
+
+def sync_folder(folder: str) -> None:
+    """Bring the names in a folder to the disk: a rename is only there for good when they are."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
 
 def _metadata(content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """The JSON part and the note in a safetensors file: eight bytes of length, then a header of JSON."""
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    part, note = json.loads(header["__metadata__"]["pbt"])
+    part, note = _from_json(json.loads(header["__metadata__"]["pbt"]))
     return part, note

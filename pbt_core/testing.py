@@ -13,6 +13,7 @@ import json
 import math
 import pickle
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pbt_core.decisions import Judge, empty_ledger
 from pbt_core.engines.base import Engine
 from pbt_core.engines.serial import Serial
 from pbt_core.events import Event
-from pbt_core.ledger import Ledger
 from pbt_core.method import Clone, Continue, Decision, Method, Restart, Stop
 from pbt_core.pbt import PBT
 from pbt_core.plan import Plan
 from pbt_core.population import Evaluation, Member, Population
-from pbt_core.seeds import Stream
+from pbt_core.seeds import Stream, Streams
 from pbt_core.space import Hyperparameters, LogUniform, Space, Value
 from pbt_core.store import Checkpoint, Store, digest
 from pbt_core.task import AnyTask, Score
@@ -252,22 +253,13 @@ def _interrupt(engine: Engine, task: AnyTask, method: Method, plan: Plan, direct
     raise AssertionError("the engine swallowed an exception of its observer")
 
 
-def check_decisions(events: list[Event], method: Method, task: AnyTask, plan: Plan) -> None:
+def check_decisions(events: Sequence[Event], method: Method, task: AnyTask, plan: Plan) -> None:
     """Each recorded decision of an asynchronous run is what the method decides given the events before it."""
-    ledger = Ledger()
-    decided: dict[str, type[Any]] = {"cloned": Clone, "changed": Continue, "restarted": Restart, "stopped": Stop}
+    judge, ledger = Judge(method, task.space, Streams(plan.seed), plan.synchronous), empty_ledger(plan.synchronous)
     for event in events:
-        if kind := decided.get(event["event"]):
-            member = ledger.seats[event["member"]].member
-            members = {m: seat.member for m, seat in ledger.seats.items()}
-            view = Population(members, task.space, ledger.evaluations)
-            rng = Stream(plan.seed).child("decide", member.id, member.step).generator()
-            decision: Any = method.decide(member, view, rng)
-            assert isinstance(decision, kind), f"{event} was recorded where the method decides {decision}"
-            if kind is not Stop:
-                assert dict(decision.hyperparameters) == event["hyperparameters"], f"{event}: other hyperparameters"
-            if kind is Clone:
-                assert decision.parent == event["parent"], f"{event}: the method decides on {decision.parent}"
+        if event["event"] in ("cloned", "changed", "restarted", "stopped"):
+            decided = judge.decision(ledger, event["member"])
+            assert decided == event, f"{event} was recorded where the method decides {decided}"
         ledger.apply(event)
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pbt_core.seeds import Stream
+from pbt_core.calls import Calls, TaskError
+from pbt_core.seeds import Streams
 from pbt_core.space import Hyperparameters
-from pbt_core.store import CheckpointError, Reference, Store
-from pbt_core.task import AnyTask, Score
+from pbt_core.store import Reference, Store
+from pbt_core.task import AnyTask
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Work:
     """One interval of one member: train from ``source`` (None: fresh weights) from ``start`` to ``stop``, evaluate, save.
 
@@ -32,29 +32,31 @@ class Work:
 
     def fingerprint(self) -> dict[str, Any]:
         """What was asked for, as JSON: a checkpoint whose note says the same answers it."""
-        source = None if self.source is None else self.source.filename
-        hyperparameters = dict(self.hyperparameters)
         return {
             "member": self.member,
             "start": self.start,
             "stop": self.stop,
-            "source": source,
+            "source": None if self.source is None else self.source.filename,
             "own": None if self.own is None else self.own.filename,
-            "with": hyperparameters,
+            "with": self.hyperparameters,
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Done:
-    """An interval that ended well. ``timing`` is in seconds and never enters the record."""
+    """An interval that ended well.
+
+    ``score`` has the plain fields of an ``evaluated`` event: score, samples, held_out, metrics. ``timing`` is in seconds and
+    never enters the record.
+    """
 
     work: Work
-    score: Score
+    score: Mapping[str, Any]
     checkpoint: Reference
     timing: Mapping[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Failed:
     """An interval that did not: it ``raised``, ``hung`` beyond the limit, or its worker ``crashed`` again and again."""
 
@@ -64,51 +66,37 @@ class Failed:
     traceback: str = ""
 
 
-def score_to_json(score: Score) -> dict[str, Any]:
-    """The fields of a score as plain numbers (a task may return numpy's)."""
-    return {
-        "score": float(score.value),
-        "samples": [float(sample) for sample in score.samples],
-        "held_out": None if score.held_out is None else float(score.held_out),
-        "metrics": {name: float(value) for name, value in score.metrics.items()},
-    }
-
-
-def score_from_json(data: Mapping[str, Any]) -> Score:
-    """The inverse of ``score_to_json``, also after a way through ``encode``."""
-    held_out = None if data["held_out"] is None else float(data["held_out"])
-    metrics = {name: float(value) for name, value in data["metrics"].items()}
-    return Score(float(data["score"]), tuple(map(float, data["samples"])), held_out, metrics)
-
-
 class Bench:
     """Where work is done: a task, the shared store, and the states of the members that were last worked on here.
 
     A state is used again only if it is the very one that the work starts from; otherwise the source is loaded. At most
-    ``capacity`` states are held (None: any number).
+    ``capacity`` states are held (None: any number); one that is dropped is given to the task's ``close``, if it has one.
     """
 
-    def __init__(self, task: AnyTask, store: Store, seed: Stream, capacity: int | None = None) -> None:
-        self.task, self.store, self.seed, self.capacity = task, store, seed, capacity
+    def __init__(
+        self, task: AnyTask, store: Store, seed: int, capacity: int | None = None, interruptible: bool = True
+    ) -> None:
+        self.calls, self.store = Calls(task, interruptible), store
+        self.streams, self.capacity = Streams(seed), capacity
         self._states: dict[int, tuple[Reference, Any]] = {}
 
     def carry_out(self, work: Work) -> Done | Failed:
-        """Do one interval. Whatever the task raises becomes a Failed; a bad checkpoint is an error of the run."""
+        """Do one interval. Whatever the task does wrong becomes a Failed; a bad checkpoint is an error of the run."""
         wall, cpu = time.perf_counter(), time.process_time()
+        state = None
         try:
+            seed = self.streams.step(work.member, work.start)
             state = self._begin(work)
-            state = self.task.step(
-                state, work.hyperparameters, work.stop - work.start, self.seed.child("step", work.member, work.start)
-            )
+            state = self.calls.step(state, work.hyperparameters, work.stop - work.start, seed)
             trained = time.perf_counter()
-            score = self.task.evaluate(state, self.seed.child("evaluate", work.member, work.stop))
+            score = self.calls.evaluate(state, self.streams.evaluate(work.member, work.stop))
             evaluated = time.perf_counter()
-            checkpoint = self.task.save(state)
-        except CheckpointError:
-            raise
-        except Exception as error:
-            return Failed(work, "raised", f"{type(error).__name__}: {error}", _own_traceback(error))
-        note = {"work": work.fingerprint(), "score": score_to_json(score)}
+            checkpoint = self.calls.save(state)
+        except TaskError as error:
+            if state is not None:
+                self.calls.close(state)
+            return Failed(work, "raised", error.error, error.frames)
+        note = {"work": work.fingerprint(), "score": score}
         reference = self.store.save(work.member, work.stop, checkpoint, note, work.recycle)
         self._hold(work.member, reference, state)
         now = time.perf_counter()
@@ -120,25 +108,30 @@ class Bench:
         }
         return Done(work, score, reference, timing)
 
+    def close(self) -> None:
+        """Give up all states."""
+        while self._states:
+            self._drop(next(iter(self._states)))
+
     def _begin(self, work: Work) -> Any:
         reference, state = self._states.pop(work.member, (None, None))
-        if work.source is None:
-            # A restarted member's weights differ from its first ones.
-            return self.task.init(self.seed.child("init", work.member, work.start), work.hyperparameters)
-        if reference == work.source:
+        if reference is not None and reference == work.source:
             return state
+        if state is not None:
+            self.calls.close(state)
+        init = self.streams.init(work.member, work.start)
+        if work.source is None:
+            return self.calls.init(init, work.hyperparameters)
         checkpoint = self.store.load(work.source)
         if work.own is not None and checkpoint.has_own:
             checkpoint = checkpoint.adopted_by(self.store.load(work.own))
-        return self.task.load(checkpoint, work.hyperparameters)
+        return self.calls.load(checkpoint, work.hyperparameters, init)
 
     def _hold(self, member: int, reference: Reference, state: Any) -> None:
         self._states[member] = (reference, state)
         if self.capacity is not None and len(self._states) > self.capacity:
-            del self._states[next(iter(self._states))]
+            self._drop(next(iter(self._states)))
 
-
-def _own_traceback(error: BaseException) -> str:
-    """The traceback from the task's own code on, so that it is the same whichever engine ran it."""
-    frames = error.__traceback__
-    return "".join(traceback.format_exception(error.with_traceback(frames.tb_next if frames else None)))
+    def _drop(self, member: int) -> None:
+        _, state = self._states.pop(member)
+        self.calls.close(state)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pbt_core.driver import Observer
 from pbt_core.events import Event
+from pbt_core.journal import Observer
 from reproductions.settings import Settings
 
 #: Seconds between two lines where the output is not a terminal.
@@ -31,7 +31,7 @@ class Tally:
         self._begun = time.monotonic()
         self._already: int | None = None
 
-    def resumed_at(self, events: list[Event]) -> None:
+    def resumed_at(self, events: Sequence[Event]) -> None:
         """Count what earlier sessions did."""
         for event in events:
             self.count(event)
@@ -65,7 +65,7 @@ class Tally:
 
 
 @contextmanager
-def showing(settings: Settings, earlier: list[Event], quiet: bool = False) -> Iterator[Observer]:
+def showing(settings: Settings, earlier: Sequence[Event], quiet: bool = False) -> Iterator[Observer]:
     """An observer that shows progress: a bar on a terminal, a line now and then elsewhere, nothing if ``quiet``."""
     tally = Tally(settings)
     tally.resumed_at(earlier)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pbt_core.events import Event, read
 from pbt_core.lineage import Lineage
+from pbt_core.record import Record as Events
+from pbt_core.record import read
 from reproductions.registry import ConfigError
 
 
@@ -23,7 +24,7 @@ class Record:
 
     folder: Path
     summary: dict[str, Any]
-    events: list[Event]
+    events: Events
 
     @property
     def problem(self) -> str:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
 import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.numpy import save_file
 
-from pbt_core.driver import Observer
-from pbt_core.events import Event, read
-from pbt_core.seeds import Stream
+from pbt_core import Run, RunError, Stream
+from pbt_core.events import Event
+from pbt_core.files import Busy, locked, replacing, write_whole
+from pbt_core.journal import Observer, read_timing, sessions
+from pbt_core.record import read
 from reproductions.provenance import provenance, sources_digest
 from reproductions.registry import ConfigError
 from reproductions.settings import Settings
 
+#: Files of a run whose digests its summary holds: a summary and a record of different runs are found out.
+DIGESTED = ("events.parquet", "lineage.json")
 #: Makes the observer of a run, given the events of earlier sessions.
-Showing = Callable[[list[Event]], AbstractContextManager[Observer | None]]
+Showing = Callable[[Sequence[Event]], AbstractContextManager[Observer | None]]
 
 
 def execute(settings: Settings, out: Path, showing: Showing = lambda earlier: nullcontext()) -> dict[str, Any]:
@@ -44,38 +49,73 @@ def execute(settings: Settings, out: Path, showing: Showing = lambda earlier: nu
     run.export(out)
     if hasattr(task, "illustrate") and run.best is not None:
         pictures = task.illustrate(run.state(task), Stream(settings.seed).child("illustrate"))
-        save_file(pictures, out / "illustration.safetensors")
+        with replacing(out / "illustration.safetensors") as temporary:
+            save_file(pictures, temporary)
     described = {"described": task.describe()} if hasattr(task, "describe") else {}
-    summary = described | summarise(settings, run.events, read_timing(state / "timing.jsonl"))
+    digests = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in DIGESTED}
+    summary = described | summarise(settings, run, state / "timing.jsonl") | {"digests": digests}
     write_json(out / "summary.json", summary)
     return summary
 
 
 def _claim(settings: Settings, out: Path) -> Path:
-    """The state folder of this very request. ConfigError if ``out`` holds another one.
+    """The state folder of this very request. ConfigError if ``out`` holds another one, RunError if it is at work.
 
     A state made by other sources is moved aside, never mixed with: what ran is what the summary says.
     """
     state = out / "state"
-    request = state / "request.json"
     # How the work is carried out does not change what is asked for.
     asked = settings.model_dump(mode="json", by_alias=True, exclude={"engine", "workers", "timeout"})
     sources = sources_digest(settings.domain)
+    try:
+        with locked(state):  # it may be that of a run that goes on at this moment
+            _claim_locked(state, asked, sources)
+    except Busy:
+        raise RunError(f"another process is running in {state}") from None
+    return state
+
+
+def _claim_locked(state: Path, asked: dict[str, Any], sources: str) -> None:
+    request = state / "request.json"
     if request.exists():
-        held = json.loads(request.read_text())
-        if held["sources"] != sources:
-            aside = out / f"state-{held['sources']}"
+        held = _read_request(request)
+        if held.sources == sources:
+            _must_be_equal(held.settings, asked, state.parent)
+        else:
+            aside = state.with_name(f"state-{held.sources}")
             print(
                 f"the sources have changed since {state} was made: it is kept as {aside}, the run begins anew",
                 file=sys.stderr,
             )
             shutil.rmtree(aside, ignore_errors=True)
             os.replace(state, aside)
-        else:
-            _must_be_equal(held["settings"], asked, out)
+    elif (state / "events.jsonl").exists():
+        raise ConfigError(
+            f"{state} holds a record but no request.json: nobody can tell what it is of. Choose another --out"
+        )
     state.mkdir(parents=True, exist_ok=True)
     write_json(request, {"settings": asked, "sources": sources})
-    return state
+
+
+class _Request(BaseModel):
+    """What a state folder is of: the settings of its run, and the digest of the sources, which becomes part of a name."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    settings: dict[str, Any]
+    sources: str = Field(pattern=r"^[0-9a-f]{16}$")
+
+
+def _read_request(path: Path) -> _Request:
+    """ConfigError, in one line, for a file that is none."""
+    try:
+        return _Request.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise ConfigError(f"{path}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
 
 
 def _must_be_equal(held: Mapping[str, Any], asked: Mapping[str, Any], out: Path) -> None:
@@ -86,17 +126,17 @@ def _must_be_equal(held: Mapping[str, Any], asked: Mapping[str, Any], out: Path)
             )
 
 
-def summarise(settings: Settings, events: Sequence[Event], timing: Mapping[str, float]) -> dict[str, Any]:
+def summarise(settings: Settings, run: Run, timing: Path) -> dict[str, Any]:
     """What a run came to. ``final`` is the run's answer, the highest score at the end of a training; ``best`` the highest ever.
 
     Each of them was selected by ``score``; ``held_out`` is the number to report where the task has one.
     """
-    evaluated = [event for event in events if event["event"] == "evaluated"]
-    finished = events[-1]
-    final = [e for e in evaluated if (e["member"], e["step"]) == (finished["best"], finished["step"])]
-    best = max((e for e in evaluated if math.isfinite(e["score"])), key=lambda e: e["score"], default=None)
-    counts = {name: sum(e["event"] == name for e in events) for name in ("cloned", "diverged", "failed", "stopped")}
-    steps = sum(_lengths(evaluated))
+    record = run.record
+    finished = record.others("finished")[-1]
+    final = None if finished["best"] is None else record.row(finished["best"], finished["step"])
+    scores = np.where(np.isfinite(record.scores), record.scores, -np.inf)
+    best = int(np.argmax(scores)) if np.isfinite(scores).any() else None
+    counts = {name: len(record.others(name)) for name in ("cloned", "diverged", "failed", "stopped")}
     return {
         "finished": True,
         "domain": settings.domain,
@@ -105,12 +145,12 @@ def summarise(settings: Settings, events: Sequence[Event], timing: Mapping[str, 
         "variant": settings.variant,
         "seed": settings.seed,
         "scale": settings.scale,
-        "final": _told(final[0]) if final else None,
-        "best": _told(best) if best else None,
+        "final": None if final is None else _told(record.evaluation(final)),
+        "best": None if best is None else _told(record.evaluation(best)),
         "budget_steps": settings.population * settings.steps,
-        "member_steps": steps,
+        "member_steps": sum(record.last_steps().values()),
         **counts,
-        **timing,
+        **times(timing),
         "settings": settings.model_dump(mode="json", by_alias=True),
         **provenance(settings.domain),
     }
@@ -121,26 +161,19 @@ def _told(event: Event) -> dict[str, Any]:
     return {key: event[key] for key in keys}
 
 
-def _lengths(evaluated: Sequence[Event]) -> list[int]:
-    """Steps of each evaluated interval."""
-    last: dict[int, int] = {}
-    lengths = []
-    for event in evaluated:
-        lengths.append(event["step"] - last.get(event["member"], 0))
-        last[event["member"]] = event["step"]
-    return lengths
-
-
-def read_timing(path: Path) -> dict[str, float]:
-    """Seconds spent on a run: CPU by part of the recorded intervals, and wall from each session's first line to its last."""
-    rows = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+def times(path: Path) -> dict[str, Any]:
+    """Seconds spent on a run: CPU by part of the recorded intervals, wall by session; when it began and ended (Unix s)."""
+    rows = list(read_timing(path))
     parts = ("train_s", "evaluate_s", "save_s", "cpu_s")
-    wall = sum(later["at"] - row["at"] for row, later in pairwise(rows) if "session" not in later)
-    return {"wall_s": round(wall, 3), **{part: round(sum(row.get(part, 0.0) for row in rows), 3) for part in parts}}
+    when = [row["at"] for row in rows if isinstance(row.get("at"), int | float)]
+    return {
+        "wall_s": round(sum(sessions(rows).values()), 3),
+        **{part: round(sum(row.get(part, 0.0) for row in rows), 3) for part in parts},
+        "begun": min(when, default=None),
+        "ended": max(when, default=None),
+    }
 
 
 def write_json(path: Path, data: Any) -> None:
     """Write at once or not at all."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_text(json.dumps(data, indent=1) + "\n")
-    os.replace(temporary, path)
+    write_whole(path, json.dumps(data, indent=1) + "\n")

@@ -7,118 +7,124 @@ limit is killed and its member has failed.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pickle
-import signal
 import sys
-import threading
 import time
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from pbt_core.driver import Driver, Observer, RunError
-from pbt_core.engines.base import Run, cores, driving, limit_threads
+from pbt_core.driver import Driver
+from pbt_core.engines.base import cores, driving, limit_threads
+from pbt_core.engines.family import kill_group, kill_marked
+from pbt_core.engines.pool import Gone, Message, Pool
+from pbt_core.engines.worker import Assignment, Worker, serve
+from pbt_core.errors import RunError
+from pbt_core.journal import Observer
 from pbt_core.method import Method
 from pbt_core.plan import Plan
-from pbt_core.seeds import Stream
-from pbt_core.store import CheckpointError, Store
+from pbt_core.run import Run
 from pbt_core.task import AnyTask
-from pbt_core.work import Bench, Done, Failed, Work
+from pbt_core.work import Work
 
-#: After so many workers lost over the same interval the member has failed: the interval itself kills them.
-ATTEMPTS = 3
-#: Being killed from outside says little about the interval (255: nobody is left to tell how it ended).
-PATIENCE: dict[int | None, int] = {-signal.SIGKILL: 20, 255: 20}
+#: Seconds that workers have to close their states at an orderly end.
+GRACE = 10.0
+MOST_WORKERS, LONGEST_TIMEOUT = 4096, 1e6
 
 
-@dataclass
+@dataclass(frozen=True)
 class Processes:
     """Worker processes; fewer than members are shared fairly, first come, first served.
 
     workers: how many (None: as many as there are cores, at most one a member).
     timeout: seconds that an interval may take before its member counts as hung; None for no limit.
     threads: threads of numerical libraries in each worker.
+    devices: names of accelerators, such as ``("0", "1")`` or ``("cuda:0", "cuda:1")``, shared out among the workers: each
+        sees its own alone (``CUDA_VISIBLE_DEVICES``), an even share where there are more than workers. Empty: all see all.
+
+    Whatever a worker starts ends with it. A task asks ``current_worker()`` which one it runs in.
     """
 
     workers: int | None = None
     timeout: float | None = None
     threads: int = 1
+    devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise ValueError(f"Processes: workers = {self.workers!r} must be at least 1")
-        if self.timeout is not None and not self.timeout > 0:
-            raise ValueError(f"Processes: timeout = {self.timeout!r} must be above 0 seconds")
-        if self.threads < 1:
-            raise ValueError(f"Processes: threads = {self.threads!r} must be at least 1")
-
-    def run(self, task: AnyTask, method: Method, plan: Plan, directory: Path, observer: Observer | None = None) -> Run:
-        try:
-            pickle.dumps(task)
-        except Exception as error:
+        for name, most in (("workers", MOST_WORKERS), ("threads", 1024)):
+            value = getattr(self, name)
+            if value is None and name == "workers":
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                raise ValueError(f"Processes: {name} = {value!r} must be a whole number in [1, {most}]")
+        limit = self.timeout
+        if limit is not None and (
+            not isinstance(limit, int | float) or isinstance(limit, bool) or not 0 < limit <= LONGEST_TIMEOUT
+        ):
             raise ValueError(
-                f"Processes: the task cannot be sent to workers: {error}. Define its class in a module, keep only "
-                "settings in it and load data lazily, or use the serial engine"
-            ) from None
-        with driving(task, method, plan, Path(directory), observer) as driver:
+                f"Processes: timeout = {limit!r} must be above 0 and at most {LONGEST_TIMEOUT:.0f} seconds"
+            )
+        object.__setattr__(self, "devices", _devices(self.devices))
+
+    def run(
+        self,
+        task: AnyTask,
+        method: Method,
+        plan: Plan,
+        directory: Path,
+        observer: Observer | None = None,
+        *,
+        extend: bool = False,
+    ) -> Run:
+        pickled = _pickled(task)
+        with driving(task, method, plan, directory, observer, extend) as driver:
             if not driver.finished:
                 count = min(self.workers or cores(), plan.population)
-                capacity = -(-plan.population // count)
-                _Pool(driver, task, count, self.timeout, self.threads, capacity).work()
-            return Run(driver.directory, driver.events)
+                limit_threads(self.threads)  # inherited by the fork server and so by every worker
+                assignment = Assignment(
+                    Worker(0, count),
+                    pickled,
+                    driver.store.directory,
+                    plan.durable,
+                    plan.seed,
+                    capacity=-(-plan.population // count),
+                    threads=self.threads,
+                    mark=f"{os.getpid()}-{time.time_ns():x}",
+                )
+                Pool(driver, _Pipes(driver, task, assignment, self.devices), count, self.timeout).run()
+        return Run(driver.directory)
 
 
-@dataclass
-class _Worker:
-    process: BaseProcess
-    pipe: Connection
-    work: Work | None = None
-    ready: bool = False
-    begun: float = 0.0
-    held: set[int] = field(default_factory=set)
+def share_out(devices: Sequence[str], worker: int, count: int) -> tuple[str, ...]:
+    """The devices of one of ``count`` workers: an even share, or one that several use where there are fewer than workers."""
+    if not devices:
+        return ()
+    return tuple(devices[worker::count]) if len(devices) >= count else (devices[worker % len(devices)],)
 
 
-class _Pool:
-    """The workers of one run and the loop that keeps them busy."""
+class _Pipes:
+    """The transport: processes of this machine, each at the other end of a pipe."""
 
-    def __init__(
-        self, driver: Driver, task: AnyTask, count: int, timeout: float | None, threads: int, capacity: int
-    ) -> None:
-        self.driver, self.task, self.timeout, self.threads, self.capacity = driver, task, timeout, threads, capacity
-        limit_threads(threads)  # inherited by the fork server and so by every worker
-        self.context = _context(task)
-        self.workers = [self._start() for _ in range(count)]
-        self.losses: Counter[tuple[int, int]] = Counter()
+    def __init__(self, driver: Driver, task: AnyTask, assignment: Assignment, devices: Sequence[str]) -> None:
+        self._assignment, self._devices = assignment, devices
+        self._context = _context(task)
+        self._processes: dict[int, BaseProcess] = {}
+        self._pipes: dict[int, Connection] = {}
+        self._started = 0
 
-    def work(self) -> None:
-        """Until the run is finished: give the idle something to do, take what comes back."""
-        try:
-            while not self.driver.finished:
-                for index, worker in enumerate(self.workers):
-                    if worker.work is None:
-                        self._assign(index)
-                busy = [worker for worker in self.workers if worker.work is not None]
-                if busy:
-                    self._collect(busy)
-                else:
-                    self.driver.must_be_finished()
-        finally:
-            for worker in self.workers:
-                worker.process.kill()
-            for worker in self.workers:
-                worker.process.join()
-
-    def _start(self) -> _Worker:
-        ours, theirs = self.context.Pipe()
-        seed = self.driver.streams
-        arguments = (self.task, self.driver.store.directory, seed, self.capacity, self.threads, theirs)
-        process = self.context.Process(target=_serve, args=arguments, daemon=True)
+    def start(self, worker: int) -> None:
+        told = Worker(worker, self._assignment.worker.count, self._share(worker))
+        self._started += 1
+        assignment = replace(self._assignment, worker=told, mark=self._mark(worker))
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=serve, args=(assignment, theirs), daemon=False)
         try:
             process.start()
         except (EOFError, ConnectionError):
@@ -127,84 +133,75 @@ class _Pool:
                 "import it"
             ) from None
         theirs.close()
-        return _Worker(process, ours)
+        self._processes[worker], self._pipes[worker] = process, ours
 
-    def _assign(self, index: int) -> None:
-        worker = self.workers[index]
-        elsewhere = set().union(*(other.held for other in self.workers if other is not worker))
-        work = self.driver.next_work(prefer=lambda member: member in worker.held or member not in elsewhere)
-        if work is not None:
-            self._send(index, work)
+    def send(self, worker: int, work: Work) -> None:
+        with contextlib.suppress(OSError):  # the pipe of a dead worker: the next poll finds out
+            self._pipes[worker].send(work)
 
-    def _send(self, index: int, work: Work) -> None:
-        worker = self.workers[index]
-        worker.work, worker.begun = work, time.monotonic()
-        for other in self.workers:
-            other.held.discard(work.member)
-        worker.held.add(work.member)
+    def poll(self, timeout: float | None) -> list[tuple[int, Message]]:
+        workers = {pipe: worker for worker, pipe in self._pipes.items()}
+        heard = wait(list(workers), timeout=timeout)
+        return [(workers[pipe], self._message(workers[pipe])) for pipe in heard if isinstance(pipe, Connection)]
+
+    def kill(self, worker: int) -> None:
+        process = self._processes[worker]
+        if process.pid is not None:
+            kill_group(process.pid)
+        process.join()
+        kill_marked(self._mark(worker))
+        self._pipes[worker].close()
+
+    def close(self, orderly: bool) -> None:
+        for pipe in self._pipes.values():
+            pipe.close()
+        if orderly:
+            end = time.monotonic() + GRACE
+            for process in self._processes.values():
+                process.join(max(0.0, end - time.monotonic()))
+        for process in self._processes.values():
+            if process.pid is not None:
+                kill_group(process.pid)
+            process.join()
+        kill_marked(self._assignment.mark)
+
+    def _message(self, worker: int) -> Message:
         try:
-            worker.pipe.send(work)
-        except OSError:
-            self._lost(index)
-
-    def _collect(self, busy: list[_Worker]) -> None:
-        """Wait for an outcome, a death or the end of somebody's time."""
-        left = None
-        clocks = [worker.begun for worker in busy if worker.ready]  # the time that imports take does not count
-        if self.timeout is not None and clocks:
-            left = max(0.0, min(clocks) + self.timeout - time.monotonic())
-        heard = wait([worker.pipe for worker in busy], timeout=left)
-        for index, worker in enumerate(self.workers):
-            if worker.work is None:
-                continue
-            if worker.pipe in heard:
-                self._receive(index)
-            elif self.timeout is not None and worker.ready and time.monotonic() - worker.begun > self.timeout:
-                self._hung(index)
-
-    def _receive(self, index: int) -> None:
-        worker = self.workers[index]
-        try:
-            outcome = worker.pipe.recv()
+            message: Message = self._pipes[worker].recv()
         except (EOFError, OSError):
-            self._lost(index)
-            return
-        if outcome is None:
-            worker.ready, worker.begun = True, time.monotonic()
-            return
-        worker.work = None
-        if isinstance(outcome, CheckpointError | RunError):
-            raise outcome
-        self.driver.complete(outcome)
+            process = self._processes[worker]
+            process.join(timeout=5)
+            return Gone(process.exitcode)
+        return message
 
-    def _hung(self, index: int) -> None:
-        work = self._replace(index)
-        self.driver.complete(Failed(work, "hung", f"the interval took more than {self.timeout} s"))
+    def _mark(self, worker: int) -> str:
+        return f"{self._assignment.mark}-{worker}."
 
-    def _lost(self, index: int) -> None:
-        """A worker died: do its interval again elsewhere, unless that has killed workers before."""
-        self.workers[index].process.join(timeout=5)
-        code = self.workers[index].process.exitcode
-        work = self._replace(index)
-        self.driver.note(lost_worker=index, member=work.member, step=work.start, exitcode=code)
-        self.losses[work.member, work.start] += 1
-        attempts = PATIENCE.get(code, ATTEMPTS)
-        if self.losses[work.member, work.start] < attempts:
-            self._send(index, work)
-        else:
-            error = f"{attempts} workers died in this interval, the last with exit code {code}"
-            self.driver.complete(Failed(work, "crashed", error))
+    def _share(self, worker: int) -> tuple[str, ...]:
+        return share_out(self._devices, worker, self._assignment.worker.count)
 
-    def _replace(self, index: int) -> Work:
-        """Start another worker in the place of one that is dead or to be killed; returns what it was at."""
-        worker = self.workers[index]
-        work = worker.work
-        assert work is not None, "only a worker at work is replaced"
-        worker.process.kill()
-        worker.process.join()
-        worker.pipe.close()
-        self.workers[index] = self._start()
-        return work
+
+def _devices(names: Any) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise ValueError(f"Processes: devices = {names!r} must be a sequence of names")
+    for name in names:
+        if not isinstance(name, str) or not name or any(c in name for c in ", \t\n\0"):
+            raise ValueError(f"Processes: devices = {names!r} must be names such as '0' or 'cuda:0'")
+    return tuple(names)
+
+
+def _pickled(task: AnyTask) -> bytes:
+    """The task as it is sent to workers; ValueError, before anything starts, if they could not make it again."""
+    remedy = "Define its class in a module, keep only settings in it and load data lazily, or use the serial engine"
+    try:
+        pickled = pickle.dumps(task)
+    except Exception as error:
+        raise ValueError(f"Processes: the task cannot be sent to workers: {error}. {remedy}") from None
+    main = sys.modules["__main__"]
+    if b"__main__" in pickled and not hasattr(main, "__file__"):
+        name = type(task).__name__
+        raise ValueError(f"Processes: workers cannot import {name}, which was typed into this session. {remedy}")
+    return pickled
 
 
 def _context(task: AnyTask) -> Any:
@@ -213,7 +210,13 @@ def _context(task: AnyTask) -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     main = getattr(sys.modules["__main__"], "__spec__", None)
-    modules = ["__main__", type(task).__module__, __name__, *([main.name] if main else []), "pbt_core.engines.preload"]
+    modules = [
+        "__main__",
+        type(task).__module__,
+        "pbt_core.engines.worker",
+        *([main.name] if main else []),
+        "pbt_core.engines.preload",
+    ]
     context.set_forkserver_preload(modules)
     # Python 3.11 and 3.12 do not give the server our sys.path, and without it nothing beside a script is found.
     before = os.environ.get("PYTHONPATH")
@@ -226,27 +229,3 @@ def _context(task: AnyTask) -> Any:
         else:
             os.environ["PYTHONPATH"] = before
     return context
-
-
-def _serve(task: AnyTask, store: Path, seed: Stream, capacity: int, threads: int, pipe: Connection) -> None:
-    """A worker: carry out what comes through the pipe until it closes; die with the driver, whatever goes on."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it and ends its workers
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "a worker has a parent"
-    threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
-    limit_threads(threads)
-    bench = Bench(task, Store(store), seed, capacity)
-    pipe.send(None)  # ready
-    while True:
-        try:
-            work = pipe.recv()
-        except EOFError:
-            return
-        outcome: Done | Failed | CheckpointError | RunError
-        try:
-            outcome = bench.carry_out(work)
-        except CheckpointError as error:
-            outcome = error
-        except Exception as error:  # not the task's fault: a full disk, say
-            outcome = RunError(f"a worker could not go on with member {work.member}: {type(error).__name__}: {error}")
-        pipe.send(outcome)

@@ -22,13 +22,13 @@ def play(method, size, steps, seed, interval=10, gain=gain, noise=0.1, space=SPA
     for m, hyperparameters in enumerate(method.start(space, size, streams.child("start").generator())):
         ledger.apply({"event": "joined", "member": m, "step": 0, "hyperparameters": hyperparameters})
     for step in range(interval, steps + 1, interval):
-        for m, seat in list(ledger.seats.items()):
-            weights[m] += interval * gain(seat.member.hyperparameters, step)
+        for m, slot in list(ledger.slots.items()):
+            weights[m] += interval * gain(slot.member.hyperparameters, step)
             score = weights[m] + noise * streams.child("evaluate", m, step).generator().normal()
-            told = {"score": score, "samples": [], "checkpoint": "", "hyperparameters": seat.member.hyperparameters}
+            told = {"score": score, "samples": [], "checkpoint": "", "hyperparameters": slot.member.hyperparameters}
             ledger.apply({"event": "evaluated", "member": m, "step": step, **told})
         if step < steps:
-            members = {m: seat.published for m, seat in ledger.seats.items()}
+            members = {m: slot.published for m, slot in ledger.slots.items()}
             view, before = Population(members, space, ledger.evaluations), dict(weights)
             for m in members:
                 decision = method.decide(members[m], view, streams.child("decide", m, step).generator())
@@ -44,7 +44,7 @@ def _apply(ledger, members, m, step, decision, weights, before):
     elif isinstance(decision, Clone):
         parent, weights[m] = members[decision.parent], before[decision.parent]
         source = {"member": parent.id, "step": step, "digest": ""}
-        told = {"parent": parent.id, "weights": True, "source": source, "score": parent.score}
+        told = {"parent": parent.id, "weights": True, "source": source, "score": parent.score, "age": parent.age}
         ledger.apply({"event": "cloned", **where, **told, "samples": [], "history": []})
     elif decision.hyperparameters is not None:
         ledger.apply({"event": "changed", **where})

@@ -10,8 +10,8 @@ from pbt_core.store import Reference, digest
 from pbt_core.testing import Hill
 
 
-def evaluated(member, step, score, **settings):
-    told = {"samples": [], "hyperparameters": settings, "checkpoint": f"{member}-{step}"}
+def evaluated(member, step, score, a=0):
+    told = {"samples": [], "hyperparameters": {"a": a}, "checkpoint": f"{member}-{step}"}
     return {"event": "evaluated", "member": member, "step": step, "score": score, **told}
 
 
@@ -19,8 +19,8 @@ def restarted(member, step, **settings):
     return {"event": "restarted", "member": member, "step": step, "hyperparameters": settings}
 
 
-def cloned(member, step, parent, source, score=0.0, weights=True):
-    told = {"samples": [], "history": [], "hyperparameters": {"a": 9}, "weights": weights}
+def cloned(member, step, parent, source, score=0.0, weights=True, age=10, a=0):
+    told = {"samples": [], "history": [], "hyperparameters": {"a": a}, "weights": weights, "age": age}
     source = {"member": source[0], "step": source[1], "digest": ""}
     return {
         "event": "cloned",
@@ -34,18 +34,18 @@ def cloned(member, step, parent, source, score=0.0, weights=True):
 
 
 def joined(size):
-    return [{"event": "joined", "member": m, "step": 0, "hyperparameters": {"a": m}} for m in range(size)]
+    return [{"event": "joined", "member": m, "step": 0, "hyperparameters": {"a": 0}} for m in range(size)]
 
 
 def ages(ledger):
-    return {m: seat.member.age for m, seat in ledger.seats.items()}
+    return {m: slot.member.age for m, slot in ledger.slots.items()}
 
 
 def test_the_age_of_weights_goes_with_a_copy_and_ends_with_a_restart():
     """Steps are charged to the member, age belongs to the weights."""
     ledger = Ledger([*joined(3), evaluated(0, 10, 1.0), evaluated(1, 10, 2.0), evaluated(2, 10, 3.0)])
     assert ages(ledger) == {0: 10, 1: 10, 2: 10}
-    ledger.apply(restarted(0, 10, a=5))
+    ledger.apply(restarted(0, 10, a=0))
     assert ages(ledger) == {0: 0, 1: 10, 2: 10}
     for event in (evaluated(0, 20, 1.0), evaluated(1, 20, 2.0), evaluated(2, 20, 3.0)):
         ledger.apply(event)
@@ -59,21 +59,21 @@ def test_a_copy_of_weights_that_have_trained_on_since_has_the_age_it_was_copied_
     """Asynchronous members copy the checkpoint that a member goes on from, which may be a parent's own."""
     ledger = Ledger([*joined(2), evaluated(0, 10, 1.0), evaluated(0, 20, 2.0), evaluated(0, 30, 3.0)])
     ledger.apply(evaluated(1, 10, 0.0))
-    ledger.apply(cloned(1, 10, parent=0, source=(0, 20)))
+    ledger.apply(cloned(1, 10, parent=0, source=(0, 20), age=20))
     assert ages(ledger) == {0: 30, 1: 20}
 
 
 def test_every_evaluation_is_kept_with_the_score_its_interval_began_from():
     """None for fresh weights, the parent's after a copy; the hyperparameters are those it trained with."""
-    ledger = Ledger([*joined(2), evaluated(0, 10, 1.0, a=0), evaluated(1, 10, 2.0, a=1)])
-    ledger.apply(cloned(0, 10, parent=1, source=(1, 10), score=2.0))
+    ledger = Ledger([*joined(2), evaluated(0, 10, 1.0), evaluated(1, 10, 2.0)])
+    ledger.apply(cloned(0, 10, parent=1, source=(1, 10), score=2.0, a=9))
     ledger.apply(restarted(1, 10, a=7))
     ledger.apply(evaluated(0, 25, 5.0, a=9))
     ledger.apply(evaluated(1, 25, 6.0, a=7))
     told = [(e.member, e.step, e.steps, e.age, e.before, e.hyperparameters["a"]) for e in ledger.evaluations]
     assert told == [
         (0, 10, 10, 10, None, 0),
-        (1, 10, 10, 10, None, 1),
+        (1, 10, 10, 10, None, 0),
         (0, 25, 15, 25, 2.0, 9),
         (1, 25, 15, 15, None, 7),
     ]
@@ -81,11 +81,11 @@ def test_every_evaluation_is_kept_with_the_score_its_interval_began_from():
 
 def test_the_best_training_that_a_restart_ended_is_kept_and_a_worse_or_diverged_one_does_not_displace_it():
     """Its checkpoint is held; that of a training which did not become the best is not."""
-    ledger = Ledger([*joined(1), evaluated(0, 10, 5.0), restarted(0, 10, a=1)])
+    ledger = Ledger([*joined(1), evaluated(0, 10, 5.0), restarted(0, 10, a=0)])
     assert ledger.kept.member.score == 5.0
     for step, score in ((20, 3.0), (30, math.nan), (40, 4.0)):
         ledger.apply(evaluated(0, step, score))
-        ledger.apply(restarted(0, step, a=step))
+        ledger.apply(restarted(0, step, a=0))
     assert ledger.kept.latest == Reference(0, 10, "0-10")
     assert ledger.holds(Reference(0, 10, "0-10"))
     assert not ledger.holds(Reference(0, 20, "0-20"))
@@ -98,7 +98,35 @@ def test_what_is_kept_has_the_hyperparameters_that_it_was_trained_with():
     """Not those of the restart that ended it."""
     ledger = Ledger([*joined(1), evaluated(0, 10, 5.0, a=0), restarted(0, 10, a=1)])
     assert ledger.kept.member.hyperparameters == {"a": 0}
-    assert ledger.seats[0].member.hyperparameters == {"a": 1}
+    assert ledger.slots[0].member.hyperparameters == {"a": 1}
+
+
+def test_references_are_counted_and_freed_when_nobody_can_read_them_any_more():
+    """A parent's checkpoint is held by its child, also when the parent has gone on."""
+    ledger = Ledger([*joined(2), evaluated(0, 10, 1.0), evaluated(1, 10, 2.0), cloned(0, 10, parent=1, source=(1, 10))])
+    source = Reference(1, 10, "")
+    assert ledger.holds(source)
+    assert ledger.freed == []
+    ledger.apply(evaluated(1, 20, 3.0))
+    assert ledger.freed == [Reference(1, 10, "1-10")]
+    assert ledger.holds(source)
+    ledger.apply(evaluated(0, 20, 3.0))
+    assert not ledger.holds(source)
+
+
+@pytest.mark.parametrize(
+    ("event", "rule"),
+    [
+        (evaluated(0, 10, 1.0, a=1), "has {'a': 0}"),
+        (evaluated(2, 10, 1.0), "never joined"),
+        ({**joined(1)[0], "member": 7}, "member 7 joined after 2"),
+        (cloned(0, 0, parent=0, source=(1, 10)), "no other member"),
+    ],
+)
+def test_an_event_that_cannot_follow_those_before_it_is_an_error(event, rule):
+    """A record that was put together by hand does not make a run."""
+    with pytest.raises(ValueError, match=rule):
+        Ledger([*joined(2), event])
 
 
 @dataclass(frozen=True)

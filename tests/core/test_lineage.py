@@ -33,7 +33,7 @@ def test_a_schedule_has_no_gaps_and_ends_with_the_weights_age(run):
     path = Lineage(run.events).schedule()
     assert path[0].start == 0
     assert all(before.stop == after.start for before, after in pairwise(path))
-    if run.events[0]["plan"]["synchronous"]:
+    if run.plan.synchronous:
         assert path[-1].stop == 120
 
 

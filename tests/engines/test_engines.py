@@ -98,13 +98,13 @@ def test_members_share_fewer_workers_fairly(tmp_path):
     The workers are played here: real ones are as fast as the machine lets them, and a slow one may fall behind.
     """
     task, plan = Hill(), Plan(population=10, steps=200, interval=10, synchronous=False)
-    with driving(task, PBT(ready=20), plan, tmp_path, None) as driver:
-        bench, busy = Bench(task, driver.store, driver.streams), deque()
+    with driving(task, PBT(ready=20), plan, tmp_path, None, False) as driver:
+        bench, busy = Bench(task, driver.store, plan.seed), deque()
         while not driver.finished:
             while len(busy) < 2 and (work := driver.next_work()) is not None:
                 busy.append(work)
             driver.complete(bench.carry_out(busy.popleft()))
-            steps = [seat.member.step for seat in driver.ledger.seats.values()]
+            steps = [slot.member.step for slot in driver.ledger.slots.values()]
             assert max(steps) - min(steps) <= 20
     assert steps == [200] * 10
 
@@ -115,9 +115,9 @@ def test_a_clone_in_asynchronous_mode_is_published_with_its_parents_score(tmp_pa
     ledger, clones = Ledger(), 0
     for event in Serial().run(Hill(), PBT(ready=20), plan, tmp_path).events:
         if event["event"] == "cloned":
-            parent = ledger.seats[event["parent"]].member
+            parent = ledger.slots[event["parent"]].member
             ledger.apply(event)
-            assert ledger.seats[event["member"]].member.score == parent.score
+            assert ledger.slots[event["member"]].member.score == parent.score
             clones += 1
         else:
             ledger.apply(event)
@@ -128,7 +128,7 @@ def test_a_directory_with_another_run_is_refused_and_left_alone(tmp_path):
     """The message names what differs."""
     Serial().run(Hill(), PBT(ready=20), Plan(population=3, steps=20, interval=10), tmp_path)
     before = (tmp_path / "events.jsonl").read_bytes()
-    with pytest.raises(RecordError, match="seed was 0 and is 1"):
+    with pytest.raises(RecordError, match=r"plan.seed was 0 and is 1"):
         Serial().run(Hill(), PBT(ready=20), Plan(population=3, steps=20, interval=10, seed=1), tmp_path)
     assert (tmp_path / "events.jsonl").read_bytes() == before
 

@@ -1,0 +1,236 @@
+"""Calls into a task: whatever it does there, the run learns what went wrong and goes on.
+
+A task gets copies of what it could change, finds the global generators seeded from its member's stream, and its mistakes
+become a ``TaskError`` that says which of its functions did what, and what was wanted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.abc
+import importlib.machinery
+import math
+import os
+import random
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pbt_core.seeds import Stream
+from pbt_core.space import Hyperparameters
+from pbt_core.store import Checkpoint, CheckpointError, check_checkpoint
+from pbt_core.task import AnyTask, Score
+
+
+class TaskError(Exception):
+    """A task's function raised or returned what it must not; ``frames`` is the traceback of its own code."""
+
+    def __init__(self, error: str, frames: str = "") -> None:
+        super().__init__(error)
+        self.error, self.frames = error, frames
+
+
+class Calls:
+    """The functions of a task, guarded. Every method raises TaskError for what the task did wrong.
+
+    interruptible: whether a KeyboardInterrupt is somebody's at the keyboard, and ends the run, or can only be the task's.
+    """
+
+    def __init__(self, task: AnyTask, interruptible: bool = True) -> None:
+        self.task, self._interruptible = task, interruptible
+        self.name = type(task).__name__
+
+    def init(self, seed: Stream, hyperparameters: Hyperparameters) -> Any:
+        return self._state("init", seed, lambda: self.task.init(seed, dict(hyperparameters)))
+
+    def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters, seed: Stream) -> Any:
+        return self._state("load", seed, lambda: self.task.load(checkpoint, dict(hyperparameters)))
+
+    def step(self, state: Any, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> Any:
+        return self._state("step", seed, lambda: self.task.step(state, dict(hyperparameters), steps, seed))
+
+    def evaluate(self, state: Any, seed: Stream) -> dict[str, Any]:
+        """The score as plain numbers, the fields of an ``evaluated`` event."""
+        score = self._guarded("evaluate", seed, lambda: self.task.evaluate(state, seed))
+        plain: dict[str, Any] = self._guarded("evaluate", None, lambda: plain_score(score, f"{self.name}.evaluate"))
+        return plain
+
+    def save(self, state: Any) -> Checkpoint:
+        def saved() -> Checkpoint:
+            checkpoint = self.task.save(state)
+            check_checkpoint(checkpoint, f"{self.name}.save")
+            return checkpoint
+
+        checkpoint: Checkpoint = self._guarded("save", None, saved)
+        return checkpoint
+
+    def close(self, state: Any) -> None:
+        """The optional ``close`` of a task, for a state that is needed no more; what it raises is of no consequence."""
+        close = getattr(self.task, "close", None)
+        if close is not None:
+            with contextlib.suppress(TaskError):
+                self._guarded("close", None, lambda: close(state))
+
+    def _state(self, function: str, seed: Stream, call: Callable[[], Any]) -> Any:
+        state = self._guarded(function, seed, call)
+        if state is None:
+            raise TaskError(f"{self.name}.{function} returned None; it must return the state")
+        return state
+
+    def _guarded(self, function: str, seed: Stream | None, call: Callable[[], Any]) -> Any:
+        place = _here()
+        try:
+            if seed is not None:
+                seed_globals(seed)
+            return call()
+        except (TaskError, CheckpointError):
+            raise
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and self._interruptible:
+                raise
+            raise _told(error, f"{self.name}.{function}") from None
+        finally:
+            if place is not None and _here() != place:
+                os.chdir(place)
+
+
+def _here() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a string, and a tenth of the time: it is asked for around every call
+    except OSError:
+        return None
+
+
+def _told(error: BaseException, function: str) -> TaskError:
+    kind = type(error).__name__
+    try:
+        text = str(error)
+    except Exception as second:
+        text = f"(its text cannot be had: {type(second).__name__})"
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next  # so that it is the same whichever engine made the call
+    try:
+        lines = "".join(traceback.format_exception(error.with_traceback(frames)))
+    except Exception:
+        lines = "".join(traceback.format_tb(frames))
+    what = f"{kind}: {text}" if text else kind
+    if not isinstance(error, Exception):
+        what = f"{function} must not end the process: {what}"
+    return TaskError(printable(what), printable(lines))
+
+
+def printable(text: str) -> str:
+    """Text that every encoding can hold: halves of surrogate pairs become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+# -- scores ----------------------------------------------------------------------------------------------------------
+
+
+def plain_score(score: Any, function: str) -> dict[str, Any]:
+    """The fields of a score as plain numbers (a task may return numpy's, or tensors of one number); TaskError otherwise."""
+    if not isinstance(score, Score):
+        raise TaskError(f"{function} must return a Score, not {_kind(score)}")
+    metrics: Any = score.metrics
+    samples: Any = score.samples
+    if not isinstance(metrics, Mapping) or not all(isinstance(name, str) for name in metrics):
+        raise TaskError(f"{function} returned a Score whose metrics are not numbers by name: {_short(metrics)}")
+    if not isinstance(samples, Sequence | np.ndarray) or isinstance(samples, str | bytes):
+        raise TaskError(
+            f"{function} returned a Score whose samples are no sequence of numbers: {_short(score.samples)}"
+        )
+    return {
+        "score": _number(score.value, "value", function),
+        "samples": [_number(sample, f"samples[{i}]", function) for i, sample in enumerate(samples)],
+        "held_out": None if score.held_out is None else _number(score.held_out, "held_out", function),
+        "metrics": {printable(name): _number(value, f"metrics[{name!r}]", function) for name, value in metrics.items()},
+    }
+
+
+def _number(value: Any, field: str, function: str) -> float:
+    if value.__class__ is float:
+        return float(value)
+    if value is not None and not isinstance(value, str | bytes):
+        with contextlib.suppress(Exception):
+            return float(value)
+    raise TaskError(f"{function} returned a Score with {field} = {_short(value)}, which is not a number")
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else type(value).__name__
+
+
+def _short(value: Any) -> str:
+    try:
+        text = printable(repr(value))
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+# -- global generators -----------------------------------------------------------------------------------------------
+
+_torch_seed = 0
+
+
+def seed_globals(seed: Stream) -> None:
+    """Put the global generators of ``random``, numpy and torch (if it is loaded) at a place that ``seed`` names.
+
+    A task should draw from the stream it is given; one that does not still repeats, and its members differ.
+    """
+    global _torch_seed
+    _torch_seed = number = seed.child("global").integer()
+    random.seed(number)
+    np.random.seed(number & 0xFFFFFFFF)  # noqa: NPY002 - it is the global one that is meant
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "manual_seed"):
+        torch.manual_seed(number)
+
+
+@contextlib.contextmanager
+def global_generators_kept() -> Iterator[None]:
+    """Afterwards the global generators are as they were before the block, and torch need not have been loaded yet."""
+    kept = random.getstate(), np.random.get_state()  # noqa: NPY002
+    torch = sys.modules.get("torch")
+    kept_torch = torch.get_rng_state() if torch is not None else None
+    finder = _SeededTorch()
+    if torch is None:
+        sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.meta_path.remove(finder)
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])  # noqa: NPY002
+        if torch is not None:
+            torch.set_rng_state(kept_torch)
+
+
+class _SeededTorch(importlib.abc.MetaPathFinder):
+    """Seeds torch as soon as it is imported: a task that imports it late would else begin with the same draws anywhere."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        loader = None if spec is None else spec.loader
+        if loader is not None and hasattr(loader, "exec_module"):
+            execute = loader.exec_module
+
+            def seeded(module: Any) -> None:
+                execute(module)
+                module.manual_seed(_torch_seed)
+
+            loader.exec_module = seeded  # type: ignore[method-assign]
+        return spec
+
+
+def is_finite(score: Mapping[str, Any]) -> bool:
+    """Whether the plain fields of a score say that the member did not diverge."""
+    return math.isfinite(score["score"])

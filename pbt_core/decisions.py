@@ -1,0 +1,112 @@
+"""A decision about one member: what the method says, checked, as the event that records it. Pure functions of the ledger."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from pbt_core.events import Event
+from pbt_core.ledger import Ledger, Slot, as_it_stands, as_published
+from pbt_core.method import Clone, Continue, Method, Restart, Stop
+from pbt_core.seeds import Streams
+from pbt_core.space import Space
+
+
+class CannotReplace(Exception):
+    """The method goes on with a failed member, whose weights are lost: it cannot replace it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """Who is asked, and with which draws.
+
+    Everything a decision depends on is in these fields and in the ledger: replaying the events of a run up to a decision and
+    asking again gives the same event, which is what ``pbt_core.testing.check_decisions`` does.
+    """
+
+    method: Method
+    space: Space
+    streams: Streams
+    synchronous: bool
+
+    def decision(self, ledger: Ledger, member: int) -> Event | None:
+        """The event that records what becomes of ``member``; None where it goes on unchanged.
+
+        ValueError if the method broke its contract, CannotReplace if the member failed and the method cannot replace it.
+        """
+        slot = ledger.slots[member]
+        seen = slot.published if self.synchronous else slot.member
+        rng = self.streams.decide(seen.id, seen.step).generator()
+        return self.event(ledger, slot, self.method.decide(seen, ledger.view(self.space), rng))
+
+    def event(self, ledger: Ledger, slot: Slot, decision: Any) -> Event | None:
+        """A decision of the method as an event, checked. Errors as in ``decision``."""
+        if not isinstance(decision, Continue | Clone | Restart | Stop):
+            what = f"must be Continue, Clone, Restart or Stop, not {type(decision).__name__}"
+            raise ValueError(f"{self._name}: decision for member {slot.member.id} {what}")
+        if slot.member.failed and isinstance(decision, Continue):
+            raise CannotReplace
+        changed = None if isinstance(decision, Stop) else decision.hyperparameters
+        try:
+            if changed is not None:
+                self.space.check(changed)
+            if isinstance(decision, Clone):
+                return self._cloned(ledger, slot, decision)
+        except ValueError as error:
+            raise ValueError(f"{self._name}: decision for member {slot.member.id}: {error}") from None
+        where = {"member": slot.member.id, "step": slot.member.step}
+        if isinstance(decision, Stop):
+            return {"event": "stopped", **where}
+        if isinstance(decision, Restart):
+            return {"event": "restarted", **where, "hyperparameters": dict(decision.hyperparameters)}
+        if changed is None or dict(changed) == dict(slot.member.hyperparameters):
+            return None
+        return {"event": "changed", **where, "hyperparameters": dict(changed)}
+
+    def _cloned(self, ledger: Ledger, slot: Slot, decision: Clone) -> Event:
+        parent = ledger.slots.get(decision.parent)
+        if parent is None or decision.parent == slot.member.id:
+            raise ValueError(f"parent {decision.parent!r} must be another member of the population")
+        # What a member publishes: at a round's end what it trained itself, otherwise what it goes on from.
+        seen, source = (parent.published, parent.latest) if self.synchronous else (parent.member, parent.source)
+        if not seen.healthy or source is None or seen.score is None:
+            raise ValueError(f"parent {decision.parent} must have been evaluated with a finite score")
+        if slot.member.failed and not decision.weights:
+            raise ValueError("a failed member must copy weights, its own are lost")
+        return {
+            "event": "cloned",
+            "member": slot.member.id,
+            "step": slot.member.step,
+            "parent": decision.parent,
+            "parent_step": seen.step,
+            "weights": decision.weights,
+            "source": dataclasses.asdict(source),
+            "age": seen.age,
+            "score": seen.score,
+            "samples": list(seen.samples),
+            "history": list(seen.history),
+            "hyperparameters": dict(decision.hyperparameters),
+        }
+
+    @property
+    def _name(self) -> str:
+        return type(self.method).__name__
+
+
+def first_settings(method: Method, space: Space, size: int, streams: Streams) -> list[Event]:
+    """The ``joined`` events of a new run; ValueError, naming the method and the member, for settings that are none."""
+    name = type(method).__name__
+    settings = list(method.start(space, size, streams.start().generator()))
+    if len(settings) != size:
+        raise ValueError(f"{name}: start gave {len(settings)} of {size} members")
+    for member, hyperparameters in enumerate(settings):
+        try:
+            space.check(hyperparameters)
+        except ValueError as error:
+            raise ValueError(f"{name}: start of member {member}: {error}") from None
+    return [{"event": "joined", "member": m, "step": 0, "hyperparameters": dict(h)} for m, h in enumerate(settings)]
+
+
+def empty_ledger(synchronous: bool) -> Ledger:
+    """A ledger whose members see each other as this mode wants it."""
+    return Ledger(seen=as_published if synchronous else as_it_stands)

@@ -1,0 +1,159 @@
+"""A pool of workers, whatever they are: who does what, who is lost, who takes too long. A transport carries it to them."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pbt_core.driver import Driver
+from pbt_core.errors import RunError
+from pbt_core.work import Done, Failed, Work
+
+#: After so many workers lost over the same interval the member has failed: the interval itself kills them.
+ATTEMPTS = 3
+#: Being killed from outside says little about the interval (255: nobody is left to tell how it ended).
+PATIENCE: dict[int | None, int] = {-signal.SIGKILL: 20, 255: 20}
+#: Seconds after which a wait is begun anew: longer ones are refused by some systems.
+LONGEST_WAIT = 3600.0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker has begun: the time that its imports took does not count."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The worker is no more; ``exit_reason`` is a process's exit code, negative for the signal that killed it."""
+
+    exit_reason: int | None
+
+
+Message = Ready | Gone | Done | Failed | Exception
+
+
+class Transport(Protocol):
+    """Workers by number, each with at most one interval at a time.
+
+    ``poll`` waits for news of any of them, at most ``timeout`` seconds (None: until there is some). A worker that is gone
+    stays so until it is started again; ``start`` replaces one that still runs. An exception as a message ends the run.
+    """
+
+    def start(self, worker: int) -> None: ...
+
+    def send(self, worker: int, work: Work) -> None: ...
+
+    def poll(self, timeout: float | None) -> list[tuple[int, Message]]: ...
+
+    def kill(self, worker: int) -> None: ...
+
+    def close(self, orderly: bool) -> None:
+        """End all workers and whatever they started: after their states were closed if ``orderly``, else at once."""
+        ...
+
+
+class Pool:
+    """Keeps ``count`` workers busy with what the driver hands out.
+
+    timeout: seconds that an interval may take before its member counts as hung; None for no limit.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        transport: Transport,
+        count: int,
+        timeout: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.driver, self.transport, self.count, self.timeout, self._clock = driver, transport, count, timeout, clock
+        self._work: dict[int, Work] = {}
+        self._begun: dict[int, float] = {}  # by worker that is ready: when its interval began
+        self._ready: set[int] = set()
+        self._losses: Counter[tuple[int, int]] = Counter()
+        self._idle_losses = 0
+
+    def run(self) -> None:
+        """Until the run is finished: give the idle something to do, take what comes back."""
+        orderly = False
+        try:
+            for worker in range(self.count):
+                self.transport.start(worker)
+            while not self.driver.finished:
+                self._assign()
+                if self._work:
+                    self._collect()
+                else:
+                    self.driver.must_be_finished()
+            orderly = True
+        finally:
+            self.transport.close(orderly)
+
+    def _assign(self) -> None:
+        for worker in range(self.count):
+            if worker not in self._work:
+                work = self.driver.next_work(worker)
+                if work is None:
+                    return
+                self._send(worker, work)
+
+    def _send(self, worker: int, work: Work) -> None:
+        self._work[worker] = work
+        self._begun[worker] = self._clock()
+        self.transport.send(worker, work)
+
+    def _collect(self) -> None:
+        """Wait for an outcome, a death or the end of somebody's time."""
+        for worker, message in self.transport.poll(self._left()):
+            match message:
+                case Ready():
+                    self._ready.add(worker)
+                    self._begun[worker] = self._clock()
+                case Gone(exit_reason):
+                    self._lost(worker, exit_reason)
+                case Done() | Failed():
+                    if self._work.pop(worker, None) is not None:
+                        self.driver.complete(message)
+                case _:
+                    raise message
+        if self.timeout is not None:
+            for worker in [w for w in self._work if w in self._ready and self._clock() - self._begun[w] > self.timeout]:
+                self._hung(worker)
+
+    def _left(self) -> float:
+        clocks = [self._begun[worker] for worker in self._work if worker in self._ready]
+        if self.timeout is None or not clocks:
+            return LONGEST_WAIT
+        return min(LONGEST_WAIT, max(0.0, min(clocks) + self.timeout - self._clock()))
+
+    def _hung(self, worker: int) -> None:
+        work = self._work.pop(worker)
+        self._replace(worker)
+        self.driver.complete(Failed(work, "hung", f"the interval took more than {self.timeout} s"))
+
+    def _lost(self, worker: int, exit_reason: int | None) -> None:
+        """A worker is gone: do its interval again, unless that has cost workers before."""
+        work = self._work.pop(worker, None)
+        self._replace(worker)
+        attempts = PATIENCE.get(exit_reason, ATTEMPTS)
+        if work is None:
+            self._idle_losses += 1
+            if self._idle_losses > attempts * self.count:
+                raise RunError(f"workers die while they have nothing to do, the last with exit code {exit_reason}")
+            return
+        self.driver.note(lost_worker=worker, member=work.member, step=work.start, exitcode=exit_reason)
+        self._losses[work.member, work.start] += 1
+        if self._losses[work.member, work.start] < attempts:
+            self._send(worker, work)
+        else:
+            error = f"{attempts} workers died in this interval, the last with exit code {exit_reason}"
+            self.driver.complete(Failed(work, "crashed", error))
+
+    def _replace(self, worker: int) -> None:
+        self._ready.discard(worker)
+        self.transport.kill(worker)
+        self.transport.start(worker)

@@ -1,0 +1,105 @@
+"""A worker process: carries out what comes through its pipe, until that closes or the driver is gone."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from pbt_core.calls import global_generators_kept
+from pbt_core.engines.base import limit_threads
+from pbt_core.engines.family import MARK, kill_marked
+from pbt_core.engines.pool import Ready
+from pbt_core.errors import RunError
+from pbt_core.store import CheckpointError, Store
+from pbt_core.work import Bench, Done, Failed
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Which worker this is, of how many, and the devices that are its own (as they were named to the engine)."""
+
+    index: int
+    count: int
+    devices: tuple[str, ...] = ()
+
+
+_current: Worker | None = None
+
+
+def current_worker() -> Worker | None:
+    """The worker that this process is; None in a process that is none, as with the serial engine."""
+    return _current
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a worker is told when it begins. ``task`` is pickled, by the driver and for this process alone."""
+
+    worker: Worker
+    task: bytes
+    checkpoints: Path
+    durable: bool
+    seed: int
+    capacity: int
+    threads: int
+    mark: str
+
+
+def serve(assignment: Assignment, pipe: Connection) -> None:
+    """Do what a worker does. Ends by itself: in order when the pipe closes, at once when the driver dies."""
+    global _current
+    _current = assignment.worker
+    with contextlib.suppress(PermissionError):  # a leader of its group already
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it and ends its workers
+    os.environ[MARK] = assignment.mark
+    if assignment.worker.devices:  # before any library looks at what there is
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(name.removeprefix("cuda:") for name in assignment.worker.devices)
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker has a parent"
+    threading.Thread(target=_die_with, args=(parent.sentinel, assignment.mark), daemon=True).start()
+    limit_threads(assignment.threads)
+    try:
+        task = pickle.loads(assignment.task)  # noqa: S301 - from the driver's memory, not from disk
+    except Exception as error:
+        pipe.send(RunError(f"workers cannot make the task: {type(error).__name__}: {error}"))
+        return
+    store = Store(assignment.checkpoints, assignment.durable)
+    bench = Bench(task, store, assignment.seed, assignment.capacity, interruptible=False)
+    with global_generators_kept():
+        pipe.send(Ready())
+        while True:
+            try:
+                work = pipe.recv()
+            except EOFError:
+                break
+            outcome: Done | Failed | CheckpointError | RunError
+            try:
+                outcome = bench.carry_out(work)
+            except CheckpointError as error:
+                outcome = error
+            except Exception as error:  # not the task's fault: a full disk, say
+                outcome = RunError(
+                    f"a worker could not go on with member {work.member}: {type(error).__name__}: {error}"
+                )
+            pipe.send(outcome)
+    bench.close()
+    # multiprocessing leaves these out, and programs beside a task are often ended by them.
+    atexit._run_exitfuncs()
+
+
+def _die_with(driver: int, mark: str) -> None:
+    wait([driver])
+    kill_marked(mark)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if os.getpgrp() == os.getpid():
+            os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(1)

@@ -1,0 +1,147 @@
+"""What is run, described as data: two runs are the same if their descriptions are, whatever their objects' addresses.
+
+Dataclasses are described field by field (fields with ``compare=False`` are none of a run's business), functions by where
+they are defined, numbers and texts as they are. What cannot be described is refused: a run that is known by a ``repr``
+goes on with another model without a word.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import hashlib
+import inspect
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from pbt_core.space import Space
+
+#: What stands for a side that has no such key in ``differences``.
+_ABSENT = object()
+
+
+def described(value: Any, name: str) -> Any:
+    """``value`` as JSON; ``name`` says what it is in errors.
+
+    An object may answer for itself with a method ``identity()`` that returns something describable. Other objects are
+    their class and the attributes they hold. ValueError, in one line, for what cannot be described.
+    """
+    match value:
+        case np.generic():
+            return described(value.item(), name)
+        case None | bool() | int() | str() if not isinstance(value, enum.Enum):
+            return value
+        case float():
+            return value if math.isfinite(value) else {"float": str(value)}
+        case enum.Enum():
+            return {"type": _where(type(value)), "name": value.name}
+        case PurePath():
+            return str(value)
+        case np.ndarray() if value.dtype != object:
+            content = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+            return {"array": list(value.shape), "dtype": str(value.dtype), "sha256": content}
+        case Space():  # the order of dimensions is the order of draws
+            dimensions = [[key, described(item, f"{name}.{key}")] for key, item in value.items()]
+            rules = {key: rule for key in ("where", "repair") if (rule := getattr(value, key, None)) is not None}
+            return {"dimensions": dimensions, **{key: described(rule, f"{name}.{key}") for key, rule in rules.items()}}
+        case list() | tuple():
+            return [described(item, f"{name}[{i}]") for i, item in enumerate(value)]
+        case set() | frozenset():
+            return {"set": sorted((described(item, name) for item in value), key=repr)}
+        case Mapping():
+            if all(isinstance(key, str) for key in value):
+                return {key: described(item, f"{name}.{key}") for key, item in value.items()}
+            return {
+                "items": [[described(key, name), described(item, f"{name}[{key!r}]")] for key, item in value.items()]
+            }
+        case functools.partial():
+            parts = {"function": value.func, "arguments": value.args, "keywords": value.keywords}
+            return {
+                "type": "functools.partial",
+                **{key: described(part, f"{name}.{key}") for key, part in parts.items()},
+            }
+        case type():
+            return {"class": _where(value)}
+    if inspect.isroutine(value):
+        return _function(value, name)
+    return _object(value, name)
+
+
+def differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """Where two descriptions differ, one phrase each: ``task.size was 2 and is 64``."""
+    flat, other = dict(_flat(before, name)), dict(_flat(now, name))
+    return [
+        f"{key} was {_told(flat.get(key, _ABSENT))} and is {_told(other.get(key, _ABSENT))}"
+        for key in dict.fromkeys([*other, *flat])
+        if flat.get(key, _ABSENT) != other.get(key, _ABSENT)
+        or type(flat.get(key, _ABSENT)) is not type(other.get(key, _ABSENT))
+    ]
+
+
+def _object(value: Any, name: str) -> Any:
+    kind = {"type": _where(type(value))}
+    if callable(getattr(type(value), "identity", None)):
+        return kind | {"identity": described(value.identity(), f"{name}.identity()")}
+    if dataclasses.is_dataclass(value):
+        own = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
+    elif type(value).__module__ != "builtins" and hasattr(value, "__dict__"):
+        own = dict(vars(value))
+    else:
+        raise ValueError(_refused(value, name))
+    return kind | {key: described(item, f"{name}.{key}") for key, item in own.items()}
+
+
+def _function(value: Any, name: str) -> Any:
+    owner = getattr(value, "__self__", None)
+    if owner is not None and not inspect.ismodule(owner):
+        return {"method": value.__name__, "of": described(owner, name)}
+    found: Any = sys.modules.get(value.__module__ or "builtins")
+    for part in value.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if found is not value:
+        raise ValueError(_refused(value, name))
+    return {"function": _where(value)}
+
+
+def _refused(value: Any, name: str) -> str:
+    what = f"the function {value.__qualname__}" if inspect.isroutine(value) else f"a {type(value).__name__}"
+    return (
+        f"{name}: {what} cannot be described, so a resumed run could not tell whether it is the same; use settings in a "
+        "dataclass (field(compare=False) for what is no setting), a function of a module, or a method identity()"
+    )
+
+
+def _where(kind: Any) -> str:
+    """Module and name; a module that is run as a program keeps its own name."""
+    module = kind.__module__
+    if module == "__main__":
+        module = getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", None) or module
+    return f"{module}.{kind.__qualname__}"
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _flat(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and value:
+        for i, item in enumerate(value):
+            # The dimensions of a space are pairs of a name and what it is.
+            pair = name.endswith("dimensions") and isinstance(item, list) and len(item) == 2
+            yield from (
+                _flat(item[1], f"{name.removesuffix('.dimensions')}.{item[0]}") if pair else _flat(item, f"{name}[{i}]")
+            )
+        if name.endswith("dimensions"):
+            yield f"{name.removesuffix('.dimensions')}: the names", [item[0] for item in value]
+    else:
+        yield name, value
+
+
+def _told(value: Any) -> str:
+    text = "not there" if value is _ABSENT else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,207 @@
+"""The journal of a run: events to the file and into the ledger, and checkpoints kept for as long as somebody needs them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pbt_core.events import START, Event, RecordError, dump, line, read_lines
+from pbt_core.files import Handle
+from pbt_core.ledger import Ledger
+from pbt_core.store import Reference, Store
+
+Observer = Callable[[Event], None]
+
+
+class AppendOnly:
+    """A file that only grows, for one writer; survives a task in the same process that closes descriptors it does not own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle = self._opened()
+
+    def _opened(self) -> Handle:
+        return Handle(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def write(self, data: bytes, durable: bool = False) -> None:
+        """Append ``data`` and hand it to the operating system, or to the disk if ``durable``."""
+        if not self._handle.is_open():
+            self._handle = self._opened()
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._handle.number, left) :]
+        if durable:
+            os.fsync(self._handle.number)
+
+    def cut(self, length: int) -> None:
+        """Forget what stands behind ``length`` bytes."""
+        os.truncate(self.path, length)
+
+    def close(self) -> None:
+        self._handle.close()
+
+
+class Journal:
+    """The record of a run and what must be kept for it. One writer.
+
+    Opening it reads what is there into ``ledger`` and cuts a torn last line off. RecordError if that is no record.
+    """
+
+    def __init__(self, path: Path, store: Store, ledger: Ledger, observer: Observer | None = None) -> None:
+        self.path, self.store, self.ledger, self.observer = path, store, ledger, observer
+        self.header: Event | None = None
+        self.last: Event | None = None
+        #: The last failure of each member, which an error may have to tell.
+        self.failures: dict[int, Event] = {}
+        self._chain, end = START, 0
+        # Checkpoints that nobody needs any more, by the member whose next one may take the file.
+        self._spare: dict[int, Reference] = {}
+        if path.exists():
+            for number, (event, chain, position) in enumerate(read_lines(path), start=1):
+                self._fold(event, number)
+                self._chain, end = chain, position
+                ledger.freed.clear()  # those files were removed, or will be when the run ends
+        self._file = AppendOnly(path)
+        if path.stat().st_size > end:
+            self._file.cut(end)
+
+    def _fold(self, event: Event, number: int | None = None) -> None:
+        if number is not None and (number == 1) != (event["event"] == "started"):
+            raise RecordError(f"{self.path}, line {number}: the first event, and no other, must be started")
+        try:
+            self.ledger.apply(event)
+        except ValueError as error:
+            raise RecordError(f"{self.path}, line {number}: {error}") from None
+        self.last = event
+        if event["event"] == "started":
+            self.header = event
+        elif event["event"] == "failed":
+            self.failures[event["member"]] = event
+
+    def append(self, *events: Event) -> None:
+        """Write events in one call, fold them, tell the observer, and free what they made superfluous."""
+        if not events:
+            return
+        lines = []
+        for event in events:
+            text, self._chain = line(event, self._chain)
+            lines.append(text)
+        self._file.write(b"".join(lines), self.store.durable)
+        for event in events:
+            self._fold(event)
+            if self.observer is not None:
+                self.observer(event)
+        if self.ledger.freed:
+            self._free()
+
+    def begin_again(self, ledger: Ledger) -> None:
+        """Forget everything: for a run that was killed while it wrote its very first lines."""
+        self._file.cut(0)
+        self.ledger, self.header, self.last, self._chain = ledger, None, None, START
+
+    def spare(self, member: int) -> Reference | None:
+        """A checkpoint whose file the next one of ``member`` may take, if there is one."""
+        return self._spare.pop(member, None)
+
+    def keep_only_needed(self) -> None:
+        """Remove every checkpoint that nobody may read any more; only while nobody writes."""
+        self._spare.clear()
+        self.store.keep(self.ledger.references())
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _free(self) -> None:
+        last = self.last["member"] if self.last is not None and "member" in self.last else None
+        for reference in self.ledger.freed:
+            if self.ledger.holds(reference):  # freed and taken up again by one and the same event
+                continue
+            if last is not None and last not in self._spare:
+                self._spare[last] = reference
+            else:
+                self.store.remove(reference)
+        self.ledger.freed.clear()
+
+
+class Timing:
+    """``timing.jsonl`` beside the record: durations and lost workers, which no outcome depends on.
+
+    Each line has ``session`` and ``clock``, the seconds since that session began, by a clock that nobody sets; ``at`` is when
+    it was by the calendar. Lines that are torn, by a kill or a full disk, are passed over.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.path, self._clock = path, clock
+        before = list(read_timing(path))
+        self.elapsed_before = sum(sessions(before).values())
+        self._session = 1 + max((row["session"] for row in before), default=-1)
+        self._begun = clock()
+        self._file = AppendOnly(path)
+        torn = path.stat().st_size and not _ends_a_line(path)
+        self._lines = ["\n"] if torn else []
+        self._flushed = -1.0
+        self.note(begins=True)
+
+    @property
+    def elapsed(self) -> float:
+        """Wall-clock seconds of all sessions so far."""
+        return self.elapsed_before + self._clock() - self._begun
+
+    def note(self, **entry: Any) -> None:
+        """Add a line. A kill may cost those of the last second; a full disk costs lines, not the run."""
+        clock = self._clock() - self._begun
+        self._lines.append(
+            f"{dump({'session': self._session, 'clock': round(clock, 3), 'at': round(time.time(), 3), **entry})}\n"
+        )
+        if clock - self._flushed > 1:
+            self._flush()
+            self._flushed = clock
+
+    def close(self) -> None:
+        self.note(ends=True)
+        self._flush()
+        self._file.close()
+
+    def _flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.write("".join(self._lines).encode())
+        self._lines.clear()
+
+
+def read_timing(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a ``timing.jsonl``; others are passed over."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        for text in file:
+            with contextlib.suppress(ValueError, RecursionError):
+                row = json.loads(text)
+                if isinstance(row, dict) and _is_whole(row.get("session")) and _is_seconds(row.get("clock")):
+                    yield {key: value for key, value in row.items() if not key.endswith("_s") or _is_seconds(value)}
+
+
+def sessions(rows: list[dict[str, Any]]) -> dict[int, float]:
+    """Wall-clock seconds by session."""
+    lasted: dict[int, float] = {}
+    for row in rows:
+        lasted[row["session"]] = max(lasted.get(row["session"], 0.0), row["clock"])
+    return lasted
+
+
+def _is_whole(value: Any) -> bool:
+    return value.__class__ is int and value >= 0
+
+
+def _is_seconds(value: Any) -> bool:
+    return value.__class__ in (int, float) and 0 <= value < 1e12
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"

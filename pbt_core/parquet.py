@@ -1,0 +1,106 @@
+"""The record of a run as Parquet: one row an event, one column a field, and everything back as it was.
+
+Nested fields become columns such as ``hyperparameters.lr``. A column of numbers, truth values or texts of one type is
+stored as that; anything else, such as choices of mixed types, as JSON text, which the column's metadata says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pbt_core.events import FORMAT, SCHEMA, Event, RecordError, check, decode, dump
+from pbt_core.files import replacing
+
+#: What stands in a column where an event has no such field.
+ABSENT: Any = object()
+#: Fields of events that are objects with fixed names, or with names of the user's.
+_INNER = {"source": ("member", "step", "digest")}
+_OPEN = ("hyperparameters", "metrics")
+_JSON = {b"pbt": b"json"}
+_TYPES = {float: pa.float64(), int: pa.int64(), bool: pa.bool_(), str: pa.string()}
+_ROWS = 50_000
+
+
+def to_array(values: Sequence[Any], absent: Any = None) -> tuple[pa.Array, bool]:
+    """Values as an array, null where one is ``absent``; whether they had to become JSON text."""
+    kinds = {value.__class__ for value in values if value is not absent}
+    kind = _TYPES.get(kinds.pop()) if len(kinds) == 1 else None if kinds else pa.null()
+    if kind is not None:
+        try:
+            return pa.array([None if value is absent else value for value in values], kind), False
+        except (OverflowError, UnicodeEncodeError, pa.ArrowException):
+            pass  # whole numbers beyond 64 bits, halves of surrogate pairs
+    return pa.array([None if value is absent else dump(value) for value in values], pa.string()), True
+
+
+def write_parquet(columns: Iterable[tuple[str, Sequence[Any]]], path: Path) -> None:
+    """Write columns of events (see ``Record.columns``) at once or not at all. Equal events, equal bytes."""
+    arrays, fields = [], []
+    for name, values in columns:
+        if name in ("samples", "history"):
+            kind = pa.list_(pa.float64())
+            array, as_json = pa.array([None if value is ABSENT else value for value in values], kind), False
+        else:
+            array, as_json = to_array(values, ABSENT)
+        arrays.append(array)
+        fields.append(pa.field(name, array.type, metadata=_JSON if as_json else None))
+    table = pa.table(arrays, schema=pa.schema(fields, {"pbt.format": str(FORMAT)}))
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, write_page_checksum=True)
+
+
+def read_parquet(path: Path) -> Iterator[Event]:
+    """The events as they were before ``write_parquet``; RecordError names the file and what is wrong with it."""
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        metadata = file.schema_arrow.metadata or {}
+        if metadata.get(b"pbt.format") != str(FORMAT).encode():
+            found = metadata.get(b"pbt.format", b"3 or less").decode(errors="replace")
+            raise RecordError(f"{path} has format {found}; this version reads {FORMAT}")
+        number = 0
+        for batch in file.iter_batches(_ROWS):
+            for event in _events(batch):
+                number += 1
+                try:
+                    check(event)
+                except ValueError as error:
+                    raise RecordError(f"{path}, event {number}: {error}") from None
+                yield event
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, RecursionError) as error:
+        why = (error.strerror or error) if isinstance(error, OSError) else error
+        raise RecordError(f"{path} is no record of a run: {str(why).splitlines()[0] if str(why) else why!r}") from None
+
+
+def _events(batch: pa.RecordBatch) -> Iterator[Event]:
+    columns = {field.name: _values(batch.column(i), field) for i, field in enumerate(batch.schema)}
+    nested = {
+        outer: [(n.split(".", 1)[1], v) for n, v in columns.items() if n.startswith(f"{outer}.")] for outer in _OPEN
+    }
+    for row, kind in enumerate(columns["event"]):
+        event: Event = {"event": kind}
+        for name in SCHEMA.get(kind, {}):
+            if name in _OPEN:
+                event[name] = {inner: values[row] for inner, values in nested[name] if values[row] is not ABSENT}
+            elif name in _INNER:
+                event[name] = {inner: columns[f"{name}.{inner}"][row] for inner in _INNER[name]}
+            else:
+                value = columns[name][row] if name in columns else None
+                event[name] = None if value is ABSENT else value
+        yield event
+
+
+def _values(array: pa.Array, field: pa.Field) -> list[Any]:
+    values = array.to_pylist()
+    if (field.metadata or {}).get(b"pbt") == _JSON[b"pbt"]:
+        return [ABSENT if value is None else _from_json(value) for value in values]
+    return [ABSENT if value is None else value for value in values]
+
+
+def _from_json(text: str) -> Any:
+    return decode({"hyperparameters": {"": json.loads(text)}})["hyperparameters"][""]

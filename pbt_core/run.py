@@ -1,0 +1,195 @@
+"""A run as it can be read back from its folder, finished or under way, by anybody who may read the files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pbt_core.errors import RunError
+from pbt_core.events import RecordError
+from pbt_core.ledger import Ledger
+from pbt_core.lineage import Lineage, Segment
+from pbt_core.method import Method
+from pbt_core.plan import Plan, Until
+from pbt_core.record import Record, read
+from pbt_core.space import Hyperparameters
+from pbt_core.store import CheckpointError, Store
+from pbt_core.task import AnyTask
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pbt_core.engines.base import Engine
+    from pbt_core.journal import Observer
+
+#: Where the record of a run can be below a folder that is named, in the order in which it is looked for.
+_PLACES = ("events.jsonl", "state/events.jsonl", "events.parquet")
+#: How often the record of a run under way is read again because its checkpoints have moved on.
+_TRIES = 5
+
+
+class Run:
+    """A run, read from its record; nothing is written or locked, and the sources of its task are not needed.
+
+    What a run under way says is how it stood when it was opened: open it again for news.
+    """
+
+    def __init__(self, directory: Path, path: Path | None = None) -> None:
+        """``directory`` is where an engine ran it; see ``open`` for other folders."""
+        self.directory = Path(directory)
+        self._path = self.directory / "events.jsonl" if path is None else path
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Run:
+        """The run in ``folder``: that of an engine, one above its ``state``, or one with an exported ``events.parquet``.
+
+        RecordError names the folder if it holds no record, and the line where the record is damaged.
+        """
+        folder = Path(folder)
+        for place in _PLACES:
+            path = folder / place
+            if path.is_file():
+                run = cls(path.parent, path)
+                run.record  # noqa: B018 - damage is found now, not at some later question
+                return run
+        raise RecordError(f"{folder} holds no run: there is none of {', '.join(_PLACES)}")
+
+    @cached_property
+    def record(self) -> Record:
+        """All events, evaluations in columns."""
+        record = read(self._path)
+        if not len(record) or record[0]["event"] != "started":
+            raise RecordError(f"{self._path} holds no run: its first event must be started")
+        return record
+
+    @property
+    def events(self) -> Record:
+        """The events; reads like a list of dictionaries."""
+        return self.record
+
+    @cached_property
+    def _ledger(self) -> Ledger:
+        ledger = Ledger()
+        for number, event in enumerate(self.record, start=1):
+            try:
+                ledger.apply(event)
+            except ValueError as error:
+                raise RecordError(f"{self._path}, event {number}: {error}") from None
+        return ledger
+
+    @property
+    def finished(self) -> bool:
+        return self._ledger.finished
+
+    @property
+    def reason(self) -> str | None:
+        """Why a finished run ended: its ``steps`` were done, or ``Plan.stop`` gave it no more ``time`` or its ``score``."""
+        finished = self.record.others("finished")
+        return finished[-1]["reason"] if finished and self.finished else None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the run is, as data: its plan, method, space and task."""
+        run: dict[str, Any] = self.record[0]["run"]
+        extension = self._ledger.extension
+        extended = {} if extension is None else {"steps": extension["steps"], "stop": extension["stop"]}
+        return {**run, "plan": {**run["plan"], **extended}}
+
+    @property
+    def plan(self) -> Plan:
+        try:
+            return Plan.from_description(self.identity["plan"])
+        except (ValueError, TypeError) as error:
+            raise RecordError(f"{self._path}: started.run.plan is none: {error}") from None
+
+    @property
+    def best(self) -> int | None:
+        """The member whose weights are the run's answer; None if none has a finite score.
+
+        The highest score at the end of a training; of a run under way, the highest at present.
+        """
+        slot = self._ledger.best()
+        return None if slot is None else slot.member.id
+
+    @property
+    def score(self) -> float | None:
+        """The score of the best member, which selected it."""
+        slot = self._ledger.best()
+        return None if slot is None else slot.member.score
+
+    @property
+    def hyperparameters(self) -> Hyperparameters | None:
+        """Those in force for the best member at the end of its training. PBT's answer is the weights: see ``state``."""
+        slot = self._ledger.best()
+        return None if slot is None else slot.member.hyperparameters
+
+    def state(self, task: AnyTask, member: int | None = None) -> Any:
+        """The last saved state of a member, or the run's answer if none is named, loaded by the task.
+
+        RunError says so where there is none; KeyError if there is no such member.
+        """
+        run = self
+        for attempt in range(_TRIES):
+            try:
+                return run._state(task, member)
+            except CheckpointError:
+                if self.finished or attempt == _TRIES - 1:
+                    raise
+                run = Run.open(self.directory)  # the run has gone on since, and its weights with it
+        raise AssertionError("unreachable")
+
+    def _state(self, task: AnyTask, member: int | None) -> Any:
+        slot = self._ledger.best() if member is None else self._ledger.slots[member]
+        if slot is None:
+            why = "all members diverged or failed" if len(self._ledger.evaluations) else "no member was evaluated yet"
+            raise RunError(f"the run has no best member: {why}")
+        # Weights that were copied since the last evaluation have the score, not those that it replaced.
+        reference = None if slot.member.failed else slot.source or slot.latest
+        if reference is None:
+            why = "its last interval failed" if slot.member.failed else "it was never evaluated"
+            raise RunError(f"member {slot.member.id} has no weights: {why}")
+        checkpoint = Store.reading(self.directory / "checkpoints").load(reference)
+        return task.load(checkpoint, dict(slot.member.hyperparameters))
+
+    def table(self) -> pd.DataFrame:
+        """One row an evaluation, oldest first: member, step, score, held_out, ``metrics.NAME``, ``hyperparameters.NAME``.
+
+        Needs pandas; ``record.evaluations()`` gives the same as a pyarrow table.
+        """
+        frame: pd.DataFrame = self.record.evaluations().to_pandas()
+        return frame
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """Who descends from whom."""
+        return Lineage(self.record)
+
+    def schedule(self, member: int | None = None) -> list[Segment]:
+        """The hyperparameters that led to a member's weights, or to the run's answer, interval by interval."""
+        return self.lineage.schedule(self.best if member is None and not self.finished else member)
+
+    def extend(
+        self,
+        engine: Engine,
+        task: AnyTask,
+        method: Method,
+        *,
+        steps: int | None = None,
+        stop: Until | None = None,
+        observer: Observer | None = None,
+    ) -> Run:
+        """Go on with a finished run until each member has ``steps`` steps in all, or until ``stop``.
+
+        In synchronous mode the members are what they would be if all the steps had been asked for at once. RecordError if
+        task or method are not those of the run.
+        """
+        plan = replace(self.plan, stop=stop, steps=self.plan.steps if steps is None else steps)
+        return engine.run(task, method, plan, self.directory, observer, extend=True)
+
+    def export(self, directory: Path) -> None:
+        """Write ``events.parquet`` and ``lineage.json``, each at once or not at all."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.record.write_parquet(directory / "events.parquet")
+        self.lineage.write(directory / "lineage.json")
