@@ -6,14 +6,14 @@ Knows no domain, no plots and no tracker. Start with ``PBT``, ``Space``, ``Plan`
 from pbt_core.driver import RunError
 from pbt_core.engines import Processes, Run, Serial
 from pbt_core.exploit import BinaryTournament, Truncation, WelchTTest
-from pbt_core.explore import DRIFT_FREE_FACTORS, PAPER_FACTORS, Compose, Noise, Perturb, Resample
+from pbt_core.explore import DRIFT_FREE_FACTORS, PAPER_FACTORS, Compose, ExploreWarning, Noise, Nudge, Perturb, Resample
 from pbt_core.lineage import Lineage
 from pbt_core.method import Clone, Continue, Decision, Method, Restart, Stop
 from pbt_core.pbt import PBT
 from pbt_core.plan import Plan
 from pbt_core.population import Member, Population
 from pbt_core.seeds import Stream
-from pbt_core.space import Choice, Hyperparameters, Integer, LogUniform, Space, Uniform
+from pbt_core.space import Choice, Hyperparameters, Integer, LogUniform, OneMinus, Space, Uniform
 from pbt_core.store import Checkpoint, CheckpointError
 from pbt_core.task import Score, Task
 
@@ -29,6 +29,7 @@ __all__ = [
     "Compose",
     "Continue",
     "Decision",
+    "ExploreWarning",
     "Hyperparameters",
     "Integer",
     "Lineage",
@@ -36,6 +37,8 @@ __all__ = [
     "Member",
     "Method",
     "Noise",
+    "Nudge",
+    "OneMinus",
     "Perturb",
     "Plan",
     "Population",

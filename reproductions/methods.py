@@ -149,6 +149,8 @@ EXAMPLES: Mapping[str, Mapping[str, object]] = {
         "explore": [{"kind": "perturb", "factors": [1.2, 1 / 1.2]}, {"kind": "resample"}],
     },
     "explore only": {"kind": "pbt", "ready": 20, "exploit": None, "explore": [{"kind": "noise", "scale": 0.1}]},
+    "pbt, nudge": {"kind": "pbt", "ready": 20, "explore": [{"kind": "nudge", "share": 0.2}]},
+    "pbt, a known setting": {"kind": "pbt", "ready": 20, "initial": [{"lr": 0.1}]},
     "pbt until a step": {"kind": "pbt", "ready": 20, "until": 40},
     "pb2": {"kind": "pb2", "ready": 20, "startup": 4},
     "bayesian, tpe": {"kind": "bayesian", "sampler": "tpe", "trial": 20, "startup": 5},

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from baselines import Annealed, Fixed, Noam, Schedule
-from pbt_core import PAPER_FACTORS, BinaryTournament, Compose, Noise, Perturb, Resample, Truncation
+from pbt_core import PAPER_FACTORS, BinaryTournament, Compose, Noise, Nudge, Perturb, Resample, Truncation
 from pbt_core import WelchTTest as Welch
 from pbt_core.exploit import Exploit
 from pbt_core.explore import Explore
 
-Values = dict[str, float | int | str | bool]
+#: Lists stand for tuples; the space says what each name may be.
+Values = dict[str, float | int | str | bool | list[Any] | None]
 
 
 class Spec(BaseModel):
@@ -62,6 +63,14 @@ class ResampleSpec(Spec):
         return Resample(self.probability)
 
 
+class NudgeSpec(Spec):
+    kind: Literal["nudge"]
+    share: float = Field(0.1, gt=0, le=1)
+
+    def build(self) -> Explore:
+        return Nudge(self.share)
+
+
 class NoiseSpec(Spec):
     kind: Literal["noise"]
     scale: float = Field(gt=0)
@@ -104,7 +113,7 @@ class NoamSpec(Spec):
 
 
 AnyExploit = Annotated[TruncationSpec | WelchSpec | TournamentSpec, Field(discriminator="kind")]
-AnyExplore = Annotated[PerturbSpec | ResampleSpec | NoiseSpec, Field(discriminator="kind")]
+AnyExplore = Annotated[PerturbSpec | ResampleSpec | NudgeSpec | NoiseSpec, Field(discriminator="kind")]
 AnySchedule = Annotated[FixedSpec | AnnealedSpec | NoamSpec, Field(discriminator="kind")]
 
 

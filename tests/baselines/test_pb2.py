@@ -7,10 +7,10 @@ import pytest
 from played import SPACE, play
 
 from baselines import PB2
-from baselines.unit import from_unit, to_unit
 from pbt_core import PBT, Choice, Clone, Integer, LogUniform, Member, Perturb, Population, Serial, Space, Uniform
 from pbt_core.population import Evaluation
 from pbt_core.testing import check_engine
+from pbt_core.unit import from_unit, to_unit
 
 METHOD = PB2(PBT(ready=10, explore=Perturb((2.0,))))
 MIXED = Space({"lr": LogUniform(1e-4, 1.0), "layers": Integer(1, 9), "kind": Choice(("x", "y", "z"), ordered=True)})
