@@ -15,7 +15,7 @@ from pbt_core.method import Continue, Decision, Restart, initial, listed_setting
 from pbt_core.population import Member, Population
 from pbt_core.seeds import Stream
 from pbt_core.space import Hyperparameters, Space
-from pbt_core.values import whole
+from pbt_core.values import whole_fields
 
 #: What is told to optuna: (settings, score) of every full training, and the settings of those under way.
 _Known = tuple[list[tuple[Hyperparameters, float]], list[Hyperparameters]]
@@ -48,8 +48,8 @@ class Bayesian:
     def __post_init__(self) -> None:
         if self.sampler not in ("tpe", "gp"):
             raise ValueError(f"Bayesian: sampler = {self.sampler!r} must be 'tpe' or 'gp'")
+        whole_fields(self, "trial", "startup")
         check_trial("Bayesian", self.trial)
-        whole("Bayesian", "startup", self.startup)
         if self.startup < 1:
             raise ValueError(f"Bayesian: startup = {self.startup!r} must be at least 1 training")
         object.__setattr__(self, "initial", listed_settings("Bayesian", self.initial))

@@ -13,6 +13,7 @@ from pbt_core.explore import Compose, Explore, Perturb, Resample, check_operator
 from pbt_core.method import Continue, Decision, Restart, initial, listed_settings
 from pbt_core.population import Evaluation, Member, Population
 from pbt_core.space import Hyperparameters, Space, Value
+from pbt_core.values import whole_fields
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Genetic:
     initial: tuple[Hyperparameters, ...] = ()
 
     def __post_init__(self) -> None:
+        whole_fields(self, "trial")
         check_trial("Genetic", self.trial)
         check_operator("Genetic", "mutation", self.mutation)
         object.__setattr__(self, "initial", listed_settings("Genetic", self.initial))

@@ -15,7 +15,7 @@ from baselines.trainings import check_trial
 from pbt_core.method import Continue, Decision, Restart, initial, listed_settings
 from pbt_core.population import Evaluation, Member, Population
 from pbt_core.space import Hyperparameters, Space
-from pbt_core.values import whole
+from pbt_core.values import whole_fields
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,8 @@ class Halving:
     def __post_init__(self) -> None:
         if self.pruner not in ("asha", "hyperband"):
             raise ValueError(f"Halving: pruner = {self.pruner!r} must be 'asha' or 'hyperband'")
+        whole_fields(self, "trial", "rung", "factor")
         check_trial("Halving", self.trial)
-        for name in ("rung", "factor"):
-            whole("Halving", name, getattr(self, name))
         if not 1 <= self.rung < self.trial:
             raise ValueError(f"Halving: rung = {self.rung!r} must be in [1, trial = {self.trial!r})")
         if self.factor < 2:

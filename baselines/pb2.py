@@ -23,7 +23,7 @@ from pbt_core.pbt import PBT
 from pbt_core.population import Member, Population
 from pbt_core.space import Hyperparameters, Space, Value
 from pbt_core.unit import from_unit, is_real, to_unit
-from pbt_core.values import whole
+from pbt_core.values import whole_fields
 
 Array = NDArray[np.float64]
 
@@ -51,8 +51,7 @@ class PB2:
     _model: Memo[_Model] = field(default_factory=Memo, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("window", "startup", "candidates"):
-            whole("PB2", name, getattr(self, name))
+        whole_fields(self, "window", "startup", "candidates")
         if self.startup < 2:
             raise ValueError(f"PB2: startup = {self.startup!r} must be at least 2 intervals")
         if self.window < self.startup:

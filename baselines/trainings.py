@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 
 from pbt_core.population import Evaluation, Member
-from pbt_core.values import whole
 
 
 def check_trial(method: str, trial: int) -> None:
-    """ValueError unless ``trial``, the steps of one full training, is a whole number of at least 1."""
-    if whole(method, "trial", trial) < 1:
+    """ValueError unless ``trial``, the steps of one full training, is at least 1."""
+    if trial < 1:
         raise ValueError(f"{method}: trial = {trial!r} must be at least 1 step")
 
 

@@ -12,7 +12,7 @@ from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
 from pbt_core.method import Clone, Continue, Decision, Restart, initial, listed_settings
 from pbt_core.population import Member, Population
 from pbt_core.space import Hyperparameters, Space
-from pbt_core.values import flag, whole
+from pbt_core.values import flag, whole_fields
 
 #: Which part of the population may stand in for a failed member: that of truncation selection.
 REPLACEMENT_FRACTION = 0.2
@@ -48,8 +48,7 @@ class PBT:
     until: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("ready", "warmup", *(["until"] if self.until is not None else [])):
-            object.__setattr__(self, name, whole("PBT", name, getattr(self, name)))
+        whole_fields(self, "ready", "warmup", *(["until"] if self.until is not None else []))
         if self.ready < 1:
             raise ValueError(f"PBT: ready = {self.ready!r} must be at least 1 step")
         if self.warmup < 0:

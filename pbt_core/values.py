@@ -90,6 +90,12 @@ def whole(owner: str, name: str, value: Any) -> int:
     return found
 
 
+def whole_fields(settings: object, *names: str) -> None:
+    """Make the named fields of a frozen dataclass ints; ValueError as ``whole``."""
+    for name in names:
+        object.__setattr__(settings, name, whole(type(settings).__name__, name, getattr(settings, name)))
+
+
 def flag(owner: str, name: str, value: Any) -> bool:
     """``value`` as a bool; ValueError, naming owner and name, unless it is True or False."""
     found = plain(value)
