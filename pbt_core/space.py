@@ -134,8 +134,9 @@ class Space(Mapping[str, Dimension]):
             if name not in self:
                 raise ValueError(f"hyperparameter {name!r} is not declared; the space has {list(self)}")
         for name, dimension in self.items():
-            if name in hyperparameters and (rule := dimension.check(hyperparameters[name])):
-                raise ValueError(f"hyperparameter {name!r} = {hyperparameters[name]!r} must be {rule}")
+            if name in hyperparameters and (rule := dimension.check(value := hyperparameters[name])):
+                own = " of Python's own, not numpy's" if isinstance(value, np.generic) else ""
+                raise ValueError(f"hyperparameter {name!r} = {shown(value)} must be {rule}{own}")
 
     def _holds(self, hyperparameters: Hyperparameters) -> bool:
         if self.where is None:

@@ -7,7 +7,7 @@ import pytest
 from played import gain, play
 
 from baselines import Bayesian, RandomSearch
-from pbt_core import Choice, Integer, LogUniform, Member, Population, Space, Uniform
+from pbt_core import Choice, Integer, LogUniform, Member, OneMinus, Population, Space, Uniform
 from pbt_core.population import Evaluation
 from pbt_core.space import Dimension
 
@@ -67,7 +67,15 @@ def test_every_kind_of_dimension_is_searched_and_one_of_the_users_own_refused():
     class Other(Dimension):
         pass
 
-    space = Space({"a": Uniform(-1, 1), "b": Integer(1, 9), "c": Integer(1, 90, log=True), "d": Choice(("x", "y", 3))})
+    space = Space(
+        {
+            "a": Uniform(-1, 1),
+            "b": Integer(1, 9),
+            "c": Integer(1, 90, log=True),
+            "d": Choice(("x", True, 1, 1.0, None, (1, (2, 3)))),
+            "e": OneMinus(0.9, 0.999),
+        }
+    )
     draws = [space.sample(np.random.default_rng(i)) for i in range(12)]
     for sampler in SAMPLERS:
         for proposal in asked(Bayesian(sampler, 10, 5), [(h, h["a"]) for h in draws], space=space):
