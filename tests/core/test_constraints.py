@@ -1,5 +1,7 @@
 import functools
 import pickle
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,3 +185,14 @@ def test_a_run_keeps_to_the_constraint_from_the_first_draw_to_the_last_explore(t
     told = [e["hyperparameters"] for e in events if "hyperparameters" in e]
     assert len(told) > 80
     assert all(map(known, told))
+
+
+def test_the_example_of_a_search_space_runs(capsys):
+    """As the README shows it: a known setting first, and values that keep to the constraint."""
+    example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "search_space.py"), run_name="__main__")
+    first, *others, perturbed, nudged = capsys.readouterr().out.splitlines()
+    assert first.startswith("begins with {'lr': 0.0003, 'discount': 0.99, ")
+    assert len(others) == 3
+    assert perturbed.startswith("Perturb(factors=(1.2, 0.8)) gives {'lr': ")
+    assert nudged.startswith("Nudge(share=0.1) gives {'lr': ")
+    assert not example["SPACE"].where({"batch": 256, "unroll": 17})
