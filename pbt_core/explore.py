@@ -193,7 +193,8 @@ def explore_warnings(space: Space, explore: Explore | None) -> list[str]:
 def warn_of(space: Space, explore: Explore | None) -> None:
     """Issue ``explore_warnings``: a method calls this when it starts, which is when it meets the space."""
     for line in explore_warnings(space, explore):
-        warnings.warn(line, ExploreWarning, stacklevel=1)  # the line that called is a method's, and tells nothing
+        # From here, whoever asks: the same words are then said once.
+        warnings.warn(line, ExploreWarning, stacklevel=1)
 
 
 def _always_leave(dimension: Dimension, factors: tuple[float, ...]) -> bool:

@@ -262,6 +262,16 @@ def test_no_operation_leaves_the_bounds_whatever_the_declaration(dimension, seed
         assert dimension.check(v) is None
 
 
+@given(st.one_of(numbers(), choices()), st.sampled_from(EXPLORERS), st.integers(0, 2**32))
+def test_no_explorer_leaves_the_bounds_whatever_the_declaration(dimension, explore, seed):
+    """Also where the bounds are as far apart, or as near, as numbers can be."""
+    rng, space = np.random.default_rng(seed), Space({"x": dimension})
+    values = space.sample(rng)
+    for _ in range(5):
+        values = explore(values, space, rng)
+        space.check(values)
+
+
 @given(st.one_of(numbers(), choices()), st.integers(0, 2**32))
 def test_a_value_comes_back_from_json_as_it_was(dimension, seed):
     """Tuples are tuples again, 1 is not 1.0 and True is neither."""
