@@ -72,7 +72,7 @@ class Space(Mapping[str, Dimension]):
     def check(self, hyperparameters: Hyperparameters) -> None:
         """Raise ValueError, naming the key, the value and the rule, unless every value is declared and in bounds.
 
-        So does a constraint between them that is broken.
+        Also unless the constraint between them holds, which is then named.
         """
         self._check_each(hyperparameters)
         for name in self:
@@ -171,7 +171,7 @@ def _called(kind: str, function: Callable[..., Any], hyperparameters: dict[str, 
     try:
         return function(hyperparameters)
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"
+        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ValueError(f"the {kind} {_name(function)} raised {told} for {hyperparameters}") from error
 
 
