@@ -35,7 +35,7 @@ class PBT:
         that failed is replaced at any time.
 
     Where nobody has a finite score there is nobody to learn from: a ready member, or one that failed, then begins anew with
-    a draw from the prior. If all have failed, that is no search's matter but an error's, and the run ends with it.
+    a draw from the prior. If all have failed, the run ends with the error instead: that is a bug in the task.
     """
 
     ready: int
