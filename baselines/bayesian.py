@@ -9,12 +9,13 @@ from typing import Any, Literal
 import numpy as np
 
 from baselines.memo import Memo
-from baselines.optional import distributions, needed, optuna
+from baselines.optional import distributions, from_optuna, needed, optuna, to_optuna
 from baselines.trainings import check_trial, ended, is_over, scores
-from pbt_core.method import Continue, Decision, Restart, initial
+from pbt_core.method import Continue, Decision, Restart, initial, listed_settings
 from pbt_core.population import Member, Population
 from pbt_core.seeds import Stream
 from pbt_core.space import Hyperparameters, Space
+from pbt_core.values import whole_fields
 
 #: What is told to optuna: (settings, score) of every full training, and the settings of those under way.
 _Known = tuple[list[tuple[Hyperparameters, float]], list[Hyperparameters]]
@@ -30,6 +31,9 @@ class Bayesian:
     startup: full trainings, at least one of them with a finite score, before the model is asked; draws from the prior
         until then (optuna's default is 10).
 
+    The model knows nothing of a constraint of the space: in place of a proposal that breaks it, and that the space cannot
+    repair, stands a draw from the prior.
+
     Slots that are free at the same step are given one batch, each proposal in view of those before it and of the
     trainings under way. A slot's own generator cannot know what the others are given, so the batch is drawn from a
     stream named by the record, which is where the run's seed comes in.
@@ -44,9 +48,11 @@ class Bayesian:
     def __post_init__(self) -> None:
         if self.sampler not in ("tpe", "gp"):
             raise ValueError(f"Bayesian: sampler = {self.sampler!r} must be 'tpe' or 'gp'")
+        whole_fields(self, "trial", "startup")
         check_trial("Bayesian", self.trial)
         if self.startup < 1:
             raise ValueError(f"Bayesian: startup = {self.startup!r} must be at least 1 training")
+        object.__setattr__(self, "initial", listed_settings("Bayesian", self.initial))
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         needed("Bayesian", "optuna", *(["torch"] if self.sampler == "gp" else []))
@@ -74,12 +80,14 @@ class Bayesian:
         study = library.create_study(direction="maximize", sampler=self._sampler(library, seed))
         create, states = library.trial.create_trial, library.trial.TrialState
         for hyperparameters, score in results:
-            study.add_trial(create(params=dict(hyperparameters), distributions=kinds, value=score))
+            study.add_trial(create(params=to_optuna(space, hyperparameters), distributions=kinds, value=score))
         for hyperparameters in running:
-            study.add_trial(create(params=dict(hyperparameters), distributions=kinds, state=states.RUNNING))
+            study.add_trial(create(params=to_optuna(space, hyperparameters), distributions=kinds, state=states.RUNNING))
         # What was asked for is under way for whoever asks next.
         asked = [study.ask(kinds).params for _ in range(size)]
-        return [{name: dimension.clip(params[name]) for name, dimension in space.items()} for params in asked]
+        prior = Stream(0, ("bayesian", name, "prior")).generator()
+        admitted = [space.admitted(from_optuna(space, params)) for params in asked]
+        return [space.sample(prior) if proposal is None else proposal for proposal in admitted]
 
     def _sampler(self, library: Any, seed: int) -> Any:
         if self.sampler == "tpe":

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from baselines.trainings import check_trial, ended, is_over
-from pbt_core.explore import Compose, Explore, Perturb, Resample
-from pbt_core.method import Continue, Decision, Restart, initial
+from pbt_core.explore import Compose, Explore, Perturb, Resample, check_operator, explored, warn_of
+from pbt_core.method import Continue, Decision, Restart, initial, listed_settings
 from pbt_core.population import Evaluation, Member, Population
 from pbt_core.space import Hyperparameters, Space, Value
+from pbt_core.values import whole_fields
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Genetic:
     Parents are chosen by two binary tournaments among the best ``size`` full trainings of all generations, where
     ``size`` is that of the population: (mu + lambda) with mu = lambda = size. A training costs a whole run here, so
     none that was good is forgotten, and none is repeated to keep it; nor does a slot that fell behind hold up the others.
-    A child takes each value from either parent with probability 1/2, then mutates.
+    A child takes each value from either parent with probability 1/2, then mutates; one that breaks a constraint of the
+    space is conceived again.
     """
 
     trial: int
@@ -34,9 +36,13 @@ class Genetic:
     initial: tuple[Hyperparameters, ...] = ()
 
     def __post_init__(self) -> None:
+        whole_fields(self, "trial")
         check_trial("Genetic", self.trial)
+        check_operator("Genetic", "mutation", self.mutation)
+        object.__setattr__(self, "initial", listed_settings("Genetic", self.initial))
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
+        warn_of(space, self.mutation)
         return initial(self.initial, space, size, rng)
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
@@ -46,8 +52,11 @@ class Genetic:
         if not ranked:
             return Restart(population.space.sample(rng))
         mother, father = (_tournament(ranked, rng).hyperparameters for _ in range(2))
-        child = _crossed(mother, father, population.space, rng)
-        return Restart(self.mutation(child, population.space, rng))
+
+        def conceived(mother: Hyperparameters, space: Space, rng: np.random.Generator) -> dict[str, Value]:
+            return self.mutation(_crossed(mother, father, space, rng), space, rng)
+
+        return Restart(explored(conceived, mother, population.space, rng))
 
 
 def survivors(evaluations: Sequence[Evaluation], trial: int, size: int) -> list[Evaluation]:

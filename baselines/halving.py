@@ -10,11 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from baselines.memo import Memo
-from baselines.optional import distributions, needed, optuna
+from baselines.optional import distributions, needed, optuna, to_optuna
 from baselines.trainings import check_trial
-from pbt_core.method import Continue, Decision, Restart, initial
+from pbt_core.method import Continue, Decision, Restart, initial, listed_settings
 from pbt_core.population import Evaluation, Member, Population
 from pbt_core.space import Hyperparameters, Space
+from pbt_core.values import whole_fields
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,13 @@ class Halving:
     def __post_init__(self) -> None:
         if self.pruner not in ("asha", "hyperband"):
             raise ValueError(f"Halving: pruner = {self.pruner!r} must be 'asha' or 'hyperband'")
+        whole_fields(self, "trial", "rung", "factor")
         check_trial("Halving", self.trial)
         if not 1 <= self.rung < self.trial:
             raise ValueError(f"Halving: rung = {self.rung!r} must be in [1, trial = {self.trial!r})")
         if self.factor < 2:
             raise ValueError(f"Halving: factor = {self.factor!r} must be at least 2")
+        object.__setattr__(self, "initial", listed_settings("Halving", self.initial))
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         needed("Halving", "optuna")
@@ -79,7 +82,7 @@ class _Replay:
         # asked for anything: every training's settings are given.
         sampler = library.samplers.RandomSampler(seed=0)
         self._study = library.create_study(direction="maximize", sampler=sampler, pruner=pruner, study_name="halving")
-        self._kinds, self._states = distributions(space), library.trial.TrialState
+        self._space, self._kinds, self._states = space, distributions(space), library.trial.TrialState
         self._trial = method.trial
         self._open: dict[int, Any] = {}
         self._seen = 0
@@ -106,7 +109,7 @@ class _Replay:
         if evaluation.age == evaluation.steps:  # its first interval; one still open has failed
             if (lost := self._open.pop(evaluation.member, None)) is not None:
                 self._study.tell(lost, state=self._states.FAIL)
-            self._study.enqueue_trial(dict(evaluation.hyperparameters))
+            self._study.enqueue_trial(to_optuna(self._space, evaluation.hyperparameters))
             self._open[evaluation.member] = self._study.ask(self._kinds)
         trial = self._open[evaluation.member]
         if not math.isfinite(evaluation.score):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from pbt_core.space import Choice, Integer, LogUniform, Space, Uniform
+from pbt_core.dimensions import Choice, Dimension, Integer, LogUniform, OneMinus, Uniform
+from pbt_core.space import Hyperparameters, Space, Value
 
 
 def needed(method: str, *modules: str) -> None:
@@ -25,7 +27,8 @@ def optuna() -> ModuleType:
 
 
 def distributions(space: Space) -> dict[str, Any]:
-    """The space in optuna's words. ValueError for a dimension of the user's own, which has none."""
+    """The space in optuna's words: choices by their places, ``OneMinus`` by 1 - x. ValueError for a dimension of the user's
+    own, which has none."""
     kinds = optuna().distributions
 
     def told(name: str, dimension: object) -> Any:
@@ -34,10 +37,34 @@ def distributions(space: Space) -> dict[str, Any]:
                 return kinds.FloatDistribution(low, high)
             case LogUniform(low, high):
                 return kinds.FloatDistribution(low, high, log=True)
+            case OneMinus(low, high):
+                return kinds.FloatDistribution(1 - high, 1 - low, log=True)
             case Integer(low, high, log):
                 return kinds.IntDistribution(low, high, log=log)
             case Choice(values):
-                return kinds.CategoricalDistribution(values)
+                return kinds.CategoricalDistribution(range(len(values)))
         raise ValueError(f"hyperparameter {name!r} is of type {type(dimension).__name__}, which optuna cannot search")
 
     return {name: told(name, dimension) for name, dimension in space.items()}
+
+
+def to_optuna(space: Space, hyperparameters: Hyperparameters) -> dict[str, Any]:
+    """Hyperparameters as values of ``distributions``."""
+
+    def told(dimension: Dimension, value: Any) -> Any:
+        if isinstance(dimension, Choice):
+            return dimension.index(value)
+        return 1 - value if isinstance(dimension, OneMinus) else value
+
+    return {name: told(space[name], value) for name, value in hyperparameters.items()}
+
+
+def from_optuna(space: Space, params: Mapping[str, Any]) -> dict[str, Value]:
+    """The inverse of ``to_optuna``, within the bounds."""
+
+    def meant(dimension: Dimension, value: Any) -> Value:
+        if isinstance(dimension, Choice):
+            return dimension.values[int(value)]
+        return dimension.clip(1 - value if isinstance(dimension, OneMinus) else value)
+
+    return {name: meant(dimension, params[name]) for name, dimension in space.items()}

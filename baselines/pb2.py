@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from baselines.memo import Memo
 from baselines.optional import needed
 from baselines.trainings import scores
-from baselines.unit import from_unit, is_real, to_unit
-from pbt_core.method import Decision
+from pbt_core.method import Decision, initial
 from pbt_core.pbt import PBT
 from pbt_core.population import Member, Population
 from pbt_core.space import Hyperparameters, Space, Value
+from pbt_core.unit import from_unit, is_real, to_unit
+from pbt_core.values import whole_fields
 
 Array = NDArray[np.float64]
 
@@ -39,7 +40,8 @@ class PB2:
         choices, types of the user's own) and leaves the rest to the model.
     window: the last intervals of the population that the model is fitted to (the cost of a decision is cubic in it).
     startup: intervals needed for a fit; before, a replaced member draws from the prior.
-    candidates: random settings of which the one with the highest upper confidence bound is taken.
+    candidates: random settings of which the one with the highest upper confidence bound is taken, among those that the
+        space's constraint admits.
     """
 
     pbt: PBT
@@ -49,6 +51,7 @@ class PB2:
     _model: Memo[_Model] = field(default_factory=Memo, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        whole_fields(self, "window", "startup", "candidates")
         if self.startup < 2:
             raise ValueError(f"PB2: startup = {self.startup!r} must be at least 2 intervals")
         if self.window < self.startup:
@@ -58,7 +61,7 @@ class PB2:
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         needed("PB2", "sklearn")
-        return self.pbt.start(space, size, rng)
+        return initial(self.pbt.initial, space, size, rng)
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
         explore = functools.partial(self._explored, member, population)
@@ -90,8 +93,14 @@ class PB2:
         under_way = np.array([at(member.step, other.hyperparameters) for other in population if other.id != member.id])
         points = rng.random((self.candidates, len(real)))
         now = np.full((self.candidates, 1), member.step / self.pbt.ready)
-        chosen = points[int(np.argmax(model.bound(np.hstack([now, points]), under_way)))]
-        return {**changed, **{name: from_unit(space[name], u) for name, u in zip(real, chosen, strict=True)}}
+        best_first = np.argsort(-model.bound(np.hstack([now, points]), under_way), kind="stable")
+
+        def candidates() -> Iterator[dict[str, Value]]:
+            for point in points[best_first]:
+                yield {**changed, **{name: from_unit(space[name], u) for name, u in zip(real, point, strict=True)}}
+
+        # The best of those that the space's constraint admits; without any, the best, which is then explored again.
+        return next((c for c in candidates() if space.admitted(c) is not None), next(candidates()))
 
 
 class _Model:

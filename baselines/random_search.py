@@ -7,19 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pbt_core.method import Continue, Decision, initial
+from pbt_core.method import Continue, Decision, initial, listed_settings
 from pbt_core.population import Member, Population
 from pbt_core.space import Hyperparameters, Space
 
 
 @dataclass(frozen=True)
 class RandomSearch:
-    """As many draws from the prior as there are members, or the given ``initial`` settings in turn.
+    """The given ``initial`` settings, if any, and draws from the prior for all other members.
 
     With the same seed it begins with the very members that PBT begins with, so the two can be compared in pairs.
     """
 
     initial: tuple[Hyperparameters, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "initial", listed_settings("RandomSearch", self.initial))
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         return initial(self.initial, space, size, rng)

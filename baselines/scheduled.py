@@ -109,7 +109,8 @@ class Piecewise:
 class Scheduled:
     """Member i follows schedule i (in turn, if there are fewer); values change at the evaluations.
 
-    A schedule that leaves the space's bounds is an error, not clipped: what is reported is what ran.
+    A schedule that leaves the space's bounds, or breaks its constraint, is an error, not clipped: what is reported is what
+    ran.
     """
 
     schedules: tuple[Schedule, ...]
@@ -119,11 +120,13 @@ class Scheduled:
             raise ValueError("Scheduled: at least one schedule is needed")
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
-        return [self._of(member).at(0) for member in range(size)]
+        return [space.restore(self._of(member).at(0)) for member in range(size)]
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
         # A failed member cannot be replaced here, which Continue says.
-        return Continue() if member.failed else Continue(self._of(member.id).at(member.step))
+        if member.failed:
+            return Continue()
+        return Continue(population.space.restore(self._of(member.id).at(member.step)))
 
     def _of(self, member: int) -> Schedule:
         return self.schedules[member % len(self.schedules)]

@@ -48,7 +48,9 @@ def drive(folder: Path, members: int, intervals: int, synchronous: bool) -> floa
     begun = time.process_time()
     while (work := driver.next_work()) is not None:
         score = {"score": scores.pop(), "samples": [], "held_out": 0.0, "metrics": {"loss": 0.5, "norm": 1.0}}
-        driver.complete(Done(work, score, Reference(work.member, work.stop, f"{work.member:016x}{work.stop:016x}"), timing))
+        driver.complete(
+            Done(work, score, Reference(work.member, work.stop, f"{work.member:016x}{work.stop:016x}"), timing)
+        )
     spent = time.process_time() - begun
     driver.close()
     return spent

@@ -7,7 +7,7 @@ from pbt_core.engines import Engine, Processes, Serial, Worker, current_worker
 from pbt_core.errors import RunError
 from pbt_core.events import RecordError
 from pbt_core.exploit import BinaryTournament, Truncation, WelchTTest
-from pbt_core.explore import DRIFT_FREE_FACTORS, PAPER_FACTORS, Compose, Noise, Perturb, Resample
+from pbt_core.explore import DRIFT_FREE_FACTORS, PAPER_FACTORS, Compose, ExploreWarning, Noise, Nudge, Perturb, Resample
 from pbt_core.lineage import Lineage
 from pbt_core.method import Clone, Continue, Decision, Method, Restart, Stop
 from pbt_core.pbt import PBT
@@ -16,7 +16,7 @@ from pbt_core.population import Member, Population
 from pbt_core.record import Record
 from pbt_core.run import Run
 from pbt_core.seeds import Stream
-from pbt_core.space import Choice, Hyperparameters, Integer, LogUniform, Space, Uniform
+from pbt_core.space import Choice, Hyperparameters, Integer, LogUniform, OneMinus, Space, Uniform
 from pbt_core.store import Checkpoint, CheckpointError
 from pbt_core.task import Score, Task
 
@@ -33,6 +33,7 @@ __all__ = [
     "Continue",
     "Decision",
     "Engine",
+    "ExploreWarning",
     "Hyperparameters",
     "Integer",
     "Lineage",
@@ -40,6 +41,8 @@ __all__ = [
     "Member",
     "Method",
     "Noise",
+    "Nudge",
+    "OneMinus",
     "Perturb",
     "Plan",
     "Population",

@@ -49,21 +49,22 @@ class Judge:
         changed = None if isinstance(decision, Stop) else decision.hyperparameters
         try:
             if changed is not None:
+                changed = self.space.restore(changed)
                 self.space.check(changed)
             if isinstance(decision, Clone):
-                return self._cloned(ledger, slot, decision)
+                return self._cloned(ledger, slot, decision, changed)
         except ValueError as error:
             raise ValueError(f"{self._name}: decision for member {slot.member.id}: {error}") from None
         where = {"member": slot.member.id, "step": slot.member.step}
         if isinstance(decision, Stop):
             return {"event": "stopped", **where}
         if isinstance(decision, Restart):
-            return {"event": "restarted", **where, "hyperparameters": dict(decision.hyperparameters)}
-        if changed is None or dict(changed) == dict(slot.member.hyperparameters):
+            return {"event": "restarted", **where, "hyperparameters": changed}
+        if changed is None or changed == slot.member.hyperparameters:
             return None
-        return {"event": "changed", **where, "hyperparameters": dict(changed)}
+        return {"event": "changed", **where, "hyperparameters": changed}
 
-    def _cloned(self, ledger: Ledger, slot: Slot, decision: Clone) -> Event:
+    def _cloned(self, ledger: Ledger, slot: Slot, decision: Clone, changed: Any) -> Event:
         parent = ledger.slots.get(decision.parent)
         if parent is None or decision.parent == slot.member.id:
             raise ValueError(f"parent {decision.parent!r} must be another member of the population")
@@ -85,7 +86,7 @@ class Judge:
             "score": seen.score,
             "samples": list(seen.samples),
             "history": list(seen.history),
-            "hyperparameters": dict(decision.hyperparameters),
+            "hyperparameters": changed,
         }
 
     @property
@@ -96,7 +97,7 @@ class Judge:
 def first_settings(method: Method, space: Space, size: int, streams: Streams) -> list[Event]:
     """The ``joined`` events of a new run; ValueError, naming the method and the member, for settings that are none."""
     name = type(method).__name__
-    settings = list(method.start(space, size, streams.start().generator()))
+    settings = [space.restore(h) for h in method.start(space, size, streams.start().generator())]
     if len(settings) != size:
         raise ValueError(f"{name}: start gave {len(settings)} of {size} members")
     for member, hyperparameters in enumerate(settings):
@@ -104,7 +105,7 @@ def first_settings(method: Method, space: Space, size: int, streams: Streams) ->
             space.check(hyperparameters)
         except ValueError as error:
             raise ValueError(f"{name}: start of member {member}: {error}") from None
-    return [{"event": "joined", "member": m, "step": 0, "hyperparameters": dict(h)} for m, h in enumerate(settings)]
+    return [{"event": "joined", "member": m, "step": 0, "hyperparameters": h} for m, h in enumerate(settings)]
 
 
 def empty_ledger(synchronous: bool) -> Ledger:

@@ -1,17 +1,31 @@
 """Explore: how the hyperparameters of a replaced member change (the paper, section 3.1).
 
 An explorer is a pure function ``(hyperparameters, space, rng) -> hyperparameters``; the classes below are such functions
-together with their settings. Every hyperparameter is treated on its own, in the order of the space's declaration.
+together with their settings. Every hyperparameter is treated on its own, in the order of the space's declaration. What
+must hold between them is the business of ``explored``, through which methods call their explorers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from pbt_core.dimensions import Dimension, Integer
 from pbt_core.space import Hyperparameters, Space, Value
+from pbt_core.unit import from_unit, is_real, to_unit
+from pbt_core.values import is_number, listed, number, shown
+
+#: From how many times a range's width on noise counts as too much: nineteen in twenty values then leave the range.
+TOO_NOISY = 10
+
+
+class ExploreWarning(UserWarning):
+    """An explorer that does not suit the space: it goes from bound to bound."""
+
 
 Explore = Callable[[Hyperparameters, Space, np.random.Generator], dict[str, Value]]
 
@@ -28,9 +42,10 @@ class Perturb:
     factors: tuple[float, ...] = PAPER_FACTORS
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "factors", tuple(float(factor) for factor in self.factors))
-        if not self.factors or not all(factor > 0 for factor in self.factors):
-            raise ValueError(f"Perturb: factors = {self.factors!r} must be one or more numbers above 0")
+        factors = listed("Perturb", "factors", self.factors, "(1.2, 0.8)")
+        if not factors or not all(is_number(factor) and factor > 0 for factor in factors):
+            raise ValueError(f"Perturb: factors = {shown(factors)} must be one or more finite numbers above 0")
+        object.__setattr__(self, "factors", tuple(map(float, factors)))
 
     def __call__(self, hyperparameters: Hyperparameters, space: Space, rng: np.random.Generator) -> dict[str, Value]:
         return {
@@ -40,12 +55,44 @@ class Perturb:
 
 
 @dataclass(frozen=True)
+class Nudge:
+    """Move each number up or down by ``share`` of its range, on the scale of its prior: logarithmic where that is.
+
+    For values far from 0 for the width of their range, where factors lead from bound to bound. Ordered choices move to a
+    neighbour, unordered ones are drawn anew.
+    """
+
+    share: float = 0.1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "share", float(number("Nudge", "share", self.share)))
+        if not 0 < self.share <= 1:
+            raise ValueError(f"Nudge: share = {self.share!r} must be in (0, 1]")
+
+    def __call__(self, hyperparameters: Hyperparameters, space: Space, rng: np.random.Generator) -> dict[str, Value]:
+        changed: dict[str, Value] = {}
+        for name, dimension in space.items():
+            value, up = hyperparameters[name], bool(rng.integers(2))
+            factor = 1 + self.share if up else 1 / (1 + self.share)
+            if not is_real(dimension):
+                changed[name] = dimension.perturb(value, factor, rng)
+                continue
+            unit = to_unit(dimension, value) + (self.share if up else -self.share)
+            moved = from_unit(dimension, min(max(unit, 0.0), 1.0))
+            if moved == value and isinstance(dimension, Integer):  # rounding must not undo the change
+                moved = dimension.shift(value, 1 if up else -1)
+            changed[name] = moved
+        return changed
+
+
+@dataclass(frozen=True)
 class Resample:
     """Draw each hyperparameter anew from its prior with ``probability`` (the paper gives none: 0.25 is our choice)."""
 
     probability: float = 0.25
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "probability", number("Resample", "probability", self.probability))
         if not 0 <= self.probability <= 1:
             raise ValueError(f"Resample: probability = {self.probability!r} must be in [0, 1]")
 
@@ -63,6 +110,7 @@ class Noise:
     scale: float
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "scale", number("Noise", "scale", self.scale))
         if not self.scale > 0:
             raise ValueError(f"Noise: scale = {self.scale!r} must be above 0")
 
@@ -80,10 +128,83 @@ class Compose:
     explorers: tuple[Explore, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "explorers", tuple(self.explorers))
+        explorers = listed("Compose", "explorers", self.explorers, "(Perturb(), Resample())")
+        for explorer in explorers:
+            check_operator("Compose", "explorers", explorer)
+        object.__setattr__(self, "explorers", explorers)
 
     def __call__(self, hyperparameters: Hyperparameters, space: Space, rng: np.random.Generator) -> dict[str, Value]:
         changed = dict(hyperparameters)
         for explore in self.explorers:
             changed = explore(changed, space, rng)
         return changed
+
+
+def explored(
+    explore: Explore, hyperparameters: Hyperparameters, space: Space, rng: np.random.Generator
+) -> dict[str, Value]:
+    """What ``explore`` makes of the hyperparameters; again from the same ones until the space's constraint holds.
+
+    Values are restored to declared ones, so that numpy's become Python's. ValueError if the constraint never
+    holds, or if ``explore`` gives no mapping.
+    """
+
+    def propose() -> Hyperparameters:
+        changed = explore(hyperparameters, space, rng)
+        if not isinstance(changed, Mapping):
+            raise ValueError(f"explore gave {shown(changed)}: it must give a mapping of all hyperparameters")
+        return changed
+
+    return space.first(propose, f"explores of {dict(hyperparameters)}")
+
+
+def check_operator(owner: str, name: str, operator: Any) -> None:
+    """ValueError, naming owner and name, unless ``operator`` can be called; a class, which is not what is meant, cannot."""
+    if isinstance(operator, type):
+        raise ValueError(f"{owner}: {name}: {operator.__name__} is a class: give an instance, {operator.__name__}(...)")
+    if not callable(operator):
+        raise ValueError(f"{owner}: {name}: {shown(operator)} must be a function")
+
+
+def explore_warnings(space: Space, explore: Explore | None) -> list[str]:
+    """One line for each number that ``explore`` moves onto a bound from (nearly) anywhere in its range; none is well.
+
+    So do factors in a range whose ends are less than a factor apart, as a discount's in [0.9, 0.999]. Explorers of the
+    user's own are not known.
+    """
+    match explore:
+        case Compose(explorers):
+            return [line for inner in explorers for line in explore_warnings(space, inner)]
+        case Perturb(factors):
+            found = {name: dimension for name, dimension in space.items() if _always_leave(dimension, factors)}
+            reason = "takes every value in the range onto a bound"
+            remedy = "declare OneMinus(low, high) if it is 1 - x that matters, or explore with Nudge()"
+        case Noise(scale):
+            found = {name: dimension for name, dimension in space.items() if scale >= TOO_NOISY * _width(dimension)}
+            reason = "takes nearly every value in the range onto a bound"
+            remedy = "use less of it, or explore with Nudge(), which counts in shares of each range"
+        case _:
+            return []
+    return [
+        f"hyperparameter {name!r} = {dimension!r}: {explore!r} {reason}; {remedy}" for name, dimension in found.items()
+    ]
+
+
+def warn_of(space: Space, explore: Explore | None) -> None:
+    """Issue ``explore_warnings``: a method calls this when it starts, which is when it meets the space."""
+    for line in explore_warnings(space, explore):
+        # From here, whoever asks: the same words are then said once.
+        warnings.warn(line, ExploreWarning, stacklevel=1)
+
+
+def _always_leave(dimension: Dimension, factors: tuple[float, ...]) -> bool:
+    """Whether each factor takes both ends of the range, and so all between them, to one bound."""
+    if not is_real(dimension) or (_width(dimension) < 2 and isinstance(dimension, Integer)):
+        return False  # an integer of two values has nothing but bounds
+    ends: tuple[Any, Any] = (dimension.low, dimension.high)
+    unused = np.random.default_rng(0)
+    return all(len({dimension.perturb(end, factor, unused) for end in ends}) == 1 for factor in factors)
+
+
+def _width(dimension: Dimension) -> float:
+    return dimension.high - dimension.low if is_real(dimension) else float("inf")

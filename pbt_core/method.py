@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from pbt_core.population import Member, Population
 from pbt_core.space import Hyperparameters, Space
+from pbt_core.values import listed, plain, shown
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,28 @@ class Method(Protocol):
 def initial(
     settings: Sequence[Hyperparameters], space: Space, size: int, rng: np.random.Generator
 ) -> list[Hyperparameters]:
-    """``settings`` repeated over ``size`` members in turn or, if there are none, draws from the prior."""
-    if settings:
-        return [settings[i % len(settings)] for i in range(size)]
-    return [space.sample(rng) for _ in range(size)]
+    """``size`` members: the given ``settings`` first, one a member, then draws from the prior.
+
+    What a setting leaves out is drawn. Member i gets the draw that it would get without any settings, whatever is known
+    of the others. ValueError if there are more settings than members, or one that the space does not allow.
+    """
+    if len(settings) > size:
+        raise ValueError(f"initial: {len(settings)} settings are more than the population of {size} has members")
+    members: list[Hyperparameters] = [space.sample(rng) for _ in range(size)]
+    # What a constraint makes of one member's setting must not move the others: a generator each.
+    seeds = rng.integers(2**63, size=len(settings))
+    for i, known in enumerate(settings):
+        try:
+            members[i] = space.complete(known, members[i], np.random.default_rng(int(seeds[i])))
+        except ValueError as error:
+            raise ValueError(f"initial, setting {i + 1} of {len(settings)}: {error}") from None
+    return members
+
+
+def listed_settings(owner: str, settings: Any) -> tuple[Hyperparameters, ...]:
+    """``settings`` as a method's ``initial``: a tuple of dicts. ValueError, naming the method, unless they are mappings."""
+    found = listed(owner, "initial", settings, '({"lr": 0.1},)')
+    for setting in found:
+        if not isinstance(setting, Mapping):
+            raise ValueError(f"{owner}: initial: {shown(setting)} must be a mapping of hyperparameters")
+    return tuple({name: plain(value) for name, value in setting.items()} for setting in found)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pbt_core.exploit import Exploit, Truncation, draw_top, share
-from pbt_core.explore import Explore, Perturb
-from pbt_core.method import Clone, Continue, Decision, initial
+from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
+from pbt_core.method import Clone, Continue, Decision, Restart, initial, listed_settings
 from pbt_core.population import Member, Population
 from pbt_core.space import Hyperparameters, Space
+from pbt_core.values import flag, whole_fields
 
 #: Which part of the population may stand in for a failed member: that of truncation selection.
 REPLACEMENT_FRACTION = 0.2
@@ -28,9 +29,13 @@ class PBT:
     explore: how a replaced member's hyperparameters change; None leaves them (the toy's "exploit only").
     copy_weights, copy_hyperparameters: what an exploiting member takes from its parent (the paper's figure 5, "PBT
         targets"); what it does not take it keeps. Exploring changes whatever hyperparameters it then has.
-    initial: the hyperparameters to begin with, member by member in turn; empty for draws from the prior.
+    initial: known settings to begin with, one for each of the first members; what they leave out, and all of the other
+        members, is drawn from the prior.
     until: the last step at which a member can be ready, after which all train on as they are; None for no end. A member
         that failed is replaced at any time.
+
+    Where nobody has a finite score there is nobody to learn from: a ready member, or one that failed, then begins anew with
+    a draw from the prior. If all have failed, the run ends with the error instead: that is a bug in the task.
     """
 
     ready: int
@@ -43,16 +48,24 @@ class PBT:
     until: int | None = None
 
     def __post_init__(self) -> None:
+        whole_fields(self, "ready", "warmup", *(["until"] if self.until is not None else []))
         if self.ready < 1:
             raise ValueError(f"PBT: ready = {self.ready!r} must be at least 1 step")
         if self.warmup < 0:
             raise ValueError(f"PBT: warmup = {self.warmup!r} must not be negative")
         if self.until is not None and self.until < self.warmup:
             raise ValueError(f"PBT: until = {self.until!r} must be at least warmup = {self.warmup!r} steps")
+        for name in ("copy_weights", "copy_hyperparameters"):
+            object.__setattr__(self, name, flag("PBT", name, getattr(self, name)))
         if self.exploit is not None and not (self.copy_weights or self.copy_hyperparameters):
             raise ValueError("PBT: an exploiting member must copy weights, hyperparameters or both")
+        for name in ("exploit", "explore"):
+            if getattr(self, name) is not None:
+                check_operator("PBT", name, getattr(self, name))
+        object.__setattr__(self, "initial", listed_settings("PBT", self.initial))
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
+        warn_of(space, self.explore)
         return initial(self.initial, space, size, rng)
 
     def is_ready(self, member: Member) -> bool:
@@ -65,9 +78,13 @@ class PBT:
         if member.failed:
             # Its own weights are lost, so it takes a good member's, ready or not and whatever is copied otherwise.
             parent = draw_top(population, share(population, REPLACEMENT_FRACTION), rng)
-            return Continue() if parent is None else Clone(parent.id, self._explored(parent, population, rng))
+            if parent is not None:
+                return Clone(parent.id, self._explored(parent, population, rng))
+            return Continue() if all(other.failed for other in population) else Restart(population.space.sample(rng))
         if not self.is_ready(member):
             return Continue()
+        if not member.healthy and not population.standing.healthy:
+            return Restart(population.space.sample(rng))
         if self.exploit is None:
             return Continue(self._explored(member, population, rng))
         parent = self.exploit(member, population, rng)
@@ -79,4 +96,4 @@ class PBT:
     def _explored(self, source: Member, population: Population, rng: np.random.Generator) -> Hyperparameters:
         if self.explore is None:
             return source.hyperparameters
-        return self.explore(source.hyperparameters, population.space, rng)
+        return explored(self.explore, source.hyperparameters, population.space, rng)

@@ -1,181 +1,53 @@
-"""The search space: one declared type per hyperparameter, which says how it is drawn, changed and bounded.
-
-Every dimension offers the same three operations. ``sample`` draws from the prior, ``perturb`` multiplies by a factor (or
-does what comes nearest to it for integers and categories) and ``clip`` brings a value into the bounds. No operation ever
-returns a value outside the bounds.
-"""
+"""The search space: one declared type per hyperparameter, and what must hold between them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, count
+from types import FunctionType
+from typing import Any
 
 import numpy as np
 
-Value = float | int | str | bool
-Hyperparameters = Mapping[str, Value]
+from pbt_core.dimensions import Choice, Dimension, Integer, LogUniform, OneMinus, Uniform
+from pbt_core.values import Hyperparameters, Value, is_number, plain, shown
 
+#: How many proposals in a row may break a constraint before that is an error.
+TRIES = 10_000
+_OPERATIONS = ("sample", "perturb", "shift", "clip", "check")
 
-class Dimension(Protocol):
-    """What a hyperparameter's type must offer; implement it to add a type of your own."""
-
-    def sample(self, rng: np.random.Generator) -> Value: ...
-
-    def perturb(self, value: Any, factor: float, rng: np.random.Generator) -> Value: ...
-
-    def shift(self, value: Any, amount: float) -> Value: ...
-
-    def clip(self, value: Any) -> Value: ...
-
-    def check(self, value: Any) -> str | None:
-        """The rule that ``value`` breaks, or None."""
-        ...
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check_bounds(kind: str, low: Any, high: Any) -> None:
-    for name, bound in (("low", low), ("high", high)):
-        if not _is_number(bound):
-            raise ValueError(f"{kind}: {name} = {bound!r} must be a finite number")
-    if not low < high:
-        raise ValueError(f"{kind}: low = {low!r} must be below high = {high!r}")
-
-
-@dataclass(frozen=True)
-class _Real:
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        _check_bounds(type(self).__name__, self.low, self.high)
-
-    def perturb(self, value: float, factor: float, rng: np.random.Generator) -> float:
-        return self.clip(value * factor)
-
-    def shift(self, value: float, amount: float) -> float:
-        return self.clip(value + amount)
-
-    def clip(self, value: float) -> float:
-        return float(min(max(value, self.low), self.high))
-
-    def check(self, value: Any) -> str | None:
-        if _is_number(value) and self.low <= value <= self.high:
-            return None
-        return f"a number in [{self.low}, {self.high}]"
-
-
-@dataclass(frozen=True)
-class Uniform(_Real):
-    """A real number, uniform over [low, high]. A factor cannot move the value 0: use an additive explore there."""
-
-    def sample(self, rng: np.random.Generator) -> float:
-        return self.clip(rng.uniform(self.low, self.high))
-
-
-@dataclass(frozen=True)
-class LogUniform(_Real):
-    """A positive real number whose logarithm is uniform over [log low, log high]."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.low <= 0:
-            raise ValueError(f"LogUniform: low = {self.low!r} must be above 0")
-
-    def sample(self, rng: np.random.Generator) -> float:
-        # exp(log(high)) may exceed high by a rounding error, hence the clip.
-        return self.clip(math.exp(rng.uniform(math.log(self.low), math.log(self.high))))
-
-
-@dataclass(frozen=True)
-class Integer:
-    """A whole number, uniform over {low, ..., high} (both included), or log-uniform if ``log``."""
-
-    low: int
-    high: int
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        _check_bounds("Integer", self.low, self.high)
-        for name, bound in (("low", self.low), ("high", self.high)):
-            if not isinstance(bound, int):
-                raise ValueError(f"Integer: {name} = {bound!r} must be a whole number")
-        if self.log and self.low <= 0:
-            raise ValueError(f"Integer: low = {self.low!r} must be above 0 when log is set")
-
-    def sample(self, rng: np.random.Generator) -> int:
-        if not self.log:
-            return int(rng.integers(self.low, self.high, endpoint=True))
-        # Half a unit of margin on both sides gives the end values their share.
-        return self.clip(math.exp(rng.uniform(math.log(self.low - 0.5), math.log(self.high + 0.5))))
-
-    def perturb(self, value: int, factor: float, rng: np.random.Generator) -> int:
-        """Round ``value * factor``; when rounding would undo the change, move by one instead (2 x 1.2 gives 3)."""
-        moved = round(value * factor)
-        if moved == value and factor != 1:
-            moved = value + (1 if (factor > 1) == (value >= 0) else -1)
-        return self.clip(moved)
-
-    def shift(self, value: int, amount: float) -> int:
-        return self.clip(value + amount)
-
-    def clip(self, value: float) -> int:
-        return int(min(max(round(value), self.low), self.high))
-
-    def check(self, value: Any) -> str | None:
-        if isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high:
-            return None
-        return f"a whole number in [{self.low}, {self.high}]"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of ``values``. Perturbing moves to a neighbour if ``ordered`` (up for factors above 1), else draws anew."""
-
-    values: tuple[Value, ...]
-    ordered: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "values", tuple(self.values))
-        if len(self.values) < 2 or len(set(map(repr, self.values))) != len(self.values):
-            raise ValueError(f"Choice: values = {self.values!r} must be two or more different values")
-
-    def sample(self, rng: np.random.Generator) -> Value:
-        return self.values[int(rng.integers(len(self.values)))]
-
-    def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> Value:
-        return self.shift(value, factor - 1) if self.ordered else self.sample(rng)
-
-    def shift(self, value: Value, amount: float) -> Value:
-        """The neighbour in the direction of ``amount``; the last value in a direction stays where it is."""
-        if not self.ordered or amount == 0:
-            return value
-        index = self.values.index(value) + (1 if amount > 0 else -1)
-        return self.values[min(max(index, 0), len(self.values) - 1)]
-
-    def clip(self, value: Value) -> Value:
-        if value not in self.values:
-            raise ValueError(f"Choice: {value!r} must be one of {list(self.values)}")
-        return value
-
-    def check(self, value: Any) -> str | None:
-        return None if value in self.values else f"one of {list(self.values)}"
+Where = Callable[[Hyperparameters], bool]
+Repair = Callable[[dict[str, Any]], Hyperparameters]
 
 
 class Space(Mapping[str, Dimension]):
     """The dimensions by name. Iteration follows the order of declaration, and so does every draw.
 
     >>> space = Space({"lr": LogUniform(1e-5, 1e-2), "layers": Integer(1, 8)})
+
+    where: a function of all hyperparameters that says whether they may stand together. Draws and explores are repeated
+        until it holds (``TRIES`` times, then ValueError).
+    repair: a function that returns the hyperparameters mended, within the bounds. It is asked when ``where`` does not
+        hold, and about every draw and explore if there is no ``where``.
+
+    Both are functions of a module, since a run is identified by their names. Names are flat: "opt.lr" is one.
     """
 
-    def __init__(self, dimensions: Mapping[str, Dimension]) -> None:
+    def __init__(
+        self, dimensions: Mapping[str, Dimension], where: Where | None = None, repair: Repair | None = None
+    ) -> None:
+        if not isinstance(dimensions, Mapping):
+            raise ValueError(f"Space: {shown(dimensions)} must be a mapping of names to dimensions")
         if not dimensions:
             raise ValueError("Space: at least one hyperparameter must be declared")
-        self._dimensions = dict(dimensions)
+        self._dimensions = {_checked_name(name): dimension for name, dimension in dimensions.items()}
+        for name, dimension in self._dimensions.items():
+            _check_dimension(name, dimension)
+        for key, function in (("where", where), ("repair", repair)):
+            if function is not None:
+                _check_function(key, function)
+        self.where, self.repair = where, repair
 
     def __getitem__(self, name: str) -> Dimension:
         return self._dimensions[name]
@@ -187,19 +59,173 @@ class Space(Mapping[str, Dimension]):
         return len(self._dimensions)
 
     def __repr__(self) -> str:
-        return f"Space({self._dimensions!r})"
+        functions = {"where": self.where, "repair": self.repair}
+        told = [f", {key}={_name(function)}" for key, function in functions.items() if function is not None]
+        return f"Space({self._dimensions!r}{''.join(told)})"
 
     def sample(self, rng: np.random.Generator) -> dict[str, Value]:
-        """One draw of every hyperparameter from its prior."""
-        return {name: dimension.sample(rng) for name, dimension in self.items()}
+        """One draw of every hyperparameter from its prior; drawn again until the constraint holds."""
+        if self.where is None and self.repair is None:
+            return self._draw(rng)
+        return self.first(lambda: self._draw(rng), "draws from the prior")
 
     def check(self, hyperparameters: Hyperparameters) -> None:
-        """Raise ValueError, naming the key, the value and the rule, unless every value is declared and in bounds."""
+        """Raise ValueError, naming the key, the value and the rule, unless every value is declared and in bounds.
+
+        Also unless the constraint between them holds, which is then named.
+        """
+        self._check_each(hyperparameters)
+        for name in self:
+            if name not in hyperparameters:
+                raise ValueError(f"hyperparameter {name!r} is missing; the space has {list(self)}")
+        if not self._holds(hyperparameters):
+            raise ValueError(f"hyperparameters {dict(hyperparameters)} break the constraint {self._constraint()}")
+
+    def restore(self, hyperparameters: Hyperparameters) -> dict[str, Any]:
+        """Values that were read from JSON, or are numpy's, as the declared ones. What is not declared stays as it is."""
+        return {name: self._restored(name, value) for name, value in hyperparameters.items()}
+
+    def complete(self, known: Hyperparameters, drawn: Hyperparameters, rng: np.random.Generator) -> dict[str, Value]:
+        """``known`` values, and the others as ``drawn`` from the prior; these are drawn again if the constraint asks for it.
+
+        ValueError for a name or a value that is not declared, and for values that cannot stand together. Known values
+        are never repaired.
+        """
+        known = self.restore(known)
+        self._check_each(known)
+        if len(known) == len(self):
+            self.check(known)
+            return {name: known[name] for name in self}
+        draws = chain([drawn], (self._draw(rng) for _ in count()))
+        return self.first(lambda: {**next(draws), **known}, f"draws beside {known}", known)
+
+    def first(
+        self, propose: Callable[[], Hyperparameters], what: str, keep: Hyperparameters | None = None
+    ) -> dict[str, Value]:
+        """The first proposal that the constraint admits, repaired if need be, and with the values in ``keep`` unchanged.
+
+        ValueError, which says ``what`` was proposed, after ``TRIES`` of them.
+        """
+        for _ in range(TRIES):
+            found = self.admitted(propose())
+            if found is not None and all(found[name] == value for name, value in (keep or {}).items()):
+                return found
+        raise ValueError(
+            f"the constraint {self._constraint()} was broken by {TRIES} {what} in a row: widen it or the bounds, or give "
+            "the space a repair"
+        )
+
+    def admitted(self, hyperparameters: Hyperparameters) -> dict[str, Value] | None:
+        """The hyperparameters, repaired if the constraint asks for it; None if they break it all the same."""
+        found = self.restore(hyperparameters)
+        if self.repair is not None and (self.where is None or not self._holds(found)):
+            found = self._repaired(found)
+        return found if self._holds(found) else None
+
+    def _draw(self, rng: np.random.Generator) -> dict[str, Value]:
+        return {name: dimension.sample(rng) for name, dimension in self.items()}
+
+    def _restored(self, name: str, value: Any) -> Any:
+        restore = getattr(self._dimensions.get(name), "restore", None)
+        return value if restore is None else restore(value)
+
+    def _check_each(self, hyperparameters: Hyperparameters) -> None:
         for name in hyperparameters:
             if name not in self:
                 raise ValueError(f"hyperparameter {name!r} is not declared; the space has {list(self)}")
         for name, dimension in self.items():
-            if name not in hyperparameters:
-                raise ValueError(f"hyperparameter {name!r} is missing; the space has {list(self)}")
-            if rule := dimension.check(hyperparameters[name]):
-                raise ValueError(f"hyperparameter {name!r} = {hyperparameters[name]!r} must be {rule}")
+            if name in hyperparameters and (rule := dimension.check(value := hyperparameters[name])):
+                own = " of Python's own, not numpy's" if isinstance(value, np.generic) else ""
+                raise ValueError(f"hyperparameter {name!r} = {shown(value)} must be {rule}{own}")
+
+    def _holds(self, hyperparameters: Hyperparameters) -> bool:
+        if self.where is None:
+            return True
+        answer = plain(_called("constraint", self.where, dict(hyperparameters)))
+        if not isinstance(answer, bool):
+            raise ValueError(f"the constraint {_name(self.where)} gave {shown(answer)}: it must give True or False")
+        return answer
+
+    def _repaired(self, hyperparameters: dict[str, Any]) -> dict[str, Any]:
+        assert self.repair is not None
+        found = _called("repair", self.repair, dict(hyperparameters))
+        if not isinstance(found, Mapping) or set(found) != set(hyperparameters):
+            raise ValueError(
+                f"the repair {_name(self.repair)} gave {shown(found)}: it must give all hyperparameters again"
+            )
+        restored = self.restore(found)
+        try:
+            self._check_each(restored)
+        except ValueError as error:
+            raise ValueError(f"the repair {_name(self.repair)}: {error}") from None
+        return {name: restored[name] for name in hyperparameters}
+
+    def _constraint(self) -> str:
+        """Which constraint there is, in an error's words: its name, and what its docstring says first."""
+        function = self.where or self.repair
+        told = (inspect.getdoc(function) or "").split("\n")[0]
+        return _name(function) + (f" ({told.rstrip('.')})" if told else "")
+
+
+def _called(kind: str, function: Callable[..., Any], hyperparameters: dict[str, Any]) -> Any:
+    try:
+        return function(hyperparameters)
+    except Exception as error:
+        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ValueError(f"the {kind} {_name(function)} raised {told} for {hyperparameters}") from error
+
+
+def _name(function: Any) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _check_function(key: str, function: Any) -> None:
+    """ValueError unless it is a function that another process can import by its name."""
+    if not isinstance(function, FunctionType):
+        raise ValueError(f"Space: {key} = {shown(function)} must be a function of a module")
+    if "<" in function.__qualname__:  # <lambda>, or within another function: <locals>
+        raise ValueError(
+            f"Space: {key} = {_name(function)} must be a function of a module: give it a name there with def"
+        )
+
+
+def _checked_name(name: Any) -> str:
+    found = plain(name)
+    if not isinstance(found, str) or not found.strip() or not found.isprintable():
+        raise ValueError(f"Space: the name {shown(name)} must be a string of printable characters, and not empty")
+    return found
+
+
+def _check_dimension(name: str, dimension: Any) -> None:
+    """ValueError, with what was probably meant, unless ``dimension`` has the operations of one."""
+    told = f"Space: {name!r}: {shown(dimension)}"
+    if isinstance(dimension, Mapping):
+        inner = next((key for key in dimension if isinstance(key, str)), "lr")
+        raise ValueError(
+            f"{told} is a mapping, and spaces are flat: name its hyperparameters like {f'{name}.{inner}'!r}"
+        )
+    value = plain(dimension)
+    if isinstance(value, tuple | range | set | frozenset):
+        pair = isinstance(value, tuple) and len(value) == 2 and all(map(is_number, value))
+        ways = [*(["a range is Uniform(low, high) or LogUniform(low, high)"] if pair else [])]
+        raise ValueError(f"{told} is no dimension: {', '.join([*ways, 'alternatives are Choice((...))'])}")
+    if value is None or isinstance(value, bool | int | float | str):
+        raise ValueError(f"{told} is a constant, and a space holds what is searched: constants belong in the task")
+    if isinstance(dimension, type):
+        raise ValueError(f"{told} is a class: give an instance, such as {dimension.__name__}(...)")
+    if lacking := [operation for operation in _OPERATIONS if not callable(getattr(dimension, operation, None))]:
+        raise ValueError(f"{told} is no dimension: a {type(dimension).__name__} has no {', '.join(lacking)}")
+
+
+__all__ = [
+    "TRIES",
+    "Choice",
+    "Dimension",
+    "Hyperparameters",
+    "Integer",
+    "LogUniform",
+    "OneMinus",
+    "Space",
+    "Uniform",
+    "Value",
+]

@@ -19,6 +19,7 @@ from reproductions.operators import (
     Spec,
     TruncationSpec,
     Values,
+    Whole,
     composed,
 )
 
@@ -26,9 +27,9 @@ from reproductions.operators import (
 class _PBTFields(Spec):
     """``explore`` is applied in its order; none and a null ``exploit`` are the toy's partial variants."""
 
-    ready: int = Field(ge=1)
-    warmup: int = Field(0, ge=0)
-    until: int | None = Field(None, ge=0)
+    ready: Whole = Field(ge=1)
+    warmup: Whole = Field(0, ge=0)
+    until: Whole | None = Field(None, ge=0)
     exploit: AnyExploit | None = Field(default_factory=lambda: TruncationSpec.model_validate({"kind": "truncation"}))
     explore: tuple[AnyExplore, ...] = (PerturbSpec(kind="perturb"),)
     copies: tuple[Literal["weights", "hyperparameters"], ...] = Field(
@@ -60,9 +61,9 @@ class PB2Spec(_PBTFields):
     """``explore`` is for what the model leaves alone."""
 
     kind: Literal["pb2"]
-    window: int = Field(100, ge=2)
-    startup: int = Field(10, ge=2)
-    candidates: int = Field(500, ge=1)
+    window: Whole = Field(100, ge=2)
+    startup: Whole = Field(10, ge=2)
+    candidates: Whole = Field(500, ge=1)
 
     def build(self) -> Method:
         return PB2(self.pbt(), self.window, self.startup, self.candidates)
@@ -71,8 +72,8 @@ class PB2Spec(_PBTFields):
 class BayesianSpec(Spec):
     kind: Literal["bayesian"]
     sampler: Literal["tpe", "gp"]
-    trial: int = Field(ge=1)
-    startup: int = Field(10, ge=1)
+    trial: Whole = Field(ge=1)
+    startup: Whole = Field(10, ge=1)
     initial: tuple[Values, ...] = ()
 
     def build(self) -> Method:
@@ -82,9 +83,9 @@ class BayesianSpec(Spec):
 class HalvingSpec(Spec):
     kind: Literal["halving"]
     pruner: Literal["asha", "hyperband"]
-    trial: int = Field(ge=1)
-    rung: int = Field(ge=1)
-    factor: int = Field(3, ge=2)
+    trial: Whole = Field(ge=1)
+    rung: Whole = Field(ge=1)
+    factor: Whole = Field(3, ge=2)
     initial: tuple[Values, ...] = ()
 
     def build(self) -> Method:
@@ -93,7 +94,7 @@ class HalvingSpec(Spec):
 
 class GeneticSpec(Spec):
     kind: Literal["genetic"]
-    trial: int = Field(ge=1)
+    trial: Whole = Field(ge=1)
     mutation: tuple[AnyExplore, ...] = (ResampleSpec(kind="resample", probability=0.25), PerturbSpec(kind="perturb"))
     initial: tuple[Values, ...] = ()
 
@@ -149,6 +150,8 @@ EXAMPLES: Mapping[str, Mapping[str, object]] = {
         "explore": [{"kind": "perturb", "factors": [1.2, 1 / 1.2]}, {"kind": "resample"}],
     },
     "explore only": {"kind": "pbt", "ready": 20, "exploit": None, "explore": [{"kind": "noise", "scale": 0.1}]},
+    "pbt, nudge": {"kind": "pbt", "ready": 20, "explore": [{"kind": "nudge", "share": 0.2}]},
+    "pbt, a known setting": {"kind": "pbt", "ready": 20, "initial": [{"lr": 0.1}]},
     "pbt until a step": {"kind": "pbt", "ready": 20, "until": 40},
     "pb2": {"kind": "pb2", "ready": 20, "startup": 4},
     "bayesian, tpe": {"kind": "bayesian", "sampler": "tpe", "trial": 20, "startup": 5},

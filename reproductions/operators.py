@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from baselines import Annealed, Fixed, Noam, Schedule
-from pbt_core import PAPER_FACTORS, BinaryTournament, Compose, Noise, Perturb, Resample, Truncation
+from pbt_core import PAPER_FACTORS, BinaryTournament, Compose, Noise, Nudge, Perturb, Resample, Truncation
 from pbt_core import WelchTTest as Welch
 from pbt_core.exploit import Exploit
 from pbt_core.explore import Explore
 
-Values = dict[str, float | int | str | bool]
+
+def _numeric(value: Any) -> Any:
+    """Neither true nor "2" is a number, whatever it could be read as."""
+    if isinstance(value, bool | str):
+        raise PydanticCustomError("number", "input should be a number")
+    return value
+
+
+Real = Annotated[float, BeforeValidator(_numeric), Field(allow_inf_nan=False)]
+Whole = Annotated[int, BeforeValidator(_numeric)]
+#: Lists stand for tuples; the space says what each name may be.
+Values = dict[str, float | int | str | bool | list[Any] | None]
 
 
 class Spec(BaseModel):
@@ -23,7 +35,7 @@ class Spec(BaseModel):
 
 class TruncationSpec(Spec):
     kind: Literal["truncation"]
-    fraction: float = Field(0.2, gt=0, le=0.5)
+    fraction: Real = Field(0.2, gt=0, le=0.5)
 
     def build(self) -> Exploit:
         return Truncation(self.fraction)
@@ -31,8 +43,8 @@ class TruncationSpec(Spec):
 
 class WelchSpec(Spec):
     kind: Literal["welch_t_test"]
-    level: float = Field(0.05, gt=0, lt=1)
-    window: int = Field(10, ge=2)
+    level: Real = Field(0.05, gt=0, lt=1)
+    window: Whole = Field(10, ge=2)
     over: Literal["samples", "evaluations"] = "samples"
 
     def build(self) -> Exploit:
@@ -48,7 +60,7 @@ class TournamentSpec(Spec):
 
 class PerturbSpec(Spec):
     kind: Literal["perturb"]
-    factors: tuple[float, ...] = PAPER_FACTORS
+    factors: tuple[Real, ...] = PAPER_FACTORS
 
     def build(self) -> Explore:
         return Perturb(self.factors)
@@ -56,15 +68,23 @@ class PerturbSpec(Spec):
 
 class ResampleSpec(Spec):
     kind: Literal["resample"]
-    probability: float = Field(0.25, ge=0, le=1)
+    probability: Real = Field(0.25, ge=0, le=1)
 
     def build(self) -> Explore:
         return Resample(self.probability)
 
 
+class NudgeSpec(Spec):
+    kind: Literal["nudge"]
+    share: Real = Field(0.1, gt=0, le=1)
+
+    def build(self) -> Explore:
+        return Nudge(self.share)
+
+
 class NoiseSpec(Spec):
     kind: Literal["noise"]
-    scale: float = Field(gt=0)
+    scale: Real = Field(gt=0)
 
     def build(self) -> Explore:
         return Noise(self.scale)
@@ -81,10 +101,10 @@ class FixedSpec(Spec):
 class AnnealedSpec(Spec):
     kind: Literal["annealed"]
     values: Values
-    hold: int = Field(ge=0)
-    end: int = Field(ge=1)
+    hold: Whole = Field(ge=0)
+    end: Whole = Field(ge=1)
     decay: Literal["exponential", "linear"] = "exponential"
-    final: float = Field(0.01, gt=0, le=1)
+    final: Real = Field(0.01, gt=0, le=1)
     only: tuple[str, ...] = ()
 
     def build(self) -> Schedule:
@@ -95,16 +115,16 @@ class NoamSpec(Spec):
     kind: Literal["noam"]
     values: Values
     name: str = "lr"
-    peak: float = Field(gt=0)
-    warmup: int = Field(ge=1)
-    lead: int = Field(ge=1)
+    peak: Real = Field(gt=0)
+    warmup: Whole = Field(ge=1)
+    lead: Whole = Field(ge=1)
 
     def build(self) -> Schedule:
         return Noam(self.values, self.name, self.peak, self.warmup, self.lead)
 
 
 AnyExploit = Annotated[TruncationSpec | WelchSpec | TournamentSpec, Field(discriminator="kind")]
-AnyExplore = Annotated[PerturbSpec | ResampleSpec | NoiseSpec, Field(discriminator="kind")]
+AnyExplore = Annotated[PerturbSpec | ResampleSpec | NudgeSpec | NoiseSpec, Field(discriminator="kind")]
 AnySchedule = Annotated[FixedSpec | AnnealedSpec | NoamSpec, Field(discriminator="kind")]
 
 

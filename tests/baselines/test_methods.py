@@ -1,4 +1,7 @@
+import math
+
 import pytest
+from played import play
 from pydantic import TypeAdapter
 
 from baselines import Annealed, Fixed, Noam, RandomSearch, Scheduled
@@ -17,6 +20,16 @@ def build(description):
 def test_every_kind_of_method_keeps_the_contract(name):
     """The conformance kit over the table of all methods."""
     check_method(build(EXAMPLES[name]))
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if "schedules" not in EXAMPLES[name]])
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
+def test_a_population_without_a_finite_score_stops_no_method(name, score):
+    """The budget is used: by new draws from the prior, or as random search does it, by going on."""
+    ledger = play(build(EXAMPLES[name]), size=4, steps=120, seed=0, gain=lambda h, step: score, space=Hill().space)
+    assert sum(e.steps for e in ledger.evaluations) == 4 * 120
+    settings = {e.hyperparameters["lr"] for e in ledger.evaluations}
+    assert len(settings) == 4 if name == "random search" else len(settings) > 8
 
 
 @pytest.mark.parametrize("domain", registry.domains())

@@ -7,10 +7,23 @@ import pytest
 from played import SPACE, play
 
 from baselines import PB2
-from baselines.unit import from_unit, to_unit
-from pbt_core import PBT, Choice, Clone, Integer, LogUniform, Member, Perturb, Population, Serial, Space, Uniform
+from pbt_core import (
+    PBT,
+    Choice,
+    Clone,
+    Integer,
+    LogUniform,
+    Member,
+    OneMinus,
+    Perturb,
+    Population,
+    Serial,
+    Space,
+    Uniform,
+)
 from pbt_core.population import Evaluation
 from pbt_core.testing import check_engine
+from pbt_core.unit import from_unit, to_unit
 
 METHOD = PB2(PBT(ready=10, explore=Perturb((2.0,))))
 MIXED = Space({"lr": LogUniform(1e-4, 1.0), "layers": Integer(1, 9), "kind": Choice(("x", "y", "z"), ordered=True)})
@@ -111,7 +124,9 @@ def test_the_record_is_the_same_after_an_interruption_and_can_be_explained_when_
     check_engine(Serial(), method=PB2(PBT(ready=20), window=20, startup=5, candidates=50))
 
 
-@pytest.mark.parametrize("dimension", [*SPACE.values(), Integer(2, 5), Integer(1, 40, log=True), Uniform(-2, -1)])
+@pytest.mark.parametrize(
+    "dimension", [*SPACE.values(), Integer(2, 5), Integer(1, 40, log=True), Uniform(-2, -1), OneMinus(0.5, 0.9999)]
+)
 def test_a_unit_and_its_value_are_each_others_inverse(dimension):
     """And no unit leads out of the bounds."""
     rng = np.random.default_rng(0)

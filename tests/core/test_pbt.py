@@ -1,9 +1,28 @@
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from pbt_core import DRIFT_FREE_FACTORS, PBT, Clone, Continue, LogUniform, Member, Perturb, Population, Resample, Space
+from pbt_core import (
+    DRIFT_FREE_FACTORS,
+    PBT,
+    BinaryTournament,
+    Clone,
+    Continue,
+    LogUniform,
+    Member,
+    Perturb,
+    Plan,
+    Population,
+    Resample,
+    Restart,
+    Serial,
+    Space,
+    Truncation,
+    WelchTTest,
+)
+from pbt_core.testing import Hill
 
 SPACE = Space({"a": LogUniform(1e-9, 1e9), "b": LogUniform(1e-9, 1e9)})
 
@@ -94,3 +113,39 @@ def test_after_the_last_step_of_exploitation_everybody_trains_on():
     assert isinstance(method.decide(failed, population, np.random.default_rng(0)), Clone)
     with pytest.raises(ValueError, match="until = 5 must be at least warmup = 10 steps"):
         PBT(ready=10, warmup=10, until=5)
+
+
+@pytest.mark.parametrize("exploit", [Truncation(), BinaryTournament(), WelchTTest(), None], ids=repr)
+@pytest.mark.parametrize("score", [math.nan, -math.inf, math.inf])
+def test_where_nobody_has_a_finite_score_a_ready_member_begins_anew(score, exploit):
+    """With a draw from the prior; before it is ready it trains on, and so it does as soon as one is healthy."""
+    method = PBT(ready=10, exploit=exploit, explore=None)
+    population = view([score] * 5)
+    rng = np.random.default_rng(0)
+    assert method.decide(population[0], population, rng) == Restart(SPACE.sample(np.random.default_rng(0)))
+    early = view([score] * 5, step=9)
+    assert method.decide(early[0], early, rng) == Continue()
+    mended = view([score] * 4 + [1.0])
+    assert not isinstance(method.decide(mended[0], mended, rng), Restart)
+    assert not isinstance(method.decide(mended[4], mended, rng), Restart)
+
+
+def test_a_failed_member_with_nobody_to_copy_from_begins_anew_unless_all_have_failed():
+    """Where all have, the task has a bug, which the run ends with."""
+    population = view([math.nan] * 3, step=7)
+    failed = {m.id: replace(m, failed=True) for m in population}
+    some = Population({**{m.id: m for m in population}, 0: failed[0]}, SPACE)
+    assert isinstance(PBT(ready=10).decide(some[0], some, np.random.default_rng(0)), Restart)
+    everybody = Population(failed, SPACE)
+    assert PBT(ready=10).decide(everybody[0], everybody, np.random.default_rng(0)) == Continue()
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_a_population_that_diverges_altogether_is_drawn_again_until_it_does_not(synchronous, tmp_path):
+    """Nobody has a finite score at first; the end is one."""
+    task = Hill(fault=("diverge", 0.5))  # nobody is as near as that after ten steps
+    plan = Plan(population=4, steps=400, interval=10, synchronous=synchronous)
+    events = Serial().run(task, PBT(ready=10), plan, tmp_path).events
+    assert all(math.isnan(e["score"]) for e in events if e["event"] == "evaluated" and e["step"] == 10)
+    assert {e["member"] for e in events if e["event"] == "restarted"}
+    assert math.isfinite(events[-1]["score"])

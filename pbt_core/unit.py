@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
-from pbt_core.space import Dimension, Integer, LogUniform, Uniform, Value
+from pbt_core.dimensions import Dimension, Integer, LogUniform, OneMinus, Uniform
+from pbt_core.values import Value
+
+Real = Uniform | LogUniform | OneMinus | Integer
 
 
-def is_real(dimension: Dimension) -> bool:
+def is_real(dimension: Dimension) -> TypeGuard[Real]:
     """Whether its values are numbers that can be interpolated; choices and types of the user's own are not."""
-    return isinstance(dimension, Uniform | LogUniform | Integer)
+    return isinstance(dimension, Real)
 
 
 def to_unit(dimension: Dimension, value: Any) -> float:
     """Where ``value`` stands between the bounds."""
     low, high, log = _bounds(dimension)
+    if isinstance(dimension, OneMinus):
+        return (-math.log(1 - value) - low) / (high - low)
     return (math.log(value) - low) / (high - low) if log else (value - low) / (high - low)
 
 
@@ -23,6 +28,8 @@ def from_unit(dimension: Dimension, unit: float) -> Value:
     """The inverse of ``to_unit``, within the bounds; whole numbers are the nearest."""
     low, high, log = _bounds(dimension)
     inner = low + unit * (high - low)
+    if isinstance(dimension, OneMinus):
+        return dimension.clip(1 - math.exp(-inner))
     return dimension.clip(math.exp(inner) if log else inner)
 
 
@@ -33,6 +40,8 @@ def _bounds(dimension: Dimension) -> tuple[float, float, bool]:
             return low, high, False
         case LogUniform(low, high):
             return math.log(low), math.log(high), True
+        case OneMinus(low, high):
+            return -math.log(1 - low), -math.log(1 - high), True
         case Integer(low, high, False):
             return low - 0.5, high + 0.5, False
         case Integer(low, high, _):

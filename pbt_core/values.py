@@ -1,0 +1,127 @@
+"""Plain values: what a hyperparameter may be. They come back from a record, which is JSON, as they were declared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
+
+import numpy as np
+
+#: Numbers, strings, booleans, None, and tuples of them.
+Value = bool | int | float | str | None | tuple["Value", ...]
+#: Whoever declared a space knows what each name holds, so reading is not typed.
+Hyperparameters = Mapping[str, Any]
+
+
+def plain(value: Any) -> Any:
+    """``value`` without numpy: scalars become Python's own, arrays and lists tuples. Anything else stays as it is."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list):
+        return tuple(map(plain, value))
+    if isinstance(value, tuple):
+        items = tuple(map(plain, value))
+        return value if all(a is b for a, b in zip(value, items, strict=True)) else items
+    return value
+
+
+def shown(value: Any) -> str:
+    """``value`` as an error may print it: in one line, and not a long one."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def flaw(value: Any) -> str | None:
+    """Why ``value`` would not survive a record, in words that follow it; None if it would."""
+    match value:
+        case None | bool():
+            return None
+        case int():
+            return None if fits(value) else "which does not fit 64 bits"
+        case float():
+            return None if math.isfinite(value) else "which JSON has no word for (None could stand for it)"
+        case str():
+            return None if _is_text(value) else "which is no valid text"
+        case tuple():
+            return next((f"with {shown(item)}, {why}" for item in value if (why := flaw(item))), None)
+    return f"which is a {type(value).__name__}"
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether ``a`` and ``b`` are equal in kind and content: True is not 1, 1 is not 1.0, -0.0 is not 0.0.
+
+    A list is the same as the tuple of its items, since JSON writes both alike.
+    """
+    a, b = plain(a), plain(b)
+    if isinstance(a, tuple) or isinstance(b, tuple):
+        return isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b) and all(map(same, a, b))
+    return _kind(a) == _kind(b) and bool(a == b) and (not isinstance(a, float) or str(float(a)) == str(float(b)))
+
+
+def fits(value: int) -> bool:
+    """Whether 64 bits hold ``value``, as the columns of a record do."""
+    return -(2**63) <= value < 2**63
+
+
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is one of Python's finite numbers; booleans and numpy's integers are none."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
+def number(owner: str, name: str, value: Any) -> int | float:
+    """``value`` as a number of Python's own; ValueError, naming owner and name, unless it is a finite one."""
+    found = plain(value)
+    if not is_number(found):
+        raise ValueError(f"{owner}: {name} = {shown(value)} must be a finite number")
+    return found if isinstance(found, int) else float(found)
+
+
+def whole(owner: str, name: str, value: Any) -> int:
+    """``value`` as an int; ValueError, naming owner and name, unless it is a whole number. 2.0 and True are none."""
+    found = plain(value)
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise ValueError(f"{owner}: {name} = {shown(value)} must be a whole number")
+    return found
+
+
+def whole_fields(settings: object, *names: str) -> None:
+    """Make the named fields of a frozen dataclass ints; ValueError as ``whole``."""
+    for name in names:
+        object.__setattr__(settings, name, whole(type(settings).__name__, name, getattr(settings, name)))
+
+
+def flag(owner: str, name: str, value: Any) -> bool:
+    """``value`` as a bool; ValueError, naming owner and name, unless it is True or False."""
+    found = plain(value)
+    if not isinstance(found, bool):
+        raise ValueError(f"{owner}: {name} = {shown(value)} must be True or False")
+    return found
+
+
+def listed(owner: str, name: str, values: Any, example: str) -> tuple[Any, ...]:
+    """``values`` as a tuple of plain ones. ValueError for what has no order or is no collection, with an ``example``."""
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping | Set):
+        raise ValueError(f"{owner}: {name} = {shown(values)} must be a tuple, such as {example}")
+    if isinstance(values, np.ndarray) and values.ndim == 0:
+        raise ValueError(f"{owner}: {name} = {shown(values)} must be a tuple, such as {example}")
+    return tuple(map(plain, values))
+
+
+def _kind(value: Any) -> type:
+    """The type that JSON knows: an enumeration that is a string is written as one."""
+    return next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), type(value))
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written at all: half of a surrogate pair cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
