@@ -60,7 +60,7 @@ def measure(what: str, size: int, folder: Path) -> dict[str, Any]:
     """One measurement in this process."""
     from pbt_core import Lineage, Plan, Run
     from pbt_core.driver import Driver
-    from pbt_core.record import read
+    from pbt_core.events import read
     from pbt_core.testing import Hill
 
     record = folder / f"{size}"
@@ -92,6 +92,7 @@ def measure(what: str, size: int, folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Measure everything, each in a process of its own, and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--largest", type=int, default=1_000_000, metavar="N", help="evaluations of the largest record")
     parser.add_argument("--out", type=Path, help="file to keep the numbers in (JSON)")

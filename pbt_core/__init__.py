@@ -5,7 +5,6 @@ Knows no domain, no plots and no tracker. Start with ``PBT``, ``Space``, ``Plan`
 
 from pbt_core.engines import Engine, Processes, Serial, Worker, current_worker
 from pbt_core.errors import RunError
-from pbt_core.events import RecordError
 from pbt_core.exploit import BinaryTournament, Truncation, WelchTTest
 from pbt_core.explore import DRIFT_FREE_FACTORS, PAPER_FACTORS, Compose, ExploreWarning, Noise, Nudge, Perturb, Resample
 from pbt_core.lineage import Lineage
@@ -15,6 +14,7 @@ from pbt_core.plan import Plan, Until
 from pbt_core.population import Member, Population
 from pbt_core.record import Record
 from pbt_core.run import Run
+from pbt_core.schema import RecordError
 from pbt_core.seeds import Stream
 from pbt_core.space import Choice, Hyperparameters, Integer, LogUniform, OneMinus, Space, Uniform
 from pbt_core.store import Checkpoint, CheckpointError

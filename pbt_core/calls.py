@@ -12,6 +12,7 @@ import importlib.machinery
 import math
 import os
 import random
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -97,6 +98,10 @@ class Calls:
                 os.chdir(place)
 
 
+#: How deep a recursion went depends on who called the task.
+_REPEATED = re.compile(r"\[Previous line repeated \d+ more times?\]")
+
+
 def _here() -> str | None:
     try:
         return os.getcwd()  # noqa: PTH109 - a string, and a tenth of the time: it is asked for around every call
@@ -117,6 +122,7 @@ def _told(error: BaseException, function: str) -> TaskError:
         lines = "".join(traceback.format_exception(error.with_traceback(frames)))
     except Exception:
         lines = "".join(traceback.format_tb(frames))
+    lines = _REPEATED.sub("[Previous line repeated many more times]", lines)
     what = f"{kind}: {text}" if text else kind
     if not isinstance(error, Exception):
         what = f"{function} must not end the process: {what}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from pbt_core.events import Event
 from pbt_core.ledger import Ledger, Slot, as_it_stands, as_published
 from pbt_core.method import Clone, Continue, Method, Restart, Stop
+from pbt_core.schema import Event
 from pbt_core.seeds import Streams
 from pbt_core.space import Space
+from pbt_core.values import identical
 
 
 class CannotReplace(Exception):
@@ -60,7 +61,7 @@ class Judge:
             return {"event": "stopped", **where}
         if isinstance(decision, Restart):
             return {"event": "restarted", **where, "hyperparameters": changed}
-        if changed is None or changed == slot.member.hyperparameters:
+        if changed is None or identical(changed, slot.member.hyperparameters):
             return None
         return {"event": "changed", **where, "hyperparameters": changed}
 
@@ -81,7 +82,7 @@ class Judge:
             "parent": decision.parent,
             "parent_step": seen.step,
             "weights": decision.weights,
-            "source": dataclasses.asdict(source),
+            "source": {"member": source.member, "step": source.step, "digest": source.digest},
             "age": seen.age,
             "score": seen.score,
             "samples": list(seen.samples),

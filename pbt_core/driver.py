@@ -16,13 +16,13 @@ from typing import Any
 
 from pbt_core.decisions import CannotReplace, Judge, empty_ledger, first_settings
 from pbt_core.errors import RunError
-from pbt_core.events import FORMAT, Event, RecordError
 from pbt_core.identity import described, differences
 from pbt_core.journal import Journal, Observer, Timing
 from pbt_core.ledger import Ledger
 from pbt_core.method import Method
 from pbt_core.plan import Plan
 from pbt_core.scheduling import Asynchronous, Scheduling, Synchronous
+from pbt_core.schema import FORMAT, Event, RecordError
 from pbt_core.seeds import Streams
 from pbt_core.space import Space
 from pbt_core.store import Store

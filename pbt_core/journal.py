@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pbt_core.events import START, Event, RecordError, dump, line, read_lines
-from pbt_core.files import Handle
+from pbt_core.files import Handle, collector_paused
 from pbt_core.ledger import Ledger
+from pbt_core.schema import START, Event, RecordError, dump, line, read_lines
 from pbt_core.store import Reference, Store
 
 Observer = Callable[[Event], None]
@@ -61,8 +62,8 @@ class Journal:
         self._chain, end = START, 0
         # Checkpoints that nobody needs any more, by the member whose next one may take the file.
         self._spare: dict[int, Reference] = {}
-        if path.exists():
-            for number, (event, chain, position) in enumerate(read_lines(path), start=1):
+        with collector_paused():
+            for number, (event, chain, position) in enumerate(read_lines(path) if path.exists() else (), start=1):
                 self._fold(event, number)
                 self._chain, end = chain, position
                 ledger.freed.clear()  # those files were removed, or will be when the run ends
@@ -128,6 +129,10 @@ class Journal:
         self.ledger.freed.clear()
 
 
+#: How each line of ``timing.jsonl`` begins.
+_CLOCK = re.compile(rb'\{"session":(\d{1,9}),"clock":(\d{1,12}(?:\.\d{1,6})?),')
+
+
 class Timing:
     """``timing.jsonl`` beside the record: durations and lost workers, which no outcome depends on.
 
@@ -137,9 +142,9 @@ class Timing:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.path, self._clock = path, clock
-        before = list(read_timing(path))
-        self.elapsed_before = sum(sessions(before).values())
-        self._session = 1 + max((row["session"] for row in before), default=-1)
+        before = sessions(path)
+        self.elapsed_before = sum(before.values())
+        self._session = 1 + max(before, default=-1)
         self._begun = clock()
         self._file = AppendOnly(path)
         torn = path.stat().st_size and not _ends_a_line(path)
@@ -185,11 +190,14 @@ def read_timing(path: Path) -> Iterator[dict[str, Any]]:
                     yield {key: value for key, value in row.items() if not key.endswith("_s") or _is_seconds(value)}
 
 
-def sessions(rows: list[dict[str, Any]]) -> dict[int, float]:
+def sessions(path: Path) -> dict[int, float]:
     """Wall-clock seconds by session."""
     lasted: dict[int, float] = {}
-    for row in rows:
-        lasted[row["session"]] = max(lasted.get(row["session"], 0.0), row["clock"])
+    if path.is_file():
+        with path.open("rb") as file:
+            for found in filter(None, map(_CLOCK.match, file)):
+                session, clock = int(found[1]), float(found[2])
+                lasted[session] = max(lasted.get(session, 0.0), clock)
     return lasted
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import eq
-from typing import Any, overload
+from typing import overload
 
-from pbt_core.events import Event
 from pbt_core.population import HISTORY, Evaluation, Member, Population, Standing
+from pbt_core.schema import Event
 from pbt_core.space import Hyperparameters, Space
 from pbt_core.store import Reference
+from pbt_core.values import identical
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Ledger:
         self._seen = seen
         self._view = _View(self.slots, seen)
         self._standing = Standing()
-        self._held: Counter[Reference] = Counter()
+        self._held: dict[Reference, int] = {}
         for event in events:
             self.apply(event)
 
@@ -166,7 +166,8 @@ class Ledger:
 
     def decided(self, member: int) -> None:
         """The member goes on unchanged, which is a decision without an event."""
-        self.slots[member] = replace(self.slots[member], undecided=False)
+        slot = self.slots[member]
+        self.slots[member] = Slot(slot.member, slot.published, slot.latest, slot.source, False, slot.stopped)
 
     def best(self) -> Slot | None:
         """The healthy member with the highest last score, or the training that was kept; among equals the first."""
@@ -189,7 +190,7 @@ class Ledger:
         length = step - old.step
         if length <= 0:
             raise ValueError(f"member {old.id} was evaluated at step {step}, but stands at step {old.step} already")
-        if not _identical(event["hyperparameters"], old.hyperparameters):
+        if not identical(event["hyperparameters"], old.hyperparameters):
             raise ValueError(
                 f"member {old.id} was evaluated with {event['hyperparameters']}, but has {old.hyperparameters}"
             )
@@ -226,17 +227,14 @@ class Ledger:
         """With the parent's weights comes the parent's score: the same weights would be evaluated again (Algorithm 1)."""
         if event["parent"] not in self.slots or event["parent"] == slot.member.id:
             raise ValueError(f"member {slot.member.id} was cloned from {event['parent']}, which is no other member")
-        member = replace(
-            slot.member, hyperparameters=event["hyperparameters"], parent=event["parent"], born=event["step"]
-        )
-        source = slot.source
-        if event["weights"]:
-            samples, history = tuple(event["samples"]), tuple(event["history"])
-            source = Reference(**event["source"])
-            member = replace(
-                member, score=event["score"], samples=samples, history=history, failed=False, age=event["age"]
-            )
-        self._put(replace(slot, member=member, source=source, undecided=False))
+        told = {"hyperparameters": event["hyperparameters"], "parent": event["parent"], "born": event["step"]}
+        if not event["weights"]:
+            self._put(replace(slot, member=replace(slot.member, **told), undecided=False))
+            return
+        samples, history = tuple(event["samples"]), tuple(event["history"])
+        copied = {"score": event["score"], "samples": samples, "history": history, "age": event["age"], "failed": False}
+        member = replace(slot.member, **told, **copied)
+        self._put(Slot(member, slot.published, slot.latest, Reference(**event["source"]), False, slot.stopped))
 
     def _retried(self, slot: Slot, event: Event) -> None:
         member = replace(slot.member, step=slot.member.previous, score=None, failed=False)
@@ -248,9 +246,10 @@ class Ledger:
         candidate = replace(slot, member=slot.published, source=None)
         if slot.published.healthy and (self.kept is None or _score(candidate) > _score(self.kept)):
             before, self.kept = self.kept, candidate
-            self._hold(candidate.latest)
-            if before is not None:
-                self._release(before.latest)
+            for reference in _held_by(candidate):
+                self._held[reference] = self._held.get(reference, 0) + 1
+            for reference in () if before is None else _held_by(before):
+                self._release(reference)
         member = replace(
             slot.member,
             hyperparameters=event["hyperparameters"],
@@ -274,30 +273,30 @@ class Ledger:
     def _put(self, slot: Slot) -> None:
         before = self.slots.get(slot.member.id)
         self.slots[slot.member.id] = slot
-        self._standing.update(None if before is None else self._seen(before), self._seen(slot))
-        self._hold(slot.latest)
-        self._hold(slot.source)
-        if before is not None:
-            self._release(before.latest)
-            self._release(before.source)
+        now = self._seen(slot)
+        seen = None if before is None else self._seen(before)
+        if now is not seen:
+            self._standing.update(seen, now)
+        for reference in _held_by(slot):
+            self._held[reference] = self._held.get(reference, 0) + 1
+        for reference in () if before is None else _held_by(before):
+            self._release(reference)
 
-    def _hold(self, reference: Reference | None) -> None:
-        if reference is not None:
-            self._held[reference] += 1
-
-    def _release(self, reference: Reference | None) -> None:
-        if reference is None:
-            return
-        self._held[reference] -= 1
-        if not self._held[reference]:
+    def _release(self, reference: Reference) -> None:
+        held = self._held[reference] - 1
+        if held:
+            self._held[reference] = held
+        else:
             del self._held[reference]
             self.freed.append(reference)
 
 
-def _identical(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    if one is other:
-        return True
-    return one == other and list(map(type, one.values())) == list(map(type, other.values()))
+def _held_by(slot: Slot) -> tuple[Reference, ...]:
+    """The checkpoints that a slot may still read."""
+    latest, source = slot.latest, slot.source
+    if latest is None or source is None or latest is source:
+        return tuple(reference for reference in (latest or source,) if reference is not None)
+    return (latest, source)
 
 
 def _score(slot: Slot) -> float:

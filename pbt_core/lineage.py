@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pbt_core.calls import Calls
-from pbt_core.events import LARGEST, Event, RecordError, decode
 from pbt_core.files import write_whole
 from pbt_core.record import Record
+from pbt_core.schema import LARGEST, Event, RecordError, decode
 from pbt_core.seeds import Streams
 from pbt_core.space import Hyperparameters
 from pbt_core.task import AnyTask

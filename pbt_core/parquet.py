@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pbt_core.events import FORMAT, SCHEMA, Event, RecordError, check, decode, dump
 from pbt_core.files import replacing
+from pbt_core.schema import FORMAT, SCHEMA, Event, RecordError, check, decode, dump
 
 #: What stands in a column where an event has no such field.
 ABSENT: Any = object()
@@ -55,7 +55,7 @@ def write_parquet(columns: Iterable[tuple[str, Sequence[Any]]], path: Path) -> N
         pq.write_table(table, temporary, write_page_checksum=True)
 
 
-def read_parquet(path: Path) -> Iterator[Event]:
+def rows(path: Path) -> Iterator[Event]:
     """The events as they were before ``write_parquet``; RecordError names the file and what is wrong with it."""
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)

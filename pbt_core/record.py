@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pbt_core.events import SCHEMA, Event, read_lines
-from pbt_core.parquet import ABSENT, read_parquet, to_array, write_parquet
+from pbt_core.files import collector_paused
+from pbt_core.parquet import ABSENT, rows, to_array, write_parquet
+from pbt_core.schema import SCHEMA, Event, read_lines
+from pbt_core.values import identical
 
 
 class Record(Sequence[Event]):
@@ -62,8 +64,7 @@ class Record(Sequence[Event]):
 
     def _shared(self, member: int, hyperparameters: dict[str, Any]) -> dict[str, Any]:
         last = self._last.get(member)
-        # repr tells 1, 1.0 and True apart, which are equal.
-        if last is None or last != hyperparameters or repr(last) != repr(hyperparameters):
+        if last is None or not identical(last, hyperparameters):
             last = self._last[member] = dict(hyperparameters)
         return last
 
@@ -238,5 +239,12 @@ def read(path: Path) -> Record:
     RecordError names the file, the place and the rule for what is no record.
     """
     if path.suffix == ".parquet":
-        return Record(read_parquet(path))
-    return Record(event for event, _, _ in read_lines(path))
+        return read_parquet(path)
+    with collector_paused():
+        return Record(event for event, _, _ in read_lines(path))
+
+
+def read_parquet(path: Path) -> Record:
+    """The events in an ``events.parquet``. RecordError as in ``read``."""
+    with collector_paused():
+        return Record(rows(path))

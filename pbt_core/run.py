@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pbt_core.errors import RunError
-from pbt_core.events import RecordError
 from pbt_core.ledger import Ledger
 from pbt_core.lineage import Lineage, Segment
 from pbt_core.method import Method
 from pbt_core.plan import Plan, Until
 from pbt_core.record import Record, read
+from pbt_core.schema import RecordError
 from pbt_core.space import Hyperparameters
 from pbt_core.store import CheckpointError, Store
 from pbt_core.task import AnyTask

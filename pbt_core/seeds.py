@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_NAMES = json.JSONEncoder(separators=(",", ":"))
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -27,7 +29,7 @@ class Stream:
 
     def entropy(self) -> int:
         """256 bits that depend on the seed and on every name, the same on every machine and Python version."""
-        name = json.dumps([self.seed, *self.names], separators=(",", ":"))
+        name = _NAMES.encode([self.seed, *self.names])
         return int.from_bytes(hashlib.sha256(name.encode()).digest(), "big")
 
     def generator(self) -> np.random.Generator:

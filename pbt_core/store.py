@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from pbt_core.events import DIGEST
+from pbt_core.schema import DIGEST
 
 #: Hexadecimal digits of SHA-256 that are kept: 128 bits.
 DIGITS = 32
@@ -66,6 +66,9 @@ class Reference:
     member: int
     step: int
     digest: str
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
     @property
     def filename(self) -> str:

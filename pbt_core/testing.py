@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 from pbt_core.decisions import Judge, empty_ledger
 from pbt_core.engines.base import Engine
 from pbt_core.engines.serial import Serial
-from pbt_core.events import Event
 from pbt_core.method import Clone, Continue, Decision, Method, Restart, Stop
 from pbt_core.pbt import PBT
 from pbt_core.plan import Plan
 from pbt_core.population import Evaluation, Member, Population
+from pbt_core.schema import Event
 from pbt_core.seeds import Stream, Streams
 from pbt_core.space import Hyperparameters, LogUniform, Space, Value
 from pbt_core.store import Checkpoint, Store, digest

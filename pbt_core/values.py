@@ -125,3 +125,10 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def identical(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Equality of hyperparameters in which 1, 1.0 and True are three values."""
+    if one is other:
+        return True
+    return one == other and list(map(type, one.values())) == list(map(type, other.values()))

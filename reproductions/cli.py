@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from pbt_core import CheckpointError, RunError
-from pbt_core.events import RecordError
+from pbt_core.schema import RecordError
 from reproductions.commands import keeping, results, running
 from reproductions.registry import ConfigError
 

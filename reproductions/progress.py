@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pbt_core.events import Event
 from pbt_core.journal import Observer
+from pbt_core.schema import Event
 from reproductions.settings import Settings
 
 #: Seconds between two lines where the output is not a terminal.

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pbt_core.events import read
 from pbt_core.lineage import Lineage
 from pbt_core.record import Record as Events
-from pbt_core.record import read
 from reproductions.registry import ConfigError
 
 

@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.numpy import save_file
 
 from pbt_core import Run, RunError, Stream
-from pbt_core.events import Event
+from pbt_core.events import read
 from pbt_core.files import Busy, locked, replacing, write_whole
 from pbt_core.journal import Observer, read_timing, sessions
-from pbt_core.record import read
+from pbt_core.schema import Event
 from reproductions.provenance import provenance, sources_digest
 from reproductions.registry import ConfigError
 from reproductions.settings import Settings
@@ -167,7 +167,7 @@ def times(path: Path) -> dict[str, Any]:
     parts = ("train_s", "evaluate_s", "save_s", "cpu_s")
     when = [row["at"] for row in rows if isinstance(row.get("at"), int | float)]
     return {
-        "wall_s": round(sum(sessions(rows).values()), 3),
+        "wall_s": round(sum(sessions(path).values()), 3),
         **{part: round(sum(row.get(part, 0.0) for row in rows), 3) for part in parts},
         "begun": min(when, default=None),
         "ended": max(when, default=None),

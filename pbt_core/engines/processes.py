@@ -198,7 +198,8 @@ def _pickled(task: AnyTask) -> bytes:
     except Exception as error:
         raise ValueError(f"Processes: the task cannot be sent to workers: {error}. {remedy}") from None
     main = sys.modules["__main__"]
-    if b"__main__" in pickled and not hasattr(main, "__file__"):
+    importable = getattr(main, "__spec__", None) is not None or Path(getattr(main, "__file__", "")).is_file()
+    if b"__main__" in pickled and not importable:
         name = type(task).__name__
         raise ValueError(f"Processes: workers cannot import {name}, which was typed into this session. {remedy}")
     return pickled

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pbt_core.events import Event
+from pbt_core.schema import Event
 
 
 @dataclass

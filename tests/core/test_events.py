@@ -5,10 +5,10 @@ from contextlib import closing
 import pytest
 
 from pbt_core import PBT, Choice, LogUniform, Plan, Serial, Space
-from pbt_core.events import SCHEMA, START, RecordError, check, line
 from pbt_core.journal import Journal
 from pbt_core.ledger import Ledger
 from pbt_core.record import Record, read
+from pbt_core.schema import SCHEMA, START, RecordError, check, line
 from pbt_core.store import Store
 from pbt_core.testing import Hill
 

@@ -12,7 +12,7 @@ import pytest
 from slow import Slow
 
 from pbt_core import PBT, Plan, Serial
-from pbt_core.record import read
+from pbt_core.events import read
 from pbt_core.testing import check_decisions
 
 PROGRAM = Path(__file__).parent / "killed.py"

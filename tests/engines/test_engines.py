@@ -11,8 +11,8 @@ from rooted import Rooted
 
 from pbt_core import PBT, BinaryTournament, Plan, Processes, Serial, Truncation, WelchTTest
 from pbt_core.engines.base import driving
-from pbt_core.events import RecordError
 from pbt_core.ledger import Ledger
+from pbt_core.schema import RecordError
 from pbt_core.testing import Hill, check_engine
 from pbt_core.work import Bench
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pbt_core.record import read
+from pbt_core.events import read
 from reproductions import registry
 from reproductions.cli import main
 from reproductions.provenance import ROOT, sources_digest
