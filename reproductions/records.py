@@ -1,8 +1,12 @@
-"""Finished runs as data frames: the one place where tables, figures and tracking read results from."""
+"""Finished runs as data frames: the one place where tables, figures and tracking read results from.
+
+What is read is not trusted: files are held against their schemas, and the files of a folder against each other.
+"""
 
 from __future__ import annotations
 
-import json
+import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pbt_core.events import Event, read
+from pbt_core.events import Event, RecordError, encode, read
 from pbt_core.lineage import Lineage
+from reproductions.inputs import InputError, read_bytes, read_model, shown
 from reproductions.registry import ConfigError
+from reproductions.schemas import LineageFile, Summary
+
+#: What names a run.
+IDENTITY = ("domain", "scale", "problem", "method", "variant", "seed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,17 +84,26 @@ class Record:
 
 
 def load(folders: Iterable[Path]) -> list[Record]:
-    """The runs in the given folders. ConfigError names a folder without a finished run.
+    """The runs in the given folders, each held against the schemas of its files and against itself.
 
     They are grouped by problem, in the order in which problems first occur, then sorted by method, variant and seed.
+    Raises ConfigError, in one line, for a folder without a finished run, a file that is not what it should be, files of
+    different runs in one folder, and a run that is given twice.
     """
-    records = []
+    records: list[Record] = []
+    places: dict[Path, Path] = {}
+    names: dict[tuple[Any, ...], Path] = {}
     for folder in folders:
-        try:
-            summary = json.loads((folder / "summary.json").read_text())
-            records.append(Record(folder, summary, read(folder / "events.parquet")))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{folder} holds no finished run: {error}") from None
+        if (known := places.setdefault(folder.resolve(), folder)) is not folder:
+            raise ConfigError(f"{folder}: the same run as {known}; each may be given once")
+        record = read_record(folder)
+        name = tuple(record.summary[key] for key in IDENTITY)
+        if (other := names.setdefault(name, folder)) is not folder:
+            told = ", ".join(f"{key} {value}" for key, value in zip(IDENTITY, name, strict=True))
+            raise ConfigError(
+                f"{folder}: has the name of the run in {other} ({told}); runs that differ need a --variant"
+            )
+        records.append(record)
     if not records:
         raise ConfigError("no runs were given")
     order = method_order(records)
@@ -94,6 +112,70 @@ def load(folders: Iterable[Path]) -> list[Record]:
         for own in of_each_problem(records).values()
         for record in sorted(own, key=lambda record: (order.index(record.method), record.seed))
     ]
+
+
+def read_record(folder: Path) -> Record:
+    """The finished run in a folder; ConfigError in one line if its files are not whole, valid and of one run."""
+    try:
+        summary = read_model(folder / "summary.json", Summary)
+    except InputError as error:
+        if (folder / "summary.json").exists():
+            raise
+        raise ConfigError(f"{folder} holds no finished run: {error}") from None
+    if summary.digests is not None:
+        for name, digest in summary.digests.model_dump(by_alias=True).items():
+            if hashlib.sha256(read_bytes(folder / name)).hexdigest() != digest:
+                raise InputError(f"{folder / name}: is not the file that {folder / 'summary.json'} was written with")
+    record = Record(
+        folder, summary.model_dump(by_alias=True, exclude_unset=True), read_events(folder / "events.parquet")
+    )
+    _must_agree(record)
+    return record
+
+
+def read_events(path: Path) -> list[Event]:
+    """The events of a finished run; InputError if the file is not a valid record."""
+    read_bytes(path)  # refuses what is no regular file
+    try:
+        events = [dict(event) for event in read(path)]
+    except (RecordError, OSError, ValueError) as error:
+        raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+    if not events or events[-1]["event"] != "finished":
+        raise InputError(f"{path}: must end with the event 'finished'")
+    # Parquet tells no null from what an event does not have.
+    events[-1] = {"best": None, "step": None, "score": None, **events[-1]}
+    return events
+
+
+def _must_agree(record: Record) -> None:
+    """Raise InputError for the first thing that the summary, the lineage and the events of a folder tell differently."""
+    summary, events, path = record.summary, record.events, record.folder / "summary.json"
+    asked, plan = summary["settings"], events[0].get("plan", {})
+    for key in ("population", "steps", "interval", "seed", "synchronous"):
+        _must_equal(path, f"settings.{key}", asked[key], plan.get(key, asked[key]))
+    kinds = Counter(event["event"] for event in events)
+    _must_equal(path, "settings.population", asked["population"], kinds["joined"])
+    for key in ("cloned", "diverged", "failed", "stopped"):
+        _must_equal(path, key, summary[key], kinds[key])
+    evaluated = {(event["member"], event["step"]): event for event in events if event["event"] == "evaluated"}
+    best = max((event["score"] for event in evaluated.values() if np.isfinite(event["score"])), default=None)
+    _must_equal(path, "best.score", (summary["best"] or {}).get("score"), best)
+    for kind, answer in (("final", events[-1]), ("best", None)):
+        told = summary[kind]
+        if answer is not None:
+            _must_equal(path, kind, None if told is None else told["member"], answer["best"])
+        if told is not None:
+            recorded = evaluated.get((told["member"], told["step"]), {})
+            for key, value in told.items():
+                _must_equal(path, f"{kind}.{key}", value, recorded.get(key))
+    told_of = read_model(record.folder / "lineage.json", LineageFile).model_dump()
+    for key, value in record.lineage.to_json().items():
+        _must_equal(record.folder / "lineage.json", key, told_of[key], value)
+
+
+def _must_equal(path: Path, key: str, told: Any, recorded: Any) -> None:
+    if encode(told) != encode(recorded):
+        raise InputError(f"{path}: {key} = {shown(told)}, but its record says {shown(recorded)}: not of one run")
 
 
 def of_each_problem(records: Sequence[Record]) -> dict[str, list[Record]]:

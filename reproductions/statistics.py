@@ -62,8 +62,19 @@ def difference(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
 
 
 def probability_of_improvement(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
-    """The probability that a run of ours scores higher than one of theirs; ties count half."""
-    return _bootstrapped((ours, theirs), _improvement)
+    """The probability that a run of ours scores higher than one of theirs; ties count half.
+
+    A run without a score (NaN) is below all that have one.
+    """
+    return _bootstrapped(ranked(ours, theirs), _improvement)
+
+
+def ranked(*samples: Sequence[float]) -> tuple[NDArray[Any], ...]:
+    """Scores of which only the order matters: those that are not finite are below all others, and equal to each other."""
+    arrays = [np.asarray(sample, dtype=float) for sample in samples]
+    finite = np.concatenate([array[np.isfinite(array)] for array in arrays])
+    lowest = np.nextafter(finite.min(), -np.inf) if len(finite) else 0.0
+    return tuple(np.where(np.isfinite(array), array, lowest) for array in arrays)
 
 
 def _improvement(x: NDArray[Any], y: NDArray[Any], axis: int = -1) -> NDArray[Any]:
