@@ -34,8 +34,8 @@ def staged(out: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def staged_file(path: Path) -> Iterator[Path]:
     """A path that is renamed to ``path`` when the block ends well. Raises ConfigError before it if that cannot be."""
-    _must_not_be_a_folder(path)
     with _folder(path.parent), _temporary(path.parent) as place:
+        _must_not_be_a_folder(path)
         temporary = place / "new"
         yield temporary
         os.replace(temporary, path)

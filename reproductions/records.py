@@ -174,8 +174,17 @@ def _must_agree(record: Record) -> None:
 
 
 def _must_equal(path: Path, key: str, told: Any, recorded: Any) -> None:
-    if encode(told) != encode(recorded):
+    if _comparable(told) != _comparable(recorded):
         raise InputError(f"{path}: {key} = {shown(told)}, but its record says {shown(recorded)}: not of one run")
+
+
+def _comparable(value: Any) -> Any:
+    """Equal for equal values: NaN is NaN, 1 is 1.0 (a column of Parquet has one type), and neither is true."""
+    if isinstance(value, dict):
+        return {key: _comparable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_comparable(item) for item in value]
+    return str(value) if isinstance(value, bool) else encode(value)
 
 
 def of_each_problem(records: Sequence[Record]) -> dict[str, list[Record]]:

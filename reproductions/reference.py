@@ -57,8 +57,8 @@ def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
     records = load(path.parent for path in sorted((results / study / "runs").glob("*/*/*/*/*/summary.json")))
     with exchanged(out) as new:
         for folder in sorted(path for path in tables.iterdir() if path.is_dir()):
-            for path in (path for path in folder.glob("*.csv") if path.name in TABLES):
-                read(path)
+            for path in (path for path in folder.glob("*.csv") if path.name in TABLES and path.name != "pairs.csv"):
+                read(path)  # a lone method has no pairs
             shutil.rmtree(new / "tables" / folder.name, ignore_errors=True)
             shutil.copytree(folder, new / "tables" / folder.name, ignore=shutil.ignore_patterns(".*"))
         for record in (record for record in records if record.summary["domain"] in whole):
@@ -107,6 +107,8 @@ def read_runs(path: Path) -> pd.DataFrame:
     if not os.path.exists(path):  # noqa: PTH110 - never raises, whatever the name
         raise InputError(f"{path} is no table of runs: `python -m reproductions runs RUN... --out FILE` writes one")
     table = read(path, "runs.csv")
+    if table.empty:
+        raise InputError(f"{path}: must have at least one run")
     twice = table.duplicated(list(_PLAIN[:6]))
     if twice.any():
         run = ", ".join(str(value) for value in table[twice].iloc[0][list(_PLAIN[:6])])

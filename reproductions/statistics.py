@@ -31,7 +31,9 @@ class Estimate:
     def __str__(self) -> str:
         if np.isnan(self.value):
             return "-"
-        return f"{self.value:.3f}" + ("" if np.isnan(self.low) else f" [{self.low:.3f}, {self.high:.3f}]")
+        form = ".3f" if abs(self.value) < 1e9 else ".3e"
+        told = [format(value, form) for value in (self.value, self.low, self.high)]
+        return told[0] + ("" if np.isnan(self.low) else f" [{told[1]}, {told[2]}]")
 
 
 def mean(scores: Sequence[float]) -> Estimate:

@@ -189,8 +189,7 @@ def read(path: Path, kind: str | None = None) -> pd.DataFrame:
     kind = kind or path.name
     if kind not in TABLES:
         raise InputError(f"{path}: must be one of the tables {list(TABLES)}")
-    rows = read_rows(path, TABLES[kind])
-    return pd.DataFrame([_cells(row) for row in rows])
+    return pd.DataFrame([_cells(row) for row in read_rows(path, TABLES[kind])])
 
 
 def _cells(row: Row) -> Cells:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from reproductions import registry
 from reproductions.commands import Commands, path, port, study
+from reproductions.outputs import check
 from reproductions.registry import ConfigError
+from reproductions.tracking_store import DATABASE, store_uri
 
 
 def add(commands: Commands) -> None:
@@ -35,22 +37,23 @@ def _add_track(commands: Commands) -> None:
 
 
 def _track(a: argparse.Namespace) -> None:
-    from reproductions import records, tracking
+    from reproductions import records
 
-    a.store.mkdir(parents=True, exist_ok=True)
+    check(a.store)
     found = records.load(a.runs)
+    from reproductions import tracking
+
+    folders = tracking.figure_folders(a.figures)
+    a.store.mkdir(parents=True, exist_ok=True)
     for domain in sorted({record.summary["domain"] for record in found}):
         own = [record for record in found if record.summary["domain"] == domain]
-        written = tracking.track(own, store_uri(a.store), a.store / "artifacts")
-        print(f"{domain}: {len(written)} runs written, {len(own) - len(written)} were there already")
-    for folder in (inner for outer in a.figures for inner in sorted(outer.iterdir()) if inner.is_dir()):
-        if tracking.track_figures(folder, store_uri(a.store), a.store / "artifacts"):
+        written = tracking.track(own, a.store)
+        lost = sum(record.summary["final"] is None for record in own)
+        without = f" ({lost} of them without a finite score)" if lost else ""
+        print(f"{domain}: {len(written)} runs written, {len(own) - len(written)} were there already{without}")
+    for folder in folders:
+        if tracking.track_figures(folder, a.store):
             print(f"figures of {folder.name}: written")
-
-
-def store_uri(store: Path) -> str:
-    """MLflow's address of the store in a folder."""
-    return f"sqlite:///{(store / 'mlflow.db').absolute()}"
 
 
 def _add_ui(commands: Commands) -> None:
@@ -65,21 +68,26 @@ def _ui(a: argparse.Namespace) -> int:
     import os
     import subprocess
 
-    if not (a.store / "mlflow.db").exists():
+    if not (a.store / DATABASE).exists():
         raise ConfigError(
             f"--store {a.store} holds no mlflow.db: run `make demo` or `python -m reproductions track` first"
         )
     from reproductions.tracking import pages
 
+    links = pages(a.store)
     # One worker and no job runners: two processes instead of ten.
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(a.store)]
     command += ["--host", "127.0.0.1", "--port", str(a.port), "--workers", "1"]
     print("open one of these (Ctrl-C ends it), and choose Model training at the top left, which MLflow remembers:")
-    for what, page in pages(store_uri(a.store)).items():
+    for what, page in links.items():
         print(f"  {what}: http://127.0.0.1:{a.port}{page}")
     sys.stdout.flush()
-    return subprocess.run(command, env=environment).returncode
+    with subprocess.Popen(command, env=environment) as server:
+        try:
+            return server.wait()
+        finally:  # in order: killed, it would leave a process of its own behind
+            server.terminate()
 
 
 def _add_reference(commands: Commands) -> None:
