@@ -28,6 +28,7 @@ from reproductions.inputs import read_bytes, shown
 from reproductions.records import Record
 from reproductions.registry import ConfigError
 from reproductions.tracking_store import DATABASE, artifact_uri, store_uri
+from reproductions.words import flat, name_of, short, words
 
 # Before mlflow is imported: it would phone home, and start job runners that nobody needs.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -42,8 +43,6 @@ from sqlalchemy.exc import DBAPIError
 IDENTITY = ("scale", "problem", "method", "variant", "seed")
 #: MLflow's limit for one call.
 BATCH = 1000
-#: Longer parameters are cut: side by side, one schedule a member would hide what else differs.
-LONGEST = 200
 #: To be raised when what is written changes, so that runs that were written before are written again.
 LAYOUT = 4
 #: Of the two views of MLflow's pages, that for models which are trained.
@@ -306,8 +305,8 @@ def _params(record: Record) -> list[Param]:
     asked = {name: settings[name] for name in names if name in settings}
     if isinstance(asked.get("task"), dict):
         asked["task"] = {name: value for name, value in asked["task"].items() if _json(value) != _json(usual.get(name))}
-    told = ((path, value) for path, value in _flat(asked) if value not in (None, [], {}))
-    return [Param(_key(path), _short(_words(value))) for path, value in told]
+    told = ((path, value) for path, value in flat(asked) if value not in (None, [], {}))
+    return [Param(name_of(path), short(words(value))) for path, value in told]
 
 
 def _json(value: Any) -> str:
@@ -336,12 +335,7 @@ def _parent_metrics(record: Record) -> list[Metric]:
 
 def _metric(record: Record, key: str, value: float, step: int) -> Metric:
     # A fixed time: MLflow would otherwise order equal steps by when they were written.
-    return Metric(_key(key), float(value), times(record)[0], step)
-
-
-def _key(name: str) -> str:
-    """A name that MLflow takes for a metric or a parameter."""
-    return re.sub(r"[^A-Za-z0-9_. -]|^\.+$", "_", name)[:250]
+    return Metric(name_of(key), float(value), times(record)[0], step)
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
@@ -353,35 +347,6 @@ def _log(client: MlflowClient, run_id: str, metrics: Sequence[Metric], params: S
         client.log_batch(run_id, params=params[start : start + 100])
     for start in range(0, len(metrics), BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + BATCH])
-
-
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested settings as (dotted path, value) pairs; lists stay whole."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _flat(item, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, value
-
-
-def _words(value: Any) -> str:
-    """A value in one line, such as ``perturb factors=(1.2, 0.8)``: JSON is spread over many lines by MLflow's pages."""
-    if isinstance(value, dict):
-        told = [str(value["kind"])] if "kind" in value else []
-        told += [f"{key}=({_words(item)})" if isinstance(item, dict | list) else f"{key}={item}"
-                 for key, item in value.items() if key != "kind"]  # fmt: skip
-        return " ".join(told)
-    if isinstance(value, list):
-        return ("; " if any(isinstance(item, dict) for item in value) else ", ").join(map(_words, value))
-    return str(value)
-
-
-def _short(words: str) -> str:
-    """Long words by their beginning and a digest: equal ones still look equal. The whole is in summary.json."""
-    if len(words) <= LONGEST:
-        return words
-    digest = hashlib.sha256(words.encode()).hexdigest()[:8]
-    return f"{words[: LONGEST - 40]}... ({len(words)} characters, {digest})"
 
 
 def pages(store: Path) -> dict[str, str]:

@@ -13,7 +13,8 @@ from reproductions import tracking_store
 from reproductions.cli import main
 from reproductions.commands.keeping import store_uri
 from reproductions.records import load
-from reproductions.tracking import COLUMNS, LONGEST, VIEW_TAG, _parent_metrics, _short, pages
+from reproductions.tracking import COLUMNS, VIEW_TAG, _parent_metrics, pages
+from reproductions.words import LONGEST, short
 
 
 def written(folder, domain, method):
@@ -133,10 +134,10 @@ def test_two_methods_side_by_side_differ_in_few_short_parameters(client):
 def test_long_parameters_are_cut_but_still_differ_where_they_did():
     """A schedule for each member fills pages; whether it is the same schedule must still be seen."""
     long, other = ("; ".join(f"fixed values=(lr={rate})" for rate in (*range(40), end)) for end in (1, 2))
-    assert len(_short(long)) <= LONGEST
-    assert _short(long).startswith("fixed values=(lr=0); ")
-    assert _short(long) != _short(other)
-    assert _short("fixed") == "fixed"
+    assert len(short(long)) <= LONGEST
+    assert short(long).startswith("fixed values=(lr=0); ")
+    assert short(long) != short(other)
+    assert short("fixed") == "fixed"
 
 
 def test_held_out_scores_are_metrics_of_the_run_where_the_task_has_them(client, tmp_path):
