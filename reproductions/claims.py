@@ -8,7 +8,6 @@ The interval is Student's: with three to ten seeds a bootstrap interval is too n
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import pandas as pd
 
 from reproductions import registry, statistics
 from reproductions.statistics import Estimate
-from reproductions.sweep import Anchor, Mark
+from reproductions.sweep import Mark, Measure
 
 #: The verdicts, best first.
 VERDICTS = ("reproduced", "inconclusive", "not reproduced", "not run")
@@ -59,7 +58,7 @@ def contrast(claim: Claim, runs: pd.DataFrame) -> list[float]:
     """The contrast of each seed for which all the methods were run, by seed."""
     own = runs[runs.domain == claim.domain].copy()
     own["name"] = [_named(method, variant) for method, variant in zip(own.method, own.variant, strict=True)]
-    own["value"] = _values(own, claim.column, registry.sweep(claim.domain).MEASURE.anchors)
+    own["value"] = _values(own, claim.column, registry.sweep(claim.domain).MEASURE)
     # Several problems: a seed counts where every method was run on all of them.
     wide = own[own.name.isin(claim.weights)].pivot_table(index="seed", columns=["name", "problem"], values="value")
     problems = list(own.problem.unique())
@@ -68,17 +67,37 @@ def contrast(claim: Claim, runs: pd.DataFrame) -> list[float]:
     return [float(sum(row[name] * weight for name, weight in claim.weights.items())) for _, row in by_method.iterrows()]
 
 
+def reported(runs: pd.DataFrame, held_out: bool) -> pd.Series:
+    """The reported score of each run in a table of runs; the selecting one where the task is exact and holds nothing out."""
+    return runs.final_reported if held_out else runs.final_reported.fillna(runs.final_selected)
+
+
+def without_score(claim: Claim, runs: pd.DataFrame) -> int:
+    """How many runs of the claim's methods have no finite score."""
+    own = runs[runs.domain == claim.domain]
+    names = [_named(method, variant) for method, variant in zip(own.method, own.variant, strict=True)]
+    scores = reported(own, registry.sweep(claim.domain).MEASURE.held_out is not None)
+    return int(scores[[name in claim.weights for name in names]].isna().sum())
+
+
+def _was_run(claim: Claim, runs: pd.DataFrame) -> bool:
+    """Whether there are runs of all its methods."""
+    own = runs[runs.domain == claim.domain]
+    return set(claim.weights) <= {_named(*names) for names in zip(own.method, own.variant, strict=True)}
+
+
 def _named(method: str, variant: str) -> str:
     return method if variant == "default" else f"{method} ({variant})"
 
 
-def _values(runs: pd.DataFrame, column: str, anchors: Mapping[str, Anchor]) -> list[float]:
+def _values(runs: pd.DataFrame, column: str, measure: Measure) -> list[float]:
+    anchors, held_out = measure.anchors, measure.held_out is not None
     if column == "reported":
-        scores = runs.final_reported.fillna(runs.final_selected)  # an exact task holds nothing out
+        scores = reported(runs, held_out=held_out)
         told = zip(scores, runs.problem, strict=True)
         return [anchors[problem].normalised(score) if problem in anchors else score for score, problem in told]
     if column == "spread":
-        scores = pd.Series(_values(runs, "reported", anchors), index=runs.index)
+        scores = pd.Series(_values(runs, "reported", measure), index=runs.index)
         return list((scores - scores.groupby([runs["name"], runs["problem"]]).transform("median")).abs())
     column, _, key = column.partition(".")
     if column not in runs:
@@ -100,11 +119,15 @@ def verdict(claim: Claim, estimate: Estimate, seeds: int) -> str:
 
 
 def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a claim: what the paper says, what our runs say with a 95 % interval, the seeds, the verdict, the command."""
+    """One row a claim: what the paper says, what our runs say with a 95 % interval, the seeds, the verdict, the command.
+
+    Where a run of one of its methods has no finite score a claim is inconclusive and has no number: what the other seeds say
+    would leave out the worst. How many such runs there are is told.
+    """
     rows = []
     for claim in claims:
-        values = contrast(claim, runs)
-        estimate = statistics.student_mean(values)
+        values, lost = contrast(claim, runs), without_score(claim, runs)
+        estimate = statistics.student_mean([] if lost else values)
         rows.append(
             {
                 "domain": claim.domain,
@@ -115,7 +138,8 @@ def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
                 "ours_low": estimate.low,
                 "ours_high": estimate.high,
                 "seeds": len(values),
-                "verdict": verdict(claim, estimate, len(values)),
+                "without_score": lost,
+                "verdict": "inconclusive" if lost and _was_run(claim, runs) else verdict(claim, estimate, len(values)),
                 "command": f"snakemake {claim.experiment}",
             }
         )
@@ -134,10 +158,7 @@ def test(claim: Claim) -> str:
 
 
 def write(judged: pd.DataFrame, out: Path) -> Path:
-    """The verdicts as ``claims.csv`` in the folder ``out``, at once or not at all."""
-    out.mkdir(parents=True, exist_ok=True)
+    """The verdicts as ``claims.csv`` in the folder ``out``."""
     path = out / "claims.csv"
-    temporary = out / "claims.csv.tmp"
-    judged.to_csv(temporary, index=False)
-    os.replace(temporary, path)
+    judged.to_csv(path, index=False)
     return path

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from reproductions.inputs import InputError, read_model, read_rows
+from reproductions.schemas import RunRow, Summary
 
 #: What names a run below results/SCALE/runs, without its seed: (domain, problem, method, variant).
 Name = tuple[str, str, str, str]
@@ -77,13 +78,19 @@ def wall(costs: Iterable[Cost], cores: int) -> float:
 
 
 def known(results: Path, scale: str) -> Costs:
-    """All past runs of a scale: those in ``results`` before those kept in ``results/reference``."""
-    here = [json.loads(path.read_text()) for path in sorted((results / scale / "runs").glob("*/*/*/*/*/summary.json"))]
+    """All past runs of a scale: those in ``results`` before those kept in ``results/reference``.
+
+    InputError in one line for a file of theirs that is not what it should be.
+    """
+    here = [read_model(path, Summary) for path in sorted((results / scale / "runs").glob("*/*/*/*/*/summary.json"))]
     table = results / "reference" / scale / "runs.csv"
-    reference = list(csv.DictReader(table.read_text().splitlines())) if table.exists() else []
-    return Costs({"here": [_benchmark(row) for row in here], "reference": [_benchmark(row) for row in reference]})
+    reference = read_rows(table, RunRow) if table.exists() else []
+    for row in reference:
+        if row.member_steps is None or row.cpu_s is None or row.wall_s is None:
+            raise InputError(f"{table}: member_steps, cpu_s and wall_s are required in every row")
+    return Costs({"here": [_benchmark(run) for run in here], "reference": [_benchmark(run) for run in reference]})
 
 
-def _benchmark(row: dict[str, str]) -> Benchmark:
-    name = (row["domain"], row["problem"], row["method"], row["variant"])
-    return Benchmark(name, int(row["member_steps"]), float(row["cpu_s"]), float(row["wall_s"]))
+def _benchmark(run: Summary | RunRow) -> Benchmark:
+    name = (run.domain, run.problem, run.method, run.variant)
+    return Benchmark(name, int(run.member_steps or 0), float(run.cpu_s or 0), float(run.wall_s or 0))

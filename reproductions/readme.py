@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
-
+from reproductions.inputs import InputError, read_json, read_text
 from reproductions.statistics import Estimate
+from reproductions.tables import read
 
 #: The columns of a table that a README shows, as far as the file has them: title and format.
 COLUMNS = {
@@ -21,6 +20,7 @@ COLUMNS = {
     "problem": ("problem", ""),
     "method": ("method", ""),
     "seeds": ("seeds", ""),
+    "without_score": ("without a score", ""),
     "reported_final_mean": ("reported, final best member", ""),
     "human_normalised_mean": ("human-normalised, %", ""),
     "reported_best_mean": ("reported, best ever", ""),
@@ -41,7 +41,7 @@ def readmes(root: Path) -> list[Path]:
 
 
 def fill(text: str, root: Path) -> str:
-    """``text`` with every block made anew; FileNotFoundError names a file that is missing."""
+    """``text`` with every block made anew; InputError names a file that is missing or is not what it should be."""
 
     def made(match: re.Match[str]) -> str:
         kind, path = match.groups()
@@ -51,14 +51,18 @@ def fill(text: str, root: Path) -> str:
 
 
 def table(path: Path) -> str:
-    """The main columns of a table as Markdown."""
-    frame = pd.read_csv(path)
+    """The main columns of a table as Markdown; runs without a score have one only where there are any."""
+    frame = read(path)
+    if "without_score" in frame and not frame["without_score"].any():
+        frame = frame.drop(columns="without_score")
     shown = {name: column for name, column in COLUMNS.items() if name in frame}
     lines = ["| " + " | ".join(title for title, _ in shown.values()) + " |", "|" + "---|" * len(shown)]
     for row in frame.to_dict("records"):
         cells = [
             str(Estimate(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))))
             if f"{name}_low" in frame
+            else "-"
+            if row[name] != row[name]
             else format(row[name], form)
             for name, (_, form) in shown.items()
         ]
@@ -68,19 +72,21 @@ def table(path: Path) -> str:
 
 def bench(path: Path) -> str:
     """The figures of a benchmark's JSON as Markdown."""
-    told = json.loads(path.read_text())
+    told = read_json(path)
+    if not isinstance(told, dict):
+        raise InputError(f"{path}: must be a JSON object")
     rows = [(key.replace("_", " "), value) for key, value in told.items() if isinstance(value, float)]
     return "| measure | value |\n|---|---|\n" + "".join(f"| {name} | {value:.4g} |\n" for name, value in rows)
 
 
 def code(path: Path) -> str:
     """A source file in a fence."""
-    return f"```python\n{path.read_text()}```\n"
+    return f"```python\n{read_text(path)}```\n"
 
 
 def text(path: Path) -> str:
     """A file as it is."""
-    return f"```\n{path.read_text()}```\n"
+    return f"```\n{read_text(path)}```\n"
 
 
 MAKERS: dict[str, Callable[[Path], str]] = {"table": table, "bench": bench, "code": code, "text": text}

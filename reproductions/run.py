@@ -20,7 +20,7 @@ from pbt_core import Run, RunError, Stream
 from pbt_core.events import read
 from pbt_core.files import Busy, locked, replacing, write_whole
 from pbt_core.journal import Observer, read_timing, sessions
-from pbt_core.schema import Event
+from pbt_core.schema import Event, encode
 from reproductions.provenance import provenance, sources_digest
 from reproductions.registry import ConfigError
 from reproductions.settings import Settings
@@ -176,4 +176,4 @@ def times(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, data: Any) -> None:
     """Write at once or not at all."""
-    write_whole(path, json.dumps(data, indent=1) + "\n")
+    write_whole(path, json.dumps(encode(data), indent=1) + "\n")

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from baselines import Scheduled
 from pbt_core import Plan, Processes, Serial, Space, Stream
 from pbt_core.engines import Engine
 from pbt_core.task import AnyTask
-from reproductions import registry
+from reproductions import registry, schemas
+from reproductions.inputs import SHOWN, first_violation, shown
 from reproductions.methods import AnyMethod
 from reproductions.operators import Spec
+from reproductions.overrides import override, plain
 from reproductions.registry import ConfigError
 
+#: A run is kept in memory as a whole, and each evaluation takes about a kilobyte of its record.
+MOST_EVALUATIONS = 10**9
+#: Of the steps at which schedules are held against their bounds.
+CHECKED_STEPS = 100_000
+#: Of the members whose first settings are held against their bounds before a run.
+CHECKED_MEMBERS = 1_000
 SCALES = ("smoke", "laptop", "paper")
 
 
@@ -27,16 +36,18 @@ class Settings(Spec):
     domain: str
     problem: str
     method: str
-    variant: str = Field("default", pattern=r"^[A-Za-z0-9._-]+$")
-    seed: int = Field(ge=0)
+    # Becomes a folder: no "..", nothing hidden, nothing that looks like an option.
+    variant: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
+    seed: int = Field(ge=0, lt=2**63)
     scale: Literal["smoke", "laptop", "paper"]
-    population: int = Field(ge=1)
-    steps: int = Field(ge=1)
-    interval: int = Field(ge=1)
+    population: int = Field(ge=1, le=1_000_000)
+    steps: int = Field(ge=1, le=2**53)
+    interval: int = Field(ge=1, le=2**53)
     synchronous: bool
     engine: Literal["serial", "processes"]
-    workers: int | None = Field(None, ge=1)
-    timeout: float | None = Field(None, gt=0)
+    workers: int | None = Field(None, ge=1, le=1024)
+    # The system's clocks and waits take no more than 2**31 milliseconds.
+    timeout: float | None = Field(None, gt=0, le=2_000_000)
     search: AnyMethod
     task: dict[str, Any] = Field(default_factory=dict)
 
@@ -54,11 +65,13 @@ class Settings(Spec):
         unknown = sorted(set(self.task) - {field.name for field in dataclasses.fields(cls)})
         if unknown:
             known = sorted(field.name for field in dataclasses.fields(cls))
-            raise ConfigError(f"task.{unknown[0]} = {self.task[unknown[0]]!r}: no such key; {cls.__name__} has {known}")
+            value = shown(self.task[unknown[0]])
+            raise ConfigError(f"task.{unknown[0]} = {value}: no such key; {cls.__name__} has {known}")
         try:
-            task: AnyTask = TypeAdapter(cls).validate_python(self.task)
+            # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
+            task: AnyTask = TypeAdapter(cls).validate_json(json.dumps(self.task), strict=True)
         except ValidationError as error:
-            raise ConfigError(_explain(error, self.task, "task")) from None
+            raise ConfigError(first_violation(error, self.task, "task")) from None
         return task
 
 
@@ -70,42 +83,51 @@ def resolve(
     variant: str = "default",
     problem: str | None = None,
     overrides: Sequence[str] = (),
+    lineage: Path | None = None,
     **chosen: Any,
 ) -> Settings:
     """Settings of a run from the domain's sweep, the scale and overrides such as ``search.exploit.fraction=0.1``.
 
     The task's settings are the scale's, then the problem's, then the overrides. Without a problem it is the scale's first.
-    ``chosen`` are keys of Settings; None leaves the scale's value. Raises ConfigError with one line that names the key,
-    the value and the rule. Nothing is written, no simulator is loaded.
+    ``lineage`` is the file that a replay trains on. ``chosen`` are keys of Settings; None leaves the scale's value. Raises
+    ConfigError with one line that names the key, the value and the rule. Nothing is written, no simulator is loaded.
     """
     sweep = registry.sweep(domain)
     if scale not in sweep.SCALES:
-        raise ConfigError(f"scale = {scale!r} must be one of {list(sweep.SCALES)}")
+        raise ConfigError(f"scale = {shown(scale)} must be one of {list(sweep.SCALES)}")
     size = dataclasses.asdict(sweep.SCALES[scale])
     first, *_ = size.pop("problems")
     problem = first if problem is None else problem
     if problem not in sweep.PROBLEMS:
-        raise ConfigError(f"problem = {problem!r} must be one of {list(sweep.PROBLEMS)} in domain {domain!r}")
+        raise ConfigError(f"problem = {shown(problem)} must be one of {list(sweep.PROBLEMS)} in domain {domain!r}")
     methods: dict[str, dict[str, Any]] = {**sweep.METHODS, **size.pop("methods")}
     if method not in methods and method != "replay":
-        raise ConfigError(f"method = {method!r} must be one of {[*methods, 'replay']} in domain {domain!r}")
+        raise ConfigError(f"method = {shown(method)} must be one of {[*methods, 'replay']} in domain {domain!r}")
     search = {**methods.get(method, {"kind": "replay"})}
     size |= search.pop("plan", {})
     named = {"domain": domain, "problem": problem, "method": method, "scale": scale}
     data: dict[str, Any] = {**size, **named, "variant": variant, "seed": seed, "search": _copied(search)}
     data["task"] |= _copied(sweep.PROBLEMS[problem])
     data |= {key: value for key, value in chosen.items() if value is not None}
-    for override in overrides:
-        _override(data, override)
+    for text in overrides:
+        override(data, text)
+    if lineage is not None and isinstance(data["search"], dict):
+        data["search"]["lineage"] = str(lineage)
     for key, value in named.items():
         if data[key] != value:  # its settings were taken from the sweep already: only the name would change
-            raise ConfigError(f"--set {key}={data[key]}: the {key} is an argument of its own, not a setting")
+            raise ConfigError(
+                f"--set {key}={str(data[key])[:SHOWN]}: the {key} is an argument of its own, not a setting"
+            )
+    plain(data)
     try:
-        settings = Settings.model_validate(data)
+        # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
+        settings = Settings.model_validate_json(json.dumps(data), strict=True)
         settings.plan()
         _check_values(settings, sweep.SPACE)
     except ValidationError as error:
-        raise ConfigError(_explain(error, data)) from None
+        raise ConfigError(first_violation(error, data)) from None
+    except ConfigError:
+        raise
     except ValueError as error:
         raise ConfigError(str(error)) from None
     if settings.engine == "serial" and settings.timeout is not None:
@@ -120,8 +142,22 @@ def resolve(
 
 def _check_values(settings: Settings, space: Space) -> None:
     """Build the method and check its initial and its scheduled values against the space; ValueError says what is wrong."""
+    evaluations = settings.population * -(-settings.steps // settings.interval)
+    if evaluations > MOST_EVALUATIONS:
+        raise ValueError(
+            f"interval = {settings.interval} makes {evaluations} evaluations of population = {settings.population} "
+            f"over steps = {settings.steps}: must be at most {MOST_EVALUATIONS}"
+        )
+    if (lineage := getattr(settings.search, "lineage", None)) is not None:
+        for number, stretch in enumerate(schemas.schedule(lineage)):
+            try:
+                space.check(stretch.hyperparameters)
+            except ValueError as error:
+                raise ConfigError(f"{lineage}: schedule.{number}.hyperparameters: {error}") from None
     method = settings.search.build()
-    for hyperparameters in method.start(space, settings.population, Stream(settings.seed).generator()):
+    given = len(getattr(settings.search, "initial", ()))
+    size = min(settings.population, max(given, CHECKED_MEMBERS))
+    for hyperparameters in method.start(space, size, Stream(settings.seed).generator()):
         space.check(hyperparameters)
     _check_trainings(settings)
     if isinstance(method, Scheduled):
@@ -130,7 +166,8 @@ def _check_values(settings: Settings, space: Space) -> None:
             raise ValueError(
                 f"population = {size} must be at least {count}: every schedule of the sweep needs a member"
             )
-        for step in range(0, settings.steps, settings.interval):
+        stride = settings.interval * -(-settings.steps // (settings.interval * CHECKED_STEPS))
+        for step in range(0, settings.steps, stride):
             for schedule in method.schedules:
                 space.check(schedule.at(step))
 
@@ -153,64 +190,6 @@ def _copied(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_copied(item) for item in value]
     return value
-
-
-def _override(data: dict[str, Any], text: str) -> None:
-    """Apply ``a.b.0.c=value`` (the value is YAML) to nested data."""
-    path, equals, value = text.partition("=")
-    if not equals or not path:
-        raise ConfigError(f"--set {text!r} must look like KEY=VALUE, for example search.exploit.fraction=0.1")
-    try:
-        parsed = yaml.safe_load(value)
-        # YAML takes 1e-3 for text, because it has no point.
-        parsed = float(parsed) if isinstance(parsed, str) and _is_float(parsed) else parsed
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {path}: {value!r} is not a YAML value") from None
-    *parents, last = path.split(".")
-    inner: Any = data
-    for key in parents:
-        try:
-            inner = inner[int(key)] if isinstance(inner, list) else inner.setdefault(key, {})
-        except (ValueError, IndexError, AttributeError):
-            raise ConfigError(f"--set {text}: there is no {key!r} to set in") from None
-    if isinstance(inner, list) and last.isdigit() and int(last) < len(inner):
-        inner[int(last)] = parsed
-    elif isinstance(inner, dict):
-        inner[last] = parsed
-    else:
-        raise ConfigError(f"--set {text}: there is no {last!r} to set")
-
-
-def _is_float(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _explain(error: ValidationError, data: Any, prefix: str = "") -> str:
-    """The first violation in one line: key, value, rule."""
-    first = error.errors()[0]
-    key = ".".join([*([prefix] if prefix else []), *_keys(first["loc"], data)])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if first["type"] in ("missing", "extra_forbidden"):
-        return f"{key}: {'is required' if first['type'] == 'missing' else 'no such key'}{more}"
-    return f"{key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}{more}"
-
-
-def _keys(location: Sequence[int | str], data: Any) -> list[str]:
-    """The keys as they were written: pydantic adds the kind that it chose for a description as if it were a key."""
-    keys = []
-    for part in location:
-        if isinstance(data, Mapping) and part not in data and data.get("kind") == part:
-            continue
-        keys.append(str(part))
-        try:
-            data = data[part]
-        except (KeyError, IndexError, TypeError):
-            data = None
-    return keys
 
 
 __all__ = ["SCALES", "ConfigError", "Settings", "resolve"]

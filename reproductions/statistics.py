@@ -31,7 +31,9 @@ class Estimate:
     def __str__(self) -> str:
         if np.isnan(self.value):
             return "-"
-        return f"{self.value:.3f}" + ("" if np.isnan(self.low) else f" [{self.low:.3f}, {self.high:.3f}]")
+        form = ".3f" if abs(self.value) < 1e9 else ".3e"
+        told = [format(value, form) for value in (self.value, self.low, self.high)]
+        return told[0] + ("" if np.isnan(self.low) else f" [{told[1]}, {told[2]}]")
 
 
 def mean(scores: Sequence[float]) -> Estimate:
@@ -62,8 +64,19 @@ def difference(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
 
 
 def probability_of_improvement(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
-    """The probability that a run of ours scores higher than one of theirs; ties count half."""
-    return _bootstrapped((ours, theirs), _improvement)
+    """The probability that a run of ours scores higher than one of theirs; ties count half.
+
+    A run without a score (NaN) is below all that have one.
+    """
+    return _bootstrapped(ranked(ours, theirs), _improvement)
+
+
+def ranked(*samples: Sequence[float]) -> tuple[NDArray[Any], ...]:
+    """Scores of which only the order matters: those that are not finite are below all others, and equal to each other."""
+    arrays = [np.asarray(sample, dtype=float) for sample in samples]
+    finite = np.concatenate([array[np.isfinite(array)] for array in arrays])
+    lowest = np.nextafter(finite.min(), -np.inf) if len(finite) else 0.0
+    return tuple(np.where(np.isfinite(array), array, lowest) for array in arrays)
 
 
 def _improvement(x: NDArray[Any], y: NDArray[Any], axis: int = -1) -> NDArray[Any]:

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 from reproductions import registry
-from reproductions.commands import Commands
+from reproductions.commands import Commands, path, port, study
+from reproductions.outputs import check
 from reproductions.registry import ConfigError
+from reproductions.tracking_store import DATABASE, store_uri
 
 
 def add(commands: Commands) -> None:
@@ -26,37 +28,39 @@ def _add_track(commands: Commands) -> None:
         description="Write finished runs to an MLflow store: experiment = domain, parent run = problem, method, variant "
         "and seed, child runs = members. Again on the same runs, it changes nothing.",
     )
-    p.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="folder of a finished run (has summary.json)")
-    p.add_argument("--store", type=Path, metavar="DIR", default=Path("results/mlflow"),
+    p.add_argument("runs", metavar="RUN", type=path, nargs="+", help="folder of a finished run (has summary.json)")
+    p.add_argument("--store", type=path, metavar="DIR", default=Path("results/mlflow"),
                    help="folder of the store (default: results/mlflow)")  # fmt: skip
-    p.add_argument("--figures", type=Path, metavar="DIR", action="append", default=[],
+    p.add_argument("--figures", type=path, metavar="DIR", action="append", default=[],
                    help="figures/STUDY: the figures of each folder in it become artifacts of a run")  # fmt: skip
     p.set_defaults(do=_track)
 
 
 def _track(a: argparse.Namespace) -> None:
-    from reproductions import records, tracking
+    from reproductions import records
 
-    a.store.mkdir(parents=True, exist_ok=True)
+    check(a.store)
     found = records.load(a.runs)
+    from reproductions import tracking
+
+    folders = tracking.figure_folders(a.figures)
+    a.store.mkdir(parents=True, exist_ok=True)
     for domain in sorted({record.summary["domain"] for record in found}):
         own = [record for record in found if record.summary["domain"] == domain]
-        written = tracking.track(own, store_uri(a.store), a.store / "artifacts")
-        print(f"{domain}: {len(written)} runs written, {len(own) - len(written)} were there already")
-    for folder in (path for study in a.figures for path in sorted(study.iterdir()) if path.is_dir()):
-        if tracking.track_figures(folder, store_uri(a.store), a.store / "artifacts"):
+        written = tracking.track(own, a.store)
+        lost = sum(record.summary["final"] is None for record in own)
+        without = f" ({lost} of them without a finite score)" if lost else ""
+        print(f"{domain}: {len(written)} runs written, {len(own) - len(written)} were there already{without}")
+    for folder in folders:
+        if tracking.track_figures(folder, a.store):
             print(f"figures of {folder.name}: written")
-
-
-def store_uri(store: Path) -> str:
-    """MLflow's address of the store in a folder."""
-    return f"sqlite:///{(store / 'mlflow.db').absolute()}"
 
 
 def _add_ui(commands: Commands) -> None:
     p = commands.add_parser("ui", help="serve the MLflow store on this machine only, and print the links to open")
-    p.add_argument("--store", type=Path, metavar="DIR", default=Path("results/mlflow"))
-    p.add_argument("--port", type=int, default=5000)
+    p.add_argument("--store", type=path, metavar="DIR", default=Path("results/mlflow"),
+                   help="folder of the store (default: results/mlflow)")  # fmt: skip
+    p.add_argument("--port", type=port, default=5000, help="1 to 65535 (default: 5000)")
     p.set_defaults(do=_ui)
 
 
@@ -64,26 +68,31 @@ def _ui(a: argparse.Namespace) -> int:
     import os
     import subprocess
 
-    if not (a.store / "mlflow.db").exists():
+    if not (a.store / DATABASE).exists():
         raise ConfigError(
             f"--store {a.store} holds no mlflow.db: run `make demo` or `python -m reproductions track` first"
         )
     from reproductions.tracking import pages
 
+    links = pages(a.store)
     # One worker and no job runners: two processes instead of ten.
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(a.store)]
     command += ["--host", "127.0.0.1", "--port", str(a.port), "--workers", "1"]
     print("open one of these (Ctrl-C ends it), and choose Model training at the top left, which MLflow remembers:")
-    for what, page in pages(store_uri(a.store)).items():
+    for what, page in links.items():
         print(f"  {what}: http://127.0.0.1:{a.port}{page}")
     sys.stdout.flush()
-    return subprocess.run(command, env=environment).returncode
+    with subprocess.Popen(command, env=environment) as server:
+        try:
+            return server.wait()
+        finally:  # in order: killed, it would leave a process of its own behind
+            server.terminate()
 
 
 def _add_reference(commands: Commands) -> None:
     p = commands.add_parser("reference", help="keep a finished study's tables and provenance in results/reference")
-    p.add_argument("study", metavar="STUDY", help="a folder below results/, such as laptop")
+    p.add_argument("study", metavar="STUDY", type=study, help="a folder below results/, such as laptop")
     p.add_argument("--whole", metavar="DOMAIN", nargs="*", default=[],
                    help="keep these domains' records too, from which their figures can be remade")  # fmt: skip
     p.set_defaults(do=_reference)
@@ -106,14 +115,16 @@ def _add_readme(commands: Commands) -> None:
 
 
 def _readme(a: argparse.Namespace) -> int:
+    from pbt_core.files import write_whole
+    from reproductions.inputs import read_text
     from reproductions.provenance import ROOT
     from reproductions.readme import fill, readmes
 
-    old = {path: path.read_text() for path in readmes(ROOT)}
-    stale = {path: new for path, text in old.items() if (new := fill(text, ROOT)) != text}
-    for path, new in stale.items():
+    old = {file: read_text(file) for file in readmes(ROOT)}
+    stale = {file: new for file, text in old.items() if (new := fill(text, ROOT)) != text}
+    for file, new in stale.items():
         if a.check:
-            print(f"{path} is not up to date: run `python -m reproductions readme`", file=sys.stderr)
+            print(f"{file} is not up to date: run `python -m reproductions readme`", file=sys.stderr)
         else:
-            path.write_text(new)
+            write_whole(file, new)
     return 1 if stale and a.check else 0

@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 
 from reproductions import registry
-from reproductions.commands import Commands
+from reproductions.commands import Commands, number, path, whole
+from reproductions.outputs import check
+from reproductions.registry import ConfigError
 from reproductions.settings import SCALES, resolve
 
 
@@ -28,24 +30,25 @@ def _add_run(commands: Commands) -> None:
     p.add_argument("method", metavar="METHOD", help="one of the domain's methods (see `list`), or replay")
     p.add_argument("--problem", metavar="NAME",
                    help="one of the domain's problems (see `list`; default: the first of the scale)")  # fmt: skip
-    p.add_argument("--seed", type=int, default=0, help="every draw derives from it (default: 0)")
+    p.add_argument("--seed", type=whole, default=0, help="every draw derives from it (default: 0)")
     p.add_argument("--scale", choices=SCALES, default="laptop", help="size of the experiment (default: laptop)")
-    p.add_argument("--out", type=Path, metavar="DIR", required=True, help="where the run lives; resumed if it exists")
+    p.add_argument("--out", type=path, metavar="DIR", required=True, help="where the run lives; resumed if it exists")
     p.add_argument("--variant", default="default", help="a label for runs that differ by --set (default: default)")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
                    help="override a setting, e.g. population=4 or search.exploit.fraction=0.1; repeatable")  # fmt: skip
-    p.add_argument("--lineage", type=Path, help="for replay: the lineage.json whose schedule is trained on anew")
+    p.add_argument(
+        "--lineage", type=path, metavar="FILE", help="for replay: the lineage.json whose schedule is trained on anew"
+    )
     p.add_argument("--engine", choices=("serial", "processes"), help="default: the scale's")
     p.add_argument("--sync", action=argparse.BooleanOptionalAction, default=None,
                    help="members wait for each other after each interval (default: the scale's)")  # fmt: skip
-    p.add_argument("--workers", type=int, metavar="W", help="worker processes (default: one a core)")
-    p.add_argument("--timeout", type=float, metavar="SECONDS", help="an interval longer than this counts as hung")
+    p.add_argument("--workers", type=whole, metavar="W", help="worker processes (default: one a core)")
+    p.add_argument("--timeout", type=number, metavar="SECONDS", help="an interval longer than this counts as hung")
     p.add_argument("--quiet", action="store_true", help="no progress")
     p.set_defaults(do=_run)
 
 
 def _run(a: argparse.Namespace) -> None:
-    overrides = [*a.overrides, *([f"search.lineage={a.lineage}"] if a.lineage else [])]
     settings = resolve(
         a.domain,
         a.method,
@@ -53,18 +56,23 @@ def _run(a: argparse.Namespace) -> None:
         a.scale,
         a.variant,
         a.problem,
-        overrides,
+        a.overrides,
+        a.lineage,
         engine=a.engine,
         synchronous=a.sync,
         workers=a.workers,
         timeout=a.timeout,
     )
+    check(a.out)
+    for place in ("state", "events.parquet", "lineage.json", "summary.json"):
+        if (a.out / place).exists() and (a.out / place).is_dir() != (place == "state"):
+            raise ConfigError(f"--out {a.out}: {place} in it must be a {'folder' if place == 'state' else 'file'}")
     from reproductions.progress import showing
     from reproductions.run import execute
 
     summary = execute(settings, a.out, lambda earlier: showing(settings, earlier, a.quiet))
     final = summary["final"]
-    told = "no member with a finite score" if final is None else f"score {final['score']:.4f}"
+    told = "no finite score" if final is None else f"score {final['score']:.4f}"
     if final and final["held_out"] is not None:
         told += f", held out {final['held_out']:.4f}"
     print(f"{a.domain} {settings.problem} {a.method} seed {a.seed}: {told}; in {a.out}")
@@ -78,7 +86,7 @@ def _add_plan(commands: Commands) -> None:
         "they would run. Nothing is run or written.",
     )
     p.add_argument("targets", metavar="TARGET", nargs="+", help="what you would ask snakemake for, such as gan or all")
-    p.add_argument("--configfile", type=Path, metavar="FILE", nargs="+", default=[], help="as for snakemake")
+    p.add_argument("--configfile", type=path, metavar="FILE", nargs="+", default=[], help="as for snakemake")
     p.set_defaults(do=_plan)
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reproductions.figures.look import PALETTE, keep_proportion, mark_scores, panels, pretty, unit
+from reproductions.figures.look import PALETTE, keep_proportion, left_out, mark_scores, panels, pretty, unit
 from reproductions.figures.profiles import means
 from reproductions.records import Record
 from reproductions.sweep import Measure
@@ -59,8 +59,7 @@ def bars(experiments: Experiments, measure: Measure) -> Figure:
     if everything:
         keep_proportion(axes[0], float(np.mean(everything)))
     axes[0].set_ylabel(unit(measure.held_out or measure.score, measure.unit))
-    without = f"; {lost} run(s) without a finite score left out" if lost else ""
-    figure.suptitle(f"dots are seeds, with their mean and its 95 % bootstrap interval{without}", fontsize=9)
+    figure.suptitle(f"dots are seeds, with their mean and its 95 % bootstrap interval{left_out(lost)}", fontsize=9)
     return figure
 
 
@@ -75,6 +74,7 @@ def curve(
     ax: Axes = axes[0, 0]
     values = sorted({value for points in lines.values() for value in points})
     fewest = 0
+    lost = sum(len(own) - len(reported(own)) for points in lines.values() for own in points.values())
     for shade, (label, points) in zip(PALETTE * 9, lines.items(), strict=False):
         measured = {value: scores for value in sorted(points) if (scores := reported(points[value]))}
         told = [means(np.array(scores)[:, None]) for scores in measured.values()]
@@ -93,7 +93,7 @@ def curve(
     ax.set_xlabel(setting)
     ax.set_ylabel(unit(measure.held_out or measure.score, measure.unit))
     band = "band: 95 % bootstrap interval" if fewest > 1 else "band: 95 % bootstrap interval, none for one seed"
-    ax.set_title(f"mean over seeds (dots)\n{band}")
+    ax.set_title(f"mean over seeds (dots){left_out(lost)}\n{band}")
     if len(lines) > 1:
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reproductions.figures.look import PALETTE, mark_mean, panels, pretty
+from reproductions.figures.look import PALETTE, left_out, mark_mean, panels, pretty
 from reproductions.sweep import Measure
 
 METHODS = ("pbt", "random_search", "hand_tuned")
@@ -36,7 +36,7 @@ def headline(
         ax.set_title(str(domain).replace("_", " "))
     seeds = scores[scores.domain.isin(shown)].groupby(["domain", "method"]).size()
     interval = "mean over seeds (dots) with 95 % bootstrap interval" if len(seeds) and seeds.max() > 1 else "one seed"
-    figure.suptitle(f"Final best member: {interval}", fontsize=9)
+    figure.suptitle(f"Final best member: {interval}{left_out(scores.attrs['lost'])}", fontsize=9)
     return figure
 
 
@@ -45,18 +45,20 @@ def relative(frame: pd.DataFrame, measures: Mapping[str, Measure], methods: Sequ
 
     Where the domain's measure has anchors for all its problems, per cent of the way from random play to people. Else per
     cent of random search's mean on the same problem, which must be positive everywhere. Else, with a single problem, the score
-    itself. A seed that misses a problem, or a score, is left out.
+    itself. A seed that misses a problem, or a score, is left out; ``attrs["lost"]`` counts those without a
+    score.
     """
     rows = frame.rename(columns={"final_reported": "reported"})
     if "variant" in rows:
         rows = rows[rows.variant == "default"]
     rows = rows[rows.method.isin(methods)]
-    found = []
+    found, lost = [], 0
     for domain, own in rows.groupby("domain", sort=False):
         own = own.copy()
-        if "final_selected" in own:  # an exact task holds nothing out
-            own["reported"] = own.reported.fillna(own.final_selected)
         problems, measure = list(own.problem.unique()), measures.get(str(domain))
+        if "final_selected" in own and (measure is None or measure.held_out is None):  # an exact task
+            own["reported"] = own.reported.fillna(own.final_selected)
+        lost += int(own.reported.isna().sum())
         base = own[own.method == BASELINE].groupby("problem").reported.mean().reindex(problems)
         if measure is not None and set(problems) <= set(measure.anchors):
             unit = "human-normalised score (%)"
@@ -74,7 +76,9 @@ def relative(frame: pd.DataFrame, measures: Mapping[str, Measure], methods: Sequ
         told = wide.dropna().mean(axis=1).rename("score").reset_index()
         found.append(told.assign(domain=domain, unit=unit))
     columns = ["domain", "method", "seed", "score", "unit"]
-    return pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
+    made = pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
+    made.attrs["lost"] = lost
+    return made
 
 
 def _panel(ax: Axes, own: pd.DataFrame, methods: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -50,7 +49,7 @@ Figures = Mapping[str, Callable[[], Figure]]
 
 
 def draw(figures: Figures, out: Path) -> list[Path]:
-    """Draw each figure in the common style and write it as SVG and PNG into the folder ``out``."""
+    """Draw each figure in the common style and write it as SVG and PNG into the folder ``out`` (made if missing)."""
     out.mkdir(parents=True, exist_ok=True)
     written = []
     with matplotlib.rc_context(STYLE):
@@ -59,9 +58,7 @@ def draw(figures: Figures, out: Path) -> list[Path]:
             box = arrange(figure)
             for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
                 path = out / f"{name}{suffix}"
-                temporary = path.with_name(f".{name}{suffix}")
-                figure.savefig(temporary, format=suffix[1:], bbox_inches=box, metadata=metadata)
-                os.replace(temporary, path)
+                figure.savefig(path, format=suffix[1:], bbox_inches=box, metadata=metadata)
                 written.append(path)
     return written
 
@@ -107,6 +104,11 @@ def problem_name(records: Sequence[Record]) -> str:
     return records[0].problem.replace("_", " ")
 
 
+def left_out(lost: int) -> str:
+    """What a title adds where some runs could not be drawn: they are not to be forgotten."""
+    return f"; {lost} run{'s' * (lost != 1)} without a finite score left out" if lost else ""
+
+
 def mark_random_play(ax: Axes, records: Sequence[Record], measure: Measure) -> None:
     """A dotted line at the published score of random play, where there is one for the problem."""
     if anchor := measure.anchors.get(records[0].problem):
@@ -136,6 +138,7 @@ def count_decades(ax: Axes) -> None:
 
 def mark_scores(ax: Axes, x: float, scores: Sequence[float], shade: Any, spread: float = 0.12) -> None:
     """At ``x``: a dot a seed, side by side, and their mean with its 95 % bootstrap interval; one seed has no interval."""
+    scores = [score for score in scores if np.isfinite(score)]
     beside = np.linspace(-spread, spread, len(scores)) if len(scores) > 1 else np.zeros(len(scores))
     ax.plot(x + beside, scores, "o", ms=4, alpha=0.6, color=shade)
     mark_mean(ax, x, scores)

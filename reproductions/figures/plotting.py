@@ -25,6 +25,7 @@ from reproductions.figures.look import (
     draw,
     hyperparameter_axis,
     keep_proportion,
+    left_out,
     mark_random_play,
     mark_scores,
     numbers,
@@ -98,7 +99,8 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
     ax.set_ylabel(unit(measure.held_out or measure.score, measure.unit))
     seeds = frame.groupby("method").size().min()
     interval = "mean and 95 % bootstrap interval" if seeds > 1 else "one seed: no interval"
-    ax.set_title(f"{problem_name(records)}: final best member\ndots are seeds, {interval}")
+    lost = left_out(int(frame.reported.isna().sum()))
+    ax.set_title(f"{problem_name(records)}: final best member\ndots are seeds, {interval}{lost}")
     return figure
 
 
@@ -120,7 +122,10 @@ def headline(records: Sequence[Record], measure: Measure) -> Figure:
     ax.set_xticks(range(len(problems)), [name.replace("_", " ") for name in problems])
     ax.set_ylabel("human-normalised score (%)\n0: random play, 100: people")
     seeds = frame.seeds.min()
-    ax.set_title("Final best member" + (", 95 % bootstrap interval over seeds" if seeds > 1 else " (one seed)"))
+    interval = ", 95 % bootstrap interval over seeds" if seeds > 1 else " (one seed)"
+    # No bar where a seed has no score: a mean over the others would be too good.
+    none = f"; no bar: a run without a finite score ({lost})" if (lost := int(frame.without_score.sum())) else ""
+    ax.set_title(f"Final best member{interval}{none}")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

@@ -7,6 +7,7 @@ random play to people; their bootstrap intervals draw seeds within each problem.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -138,12 +139,15 @@ def contenders(records: Sequence[Record]) -> list[str]:
 
 
 def improved(ours: Sequence[Array], theirs: Sequence[Array]) -> Estimate:
-    """Probability of improvement, averaged over problems (one item each), with its 95 % bootstrap interval."""
+    """Probability of improvement, averaged over problems (one item each), with its 95 % bootstrap interval.
+
+    A run without a score is below all that have one.
+    """
     if len(ours) == 1:
         return statistics.probability_of_improvement(list(ours[0]), list(theirs[0]))
     values, resampled = [], []
     order = np.random.default_rng(1)
-    for x, y in zip(ours, theirs, strict=True):
+    for x, y in starmap(statistics.ranked, zip(ours, theirs, strict=True)):
         wins = (np.sign(x[:, None] - y) + 1) / 2
         values.append(wins.mean())
         a, b = (order.permutation(shares(len(seeds))) for seeds in (x, y))
@@ -173,8 +177,10 @@ def improvement(records: Sequence[Record], measure: Measure) -> Figure:
         if estimate.low < estimate.high:
             ax.plot([estimate.low, estimate.high], [y, y], color=shade, lw=6, alpha=0.4, solid_capstyle="butt")
         ax.plot(estimate.value, y, "o", color=shade, ms=6)
-        if not np.isfinite(estimate.value):
-            ax.annotate("a run has no score", (0.5, y), ha="center", va="center", fontsize=7)
+        lost = sum(int(np.isnan(seeds).sum()) for own in pair for seeds in own)
+        if lost or not shared:
+            told = f"{lost} without a score, ranked last" if shared else "no problem in common"
+            ax.annotate(told, (0.02, y), va="center", fontsize=7)
         labels.append(f"{pretty(method)}\n({' against '.join(str(sum(map(len, seeds))) for seeds in pair)} runs)")
     ax.axvline(0.5, color="black", lw=0.9, ls="--")
     ax.set(xlim=(-0.02, 1.02), ylim=(len(others) - 0.5, -0.5))

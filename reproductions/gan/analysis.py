@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from reproductions.claims import Claim
 from reproductions.figures import plotting
 from reproductions.figures.plotting import Figures
 from reproductions.gan.sweep import MEASURE
+from reproductions.inputs import InputError, read_bytes
 from reproductions.records import Record
 
 CLAIMS = (
@@ -66,21 +70,42 @@ def figures(records: Sequence[Record]) -> Figures:
 
 
 def _figures(records: Sequence[Record]) -> Figures:
-    return {**plotting.standard(records, MEASURE), "samples": partial(samples, records)}
+    figures = plotting.standard(records, MEASURE)
+    return {**figures, "samples": partial(samples, records)} if _illustrated(records) else figures
+
+
+def _illustrated(records: Sequence[Record]) -> list[Record]:
+    """The runs of the first seed that have an answer to show."""
+    seed = min(record.seed for record in records)
+    return [record for record in records if record.seed == seed and record.summary["final"]]
 
 
 def samples(records: Sequence[Record]) -> Figure:
     """Images of each method's final best generator, 36 as they came, first seed (the paper's figure 9)."""
-    seed = min(record.seed for record in records)
-    runs = [record for record in records if record.seed == seed and record.summary["final"]]
+    runs = _illustrated(records)
     figure, axes = plotting.panels(1, len(runs), 2.6, 2.9)
     for ax, run in zip(axes[0], runs, strict=True):
-        images = load_file(run.folder / "illustration.safetensors")["samples"][:36]
+        images = _images(run.folder / "illustration.safetensors")
         _, channels, height, width = images.shape
         sheet = images.reshape(6, 6, channels, height, width).transpose(0, 3, 1, 4, 2)
         ax.imshow(np.squeeze(sheet.reshape(6 * height, 6 * width, channels)), cmap="gray", vmin=0, vmax=255)
         ax.set_axis_off()
-        held_out, fid = run.summary["final"]["held_out"], run.summary["final"]["metrics"]["fid"]
+        final = run.summary["final"]
+        held_out, fid = final["held_out"], final["metrics"].get("fid", float("nan"))
+        held_out = final["score"] if held_out is None else held_out
         ax.set_title(f"{plotting.pretty(run.method)}\nInception score {held_out:.2f}, FID {fid:.1f}")
-    figure.suptitle(f"Samples of the final best generator, not chosen; seed {seed}", fontsize=9)
+    figure.suptitle(f"Samples of the final best generator, not chosen; seed {runs[0].seed}", fontsize=9)
     return figure
+
+
+def _images(path: Path) -> NDArray[np.uint8]:
+    """The first 36 samples: [36, channels, height, width]. InputError if the file holds no such thing."""
+    read_bytes(path)  # refuses what is no regular file
+    try:
+        images = load_file(path)["samples"]
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: holds no samples: {error}") from None
+    if images.ndim != 4 or len(images) < 36 or images.shape[1] not in (1, 3) or images.dtype != np.uint8:
+        raise InputError(f"{path}: samples must be 36 or more images of 8 bits, not {images.dtype}{list(images.shape)}")
+    first: NDArray[np.uint8] = images[:36]
+    return first

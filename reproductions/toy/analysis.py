@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reproductions.claims import Claim
-from reproductions.figures.plotting import PALETTE, Figures, best_so_far, by_problem, panels, score_comparison
-from reproductions.records import Record
+from reproductions.figures.plotting import PALETTE, Figures, best_so_far, by_problem, panels, pretty, score_comparison
+from reproductions.records import Record, method_order
 from reproductions.toy.sweep import MEASURE
 
 CLAIMS = (
@@ -44,7 +44,11 @@ def _figures(records: Sequence[Record]) -> Figures:
 def figure2(records: Sequence[Record]) -> Figure:
     """The four variants: above, each worker's way in theta-space; below, Q against steps. The first seed is shown."""
     runs = {record.method: record for record in reversed(records)}
-    shown = [name for name in TITLES if name in runs]
+    # The paper's four in its order; runs with a label of their own after them.
+    shown = [
+        *(name for name in TITLES if name in runs),
+        *(name for name in method_order(records) if name not in TITLES),
+    ]
     figure, axes = panels(2, len(shown), 2.5, 2.4, sharey="row")
     grid = np.linspace(-0.05, 1.0, 60)
     q = OPTIMUM - (grid[None, :] ** 2 + grid[:, None] ** 2)
@@ -52,7 +56,7 @@ def figure2(records: Sequence[Record]) -> Figure:
         above, below = axes[:, column]
         above.contour(grid, grid, q, levels=8, colors="0.8", linewidths=0.7, zorder=0)
         for member, own in runs[name].evaluations.groupby("member"):
-            style = {"color": PALETTE[int(str(member))], "label": f"worker {member}"}
+            style = {"color": PALETTE[int(str(member)) % len(PALETTE)], "label": f"worker {member}"}
             # Dots, not a line: a copy jumps.
             above.plot(own["theta0"], own["theta1"], ".", ms=3, **style)
             # Dashes let the other worker's line show through where both are equal.
@@ -60,7 +64,9 @@ def figure2(records: Sequence[Record]) -> Figure:
         above.plot(*ORIGIN, marker="x", color="black", ms=6, ls="none", label="start")
         above.plot(0, 0, marker="*", color="black", ms=8, ls="none", label="optimum")
         below.axhline(OPTIMUM, color="black", lw=0.8, ls=":", label="maximum of Q")
-        above.set(title=TITLES[name], xlabel="theta 0", aspect="equal", xlim=(-0.08, 1), ylim=(-0.08, 1))
+        above.set(
+            title=TITLES.get(name, pretty(name)), xlabel="theta 0", aspect="equal", xlim=(-0.08, 1), ylim=(-0.08, 1)
+        )
         below.set(xlabel="training steps")
     axes[0, 0].set_ylabel("theta 1")
     axes[1, 0].set_ylabel("Q (hidden objective)")

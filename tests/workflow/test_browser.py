@@ -82,7 +82,7 @@ class Page:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """Two runs of two methods in a store of their own; the addresses that `ui` prints: runs, and methods side by side."""
+    """Two runs of two methods in a store of their own; the addresses that `ui` prints: runs, their charts, what differs."""
     folder = tmp_path_factory.mktemp("tracked")
     runs = [str(folder / method) for method in ("pbt", "grid")]
     for run in runs:
@@ -134,6 +134,26 @@ def test_a_run_unfolds_into_its_members_and_their_curves(page, served):
         curve_of(page, metric)
 
 
+def test_the_table_of_runs_shows_scores_and_seeds_without_scrolling(page, served):
+    """Beside the names, in the view that the printed address opens."""
+    page.open(served[0])
+    page.link(PBT)
+    for name in ("final_score", "best_score", "seed"):
+        head = page.until(f"the column {name}", f"//*[@role='columnheader'][.//*[normalize-space(.)='{name}']]")
+        assert head.rect["x"] + head.rect["width"] < 1800
+
+
+def test_the_charts_of_two_methods_stand_in_one_picture(page, served):
+    """The printed address: one chart a metric, with a line a method, and no members."""
+    page.open(served[1])
+    page.link(PBT)
+    page.link(GRID)
+    assert page.absent("pbt s0 m0 quadratic")
+    curve_of(page, "best_so_far")
+    for name in (PBT, GRID):
+        page.until(f"the legend of {name}", f"//*[contains(normalize-space(.), '{name}')]")
+
+
 def curve_of(page, metric):
     """The line that is drawn in a metric's chart."""
     card = f"//*[@data-testid='experiment-view-compare-runs-card'][.//h4[normalize-space(.)='{metric}']]"
@@ -149,7 +169,7 @@ def curve_of(page, metric):
 
 def test_two_methods_stand_side_by_side_with_what_differs(page, served):
     """The printed address of the comparison: names, scores and settings; equal settings can be hidden."""
-    page.open(served[1])
+    page.open(served[2])
     page.until("the heading", "//*[normalize-space(.)='Comparing 2 Runs from 1 Experiment']")
     names = page.row("Run Name:")
     assert set(names) == {PBT, GRID}

@@ -272,7 +272,7 @@ def test_improvement_has_a_row_for_each_rival_and_tells_of_runs_without_a_score(
         "grid\n(3 against 4 runs)",
         "random search\n(3 against 3 runs)",
     ]
-    assert [text.get_text() for text in ax.texts] == ["a run has no score"]
+    assert [text.get_text() for text in ax.texts] == ["1 without a score, ranked last"]
 
 
 def test_figures_across_problems_are_human_normalised():
@@ -301,7 +301,7 @@ def test_ablations_have_a_panel_an_experiment_and_a_place_a_variant(tmp_path):
     assert [ax.get_title() for ax in figure.axes] == ["population", "copied"]
     assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == ["both", "weights", "none"]
     assert [text.get_text() for text in figure.axes[1].texts] == ["no run", "no run"]
-    assert "1 run(s) without a finite score left out" in figure.get_suptitle()
+    assert "1 run without a finite score left out" in figure.get_suptitle()
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
     draw({"bars": lambda: figure, "nothing": lambda: ablations.bars({"empty": {}}, MEASURE)}, tmp_path)
 

@@ -79,7 +79,7 @@ def test_tables_put_methods_side_by_side_with_intervals_and_equal_budgets(runs):
 def test_runs_of_different_budgets_are_not_compared(runs, tmp_path):
     """Same compute for every method, or an error."""
     out = tmp_path / "short"
-    assert main(["run", "toy", "grid", "--set", "steps=100", "--quiet", "--out", str(out)]) == 0
+    assert main(["run", "toy", "grid", "--set", "steps=100", "--variant", "short", "--quiet", "--out", str(out)]) == 0
     with pytest.raises(ConfigError, match="different budgets"):
         comparison(load([*runs, out]))
 
@@ -202,8 +202,9 @@ def test_keeping_a_study_replaces_only_the_runs_that_it_has(tmp_path, runs):
     (kept / "tables" / "gan").mkdir(parents=True)
     (kept / "tables" / "gan" / "comparison.csv").write_text("problem\n")
     (kept / "runs.csv").write_text(
-        "domain,problem,method,variant,seed,scale\n"
-        "gan,fashion_mnist,pbt,default,0,laptop\ntoy,quadratic,old,default,0,laptop\ntoy,quadratic,pbt,default,0,laptop\n"
+        "domain,problem,method,variant,seed,scale,final_selected,final_reported\n"
+        "gan,fashion_mnist,pbt,default,0,laptop,1,2\ntoy,quadratic,old,default,0,laptop,1,\n"
+        "toy,quadratic,pbt,default,0,laptop,1,\n"
     )
     (kept / "provenance.json").write_text('{"gan": []}')
     keep("laptop", results, whole=["toy"])

@@ -1,14 +1,20 @@
+import contextlib
 import json
-import subprocess
+import os
+import shutil
+import sqlite3
+import sys
 from urllib.parse import parse_qs
 
 import mlflow
 import pytest
 
+from reproductions import tracking_store
 from reproductions.cli import main
 from reproductions.commands.keeping import store_uri
 from reproductions.records import load
-from reproductions.tracking import LONGEST, _parent_metrics, _short, pages
+from reproductions.tracking import COLUMNS, VIEW_TAG, _parent_metrics, pages
+from reproductions.words import LONGEST, short
 
 
 def written(folder, domain, method):
@@ -31,6 +37,19 @@ def store(tmp_path_factory):
 @pytest.fixture
 def client(store):
     return mlflow.MlflowClient(tracking_uri=store_uri(store))
+
+
+class Served(contextlib.nullcontext):
+    """A server that has ended at once."""
+
+    def __init__(self, command, env):
+        super().__init__(self)
+
+    def wait(self):
+        return 0
+
+    def terminate(self):
+        pass
 
 
 def found(client, filter_string=""):
@@ -94,6 +113,7 @@ def test_two_methods_side_by_side_differ_in_few_short_parameters(client):
     """What is equal is told alike, what is not set is left out, lists are one line of words."""
     pbt, grid = (found(client, f"tags.kind = 'run' and tags.method = '{method}'")[0].data for method in ("pbt", "grid"))
     every = pbt.params.keys() | grid.params.keys()
+    assert "task.lr" not in every  # the scale's own
     differ = {name for name in every if pbt.params.get(name) != grid.params.get(name)}
     assert differ == {
         "method",
@@ -114,10 +134,10 @@ def test_two_methods_side_by_side_differ_in_few_short_parameters(client):
 def test_long_parameters_are_cut_but_still_differ_where_they_did():
     """A schedule for each member fills pages; whether it is the same schedule must still be seen."""
     long, other = ("; ".join(f"fixed values=(lr={rate})" for rate in (*range(40), end)) for end in (1, 2))
-    assert len(_short(long)) <= LONGEST
-    assert _short(long).startswith("fixed values=(lr=0); ")
-    assert _short(long) != _short(other)
-    assert _short("fixed") == "fixed"
+    assert len(short(long)) <= LONGEST
+    assert short(long).startswith("fixed values=(lr=0); ")
+    assert short(long) != short(other)
+    assert short("fixed") == "fixed"
 
 
 def test_held_out_scores_are_metrics_of_the_run_where_the_task_has_them(client, tmp_path):
@@ -137,14 +157,21 @@ def test_the_ui_prints_the_pages_worth_opening(store, client, capsys, monkeypatc
     """The runs of each domain, and its methods side by side: one run a method, of one problem and seed."""
     parents = {run.info.run_id for run in found(client, "tags.kind = 'run'")}
     experiment = client.get_experiment_by_name("toy").experiment_id
-    links = pages(store_uri(store))
+    links = pages(store)
     assert "runs of Default" not in links  # MLflow's own, which is in every store, and empty
-    assert links["runs of toy"] == f"/#/experiments/{experiment}/runs?workflowType=machine_learning"
-    query = parse_qs(links["methods of toy side by side"].removeprefix("/#/compare-runs?"))
+    assert (
+        links["runs of toy"] == f"/#/experiments/{experiment}/runs?viewStateShareKey=pbt&workflowType=machine_learning"
+    )
+    path, _, query = links["charts of toy, methods side by side"].partition("?")
+    assert path == f"/#/experiments/{experiment}/runs"
+    charts = {key: values[0] for key, values in parse_qs(query).items()}
+    assert charts["compareRunsMode"] == "CHART"
+    assert {run.info.run_id for run in found(client, charts["searchFilter"])} == parents
+    query = parse_qs(links["differences of toy's methods"].removeprefix("/#/compare-runs?"))
     assert set(json.loads(query["runs"][0])) == parents
     assert json.loads(query["experiments"][0]) == [experiment]
     assert query["workflowType"] == ["machine_learning"]
-    monkeypatch.setattr("subprocess.run", lambda *arguments, **options: subprocess.CompletedProcess(arguments, 0))
+    monkeypatch.setattr("subprocess.Popen", Served)
     assert main(["ui", "--store", str(store), "--port", "5123"]) == 0
     printed = capsys.readouterr().out
     assert all(f"http://127.0.0.1:5123{page}\n" in printed for page in links.values())
@@ -154,3 +181,145 @@ def test_the_ui_says_what_to_do_when_there_is_no_store(tmp_path, capsys):
     """One line, exit code 2."""
     assert main(["ui", "--store", str(tmp_path)]) == 2
     assert "make demo" in capsys.readouterr().err
+
+
+def test_the_printed_table_shows_what_runs_came_to_beside_their_names(client):
+    """Few columns, of what runs have: final and best scores, and the seed."""
+    view = json.loads(client.get_experiment_by_name("toy").tags[VIEW_TAG])
+    assert view["selectedColumns"] == list(COLUMNS)
+    data = found(client, "tags.kind = 'run'")[0].data
+    there = {f"metrics.`{name}`" for name in data.metrics} | {f"params.`{name}`" for name in data.params}
+    assert set(COLUMNS) - there == {"metrics.`final_held_out`"}  # the toy holds nothing out
+
+
+def test_a_run_took_as_long_as_its_training_not_as_its_tracking(client, store):
+    """Parents and children end when the summary was written, unless it says when."""
+    record = load([store.parent / "pbt"])[0]
+    begun, ended = (record.summary.get(name) for name in ("begun", "ended"))
+    ended = ended or (record.folder / "summary.json").stat().st_mtime
+    begun = begun or ended - record.summary["wall_s"]
+    for run in found(client, "tags.method = 'pbt'"):
+        assert run.info.start_time == pytest.approx(1000 * begun, abs=1)
+        assert run.info.end_time == pytest.approx(1000 * ended, abs=1)
+
+
+@pytest.fixture
+def lone(tmp_path, store):
+    """A store with one run of its own, a copy of another store's, for tests that change it."""
+    shutil.copytree(store, tmp_path / "a" / "store")
+    shutil.copytree(store.parent / "pbt", tmp_path / "pbt")
+    assert main(["track", str(tmp_path / "pbt"), "--store", str(tmp_path / "a" / "store")]) == 0
+    return tmp_path / "a" / "store"
+
+
+def of(store):
+    return mlflow.MlflowClient(tracking_uri=store_uri(store))
+
+
+def files(client, method):
+    run = found(client, f"tags.kind = 'run' and tags.method = '{method}'")[0]
+    return {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+
+
+WHOLE = {"summary.json", "lineage.json", "events.parquet"}
+
+
+def test_a_store_that_was_moved_finds_its_artifacts_again_and_writes_new_ones_beside_them(lone, tmp_path):
+    """Also to a folder whose name means something in addresses; nothing is written to the old place."""
+    moved = tmp_path / "100% a?b=c #d" / "store"
+    moved.parent.mkdir()
+    lone.rename(moved)
+    assert main(["track", str(tmp_path / "pbt"), "--store", str(moved)]) == 0
+    assert files(of(moved), "pbt") == WHOLE
+    new = written(tmp_path, "toy", "explore_only")
+    assert main(["track", str(new), "--store", str(moved)]) == 0
+    assert files(of(moved), "explore_only") == WHOLE
+    assert not lone.exists()
+    assert of(moved).get_experiment_by_name("toy").artifact_location == (moved / "artifacts" / "toy").as_uri()
+    assert not (tmp_path / "100% a").exists()
+
+
+def test_a_copied_store_uses_its_own_artifacts_and_a_linked_one_stays_as_it_is(lone, tmp_path):
+    """Two checkouts side by side; one folder by two ways."""
+    shutil.copytree(lone, tmp_path / "copy")
+    assert sorted(tracking_store.mend(tmp_path / "copy")) == ["figures", "toy"]
+    shutil.rmtree(lone / "artifacts")
+    assert files(of(tmp_path / "copy"), "pbt") == WHOLE
+    (tmp_path / "link").symlink_to(tmp_path / "copy")
+    assert tracking_store.mend(tmp_path / "link") == []
+
+
+def test_an_experiment_that_was_deleted_in_the_pages_is_taken_back(lone, tmp_path):
+    """With its runs; what comes after is written to it."""
+    client = of(lone)
+    client.delete_experiment(client.get_experiment_by_name("toy").experiment_id)
+    new = written(tmp_path, "toy", "explore_only")
+    assert main(["track", str(tmp_path / "pbt"), str(new), "--store", str(lone)]) == 0
+    assert {run.data.tags["method"] for run in found(client)} == {"pbt", "grid", "explore_only"}
+
+
+def test_scores_that_are_not_finite_are_left_out_and_the_run_is_tagged(tmp_path):
+    """MLflow would store the largest number there is."""
+    hot = tmp_path / "hot"
+    settings = ["--set", "steps=9", "--set", "task.lr=1e30", "--variant", "hot"]
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        assert main(["run", "toy", "pbt", "--quiet", *settings, "--out", str(hot)]) == 0
+    assert main(["track", str(hot), "--store", str(tmp_path / "store")]) == 0
+    client = of(tmp_path / "store")
+    (parent,) = found(client, "tags.kind = 'run'")
+    assert parent.data.tags["pbt.diverged"] == "true"
+    diverged = load([hot])[0].summary["diverged"]
+    assert int(parent.data.tags["pbt.diverged_evaluations"]) == diverged > 0
+    assert "final_score" not in parent.data.metrics
+    assert parent.data.params["task.lr"] == "1e+30"  # not the scale's
+    for run in found(client):
+        assert run.data.tags["pbt.diverged"] == "true"
+        assert all(abs(value) < sys.float_info.max for value in run.data.metrics.values())
+
+
+def broken_store(kind, store):
+    database = store / "mlflow.db"
+    match kind:
+        case "no database":
+            database.write_text("no database at all, but long enough to be looked at by whoever opens it" * 10)
+        case "torn":
+            os.truncate(database, database.stat().st_size // 2)
+        case "a folder":
+            database.unlink()
+            database.mkdir()
+        case _:
+            with contextlib.closing(sqlite3.connect(database)) as connection:
+                if kind == "another version":
+                    connection.execute("UPDATE alembic_version SET version_num = '0123456789ab'")
+                else:
+                    connection.execute("DROP TABLE alembic_version")
+                connection.commit()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("no database", ["not a database", "track again"]),
+        ("torn", ["mlflow.db", "track again"]),
+        ("a folder", ["must be a file", "--store"]),
+        ("another version", ["another version of MLflow", "mlflow db upgrade", "track again"]),
+        ("another program's", ["another program's", "--store"]),
+        ("locked", ["locked", "try again"]),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_one_line_with_the_remedy(kind, words, lone, tmp_path, capfd, monkeypatch):
+    """For who writes to it and for who looks at it."""
+    monkeypatch.setattr(tracking_store, "PATIENCE", 0.1)
+    lone = lone.rename(tmp_path / "b")  # MLflow remembers the stores that it has opened
+    with contextlib.ExitStack() as stack:
+        if kind == "locked":
+            connection = stack.enter_context(contextlib.closing(sqlite3.connect(lone / "mlflow.db")))
+            connection.execute("BEGIN IMMEDIATE")
+        else:
+            broken_store(kind, lone)
+        capfd.readouterr()
+        for arguments in (["track", str(tmp_path / "pbt"), "--store", str(lone)], ["ui", "--store", str(lone)]):
+            assert main(arguments) == 2
+            (line,) = capfd.readouterr().err.splitlines()
+            assert line.startswith("error: ")
+            assert all(word in line for word in words), line

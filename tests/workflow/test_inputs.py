@@ -1,0 +1,335 @@
+"""Wrong input of every kind is one line with the file, the field and the rule, exit code 2, and leaves nothing behind."""
+
+import copy
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reproductions.cli import main
+from reproductions.costs import known
+from reproductions.inputs import LARGEST, InputError, read_bytes
+from reproductions.records import load
+from reproductions.reference import keep
+from reproductions.registry import ConfigError
+
+FILES = ("summary.json", "lineage.json", "events.parquet")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two finished runs: r of PBT, g of the grid."""
+    folder = tmp_path_factory.mktemp("made")
+    for name, method in (("r", "pbt"), ("g", "grid")):
+        assert main(["run", "toy", method, "--quiet", "--set", "steps=20", "--out", str(folder / name)]) == 0
+    return folder
+
+
+@pytest.fixture
+def runs(made, tmp_path, monkeypatch):
+    """Copies of them in a folder of their own, which is the current one."""
+    for name in ("r", "g"):
+        shutil.copytree(made / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(capsys, *arguments):
+    """The one line of a request that is refused; the current folder stays as it was."""
+    before = sorted(Path().rglob("*"))
+    capsys.readouterr()
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as exit:
+        code = exit.code
+    told = capsys.readouterr()
+    assert code == 2, told
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    assert line.startswith("error: ")
+    assert len(line) < 1000
+    assert sorted(Path().rglob("*")) == before
+    return line
+
+
+READERS = [
+    ["table", "toy", "r", "g", "--out", "o"],
+    ["figure", "toy", "r", "g", "--out", "o"],
+    ["runs", "r", "g", "--out", "o/runs.csv"],
+    ["paper", "r", "g", "--out", "o"],
+    ["track", "r", "g", "--store", "o"],
+]
+
+
+def broken(kind, path):
+    """Do to a file what the kind says."""
+    data = path.read_bytes()
+    contents = {
+        "empty": b"",
+        "half": data[: len(data) // 2],
+        "not UTF-8": b"\xff" + data,
+        "nested deeply": b"[" * 100_000,
+        "of another kind": b'{"a": [1]}',
+        "a list": b"[]",
+        "followed by more": data + b"{",
+    }
+    if kind in contents:
+        path.write_bytes(contents[kind])
+        return
+    path.unlink()
+    match kind:
+        case "a folder":
+            path.mkdir()
+        case "a pipe":
+            os.mkfifo(path)
+        case "a device":
+            path.symlink_to("/dev/zero")
+        case "a link to itself":
+            path.symlink_to(path.name)
+
+
+KINDS = ["empty", "half", "not UTF-8", "nested deeply", "of another kind", "a list", "followed by more"]
+KINDS += ["missing", "a folder", "a pipe", "a device", "a link to itself"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_not_what_it_should_be_is_named(name, kind, runs, capsys):
+    """Whichever of a run's files, whatever is wrong with it."""
+    broken(kind, runs / "r" / name)
+    assert name in refused(capsys, *READERS[2])
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader[0])
+def test_every_command_that_reads_runs_refuses_a_broken_one(reader, runs, capsys):
+    """Before it draws, writes or starts anything."""
+    broken("half", runs / "r" / "summary.json")
+    assert "r/summary.json: not JSON" in refused(capsys, *reader)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_two_runs_in_one_folder_are_told_apart(name, runs, capsys):
+    """A summary and a record of different runs, or a lineage of a third."""
+    shutil.copy(runs / "g" / name, runs / "r" / name)
+    assert "not of one run" in refused(capsys, *READERS[2])
+
+
+def places(value, path=()):
+    """Every key of nested data, and the first two places of its lists."""
+    items = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+def at(value, path):
+    for key in path:
+        value = value[key]
+    return value
+
+
+#: What may be anything, or be missing: how the work was done, where, and settings that the record does not tell.
+OPEN = {
+    "engine",
+    "workers",
+    "timeout",
+    "search",
+    "task",
+    "versions",
+    "machine",
+    "described",
+    "digests",
+    "begun",
+    "ended",
+}
+
+
+@pytest.mark.parametrize("name", FILES[:2])
+def test_every_field_is_required_and_has_a_type(name, runs):
+    """One by one: dropped, and replaced by what it cannot be."""
+    path = runs / "r" / name
+    whole = json.loads(path.read_text())
+    tried = [place for place in places(whole) if not OPEN & set(place)]
+    assert len(tried) > 30
+    for place in tried:
+        for value in ("dropped", [None, {}], -1, 10**40, float("nan"), "\ud800"):
+            data = copy.deepcopy(whole)
+            if value == "dropped":
+                del at(data, place[:-1])[place[-1]]
+            else:
+                at(data, place[:-1])[place[-1]] = value
+            path.write_text(json.dumps(data))
+            with pytest.raises(ConfigError, match=name):
+                load([runs / "r", runs / "g"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("method", "a'b", ["method", "a'b", "pattern"]),
+        ("problem", "../x", ["problem", "'../x'", "pattern"]),
+        ("seed", True, ["seed = True", "integer"]),
+        ("seed", 1, ["settings.seed = 0 must be the seed of the run, 1"]),
+        ("wall_s", "x", ["wall_s = 'x'", "number"]),
+        ("wall_s", float("inf"), ["wall_s = inf", "finite"]),
+        ("budget_steps", 41, ["budget_steps = 41", "population x steps = 40"]),
+        ("cloned", 3, ["cloned = 3", "record"]),
+        ("finished", False, ["finished = False"]),
+        ("colour", "red", ["colour", "no such key"]),
+        ("final", None, ["final", "record"]),
+        ("digests", {"events.parquet": "0" * 64, "lineage.json": "0" * 64}, ["events.parquet", "is not the file"]),
+        ("ended", 1.0, ["begun = 2.0 must not be after ended = 1.0"]),
+    ],
+)
+def test_a_summary_that_cannot_be_is_refused_with_the_field_and_the_rule(key, value, words, runs, capsys):
+    """By its schema, by itself, or by the record beside it."""
+    path = runs / "r" / "summary.json"
+    told = json.loads(path.read_text()) | {"begun": 2.0, "ended": 3.0, key: value}
+    path.write_text(json.dumps(told))
+    line = refused(capsys, *READERS[2])
+    assert all(word in line for word in ["r/", *words]), line
+
+
+def test_measurements_that_came_to_nothing_are_taken_where_they_may_stand(runs):
+    """A metric that is not finite, as JSON's readers or as the record's write it."""
+    path = runs / "r" / "summary.json"
+    told = json.loads(path.read_text())
+    for value in (float("nan"), "nan", "-inf"):
+        told["final"]["metrics"]["theta0"] = value
+        path.write_text(json.dumps(told))
+        with pytest.raises(ConfigError, match=r"final\.metrics"):  # the schema takes it, the record says otherwise
+            load([runs / "r"])
+
+
+def test_a_file_that_is_too_large_to_be_ours_is_not_read(tmp_path):
+    """Nor waited for."""
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(LARGEST + 1)
+    with pytest.raises(InputError, match="at most"):
+        read_bytes(tmp_path / "large")
+
+
+@pytest.mark.parametrize("again", ["r", "./r", "link", "g/../r", "copy"])
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader[0])
+def test_a_run_that_is_given_twice_is_refused_by_name(reader, again, runs, capsys):
+    """Also by another path, or as a copy: it would count twice."""
+    (runs / "link").symlink_to("r")
+    shutil.copytree(runs / "r", runs / "copy")
+    line = refused(capsys, *(again if argument == "g" else argument for argument in reader))
+    assert line.startswith(f"error: {Path(again)}: ")
+
+
+def csv(rows):
+    return pd.DataFrame(rows).to_csv(index=False)
+
+
+ROW = {"domain": "toy", "problem": "quadratic", "method": "pbt", "variant": "default", "seed": 0, "scale": "laptop"}
+ROW |= {"final_selected": 1.0, "final_reported": None}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", ["is empty"]),
+        ("\n", ["is empty"]),
+        (b"\xff\xfe", ["not UTF-8"]),
+        (csv([ROW])[:-20], ["line 2", "cells"]),
+        (csv([ROW]) + '"', ["not CSV"]),
+        (csv([ROW]).splitlines()[0] + "\n", ["at least one run"]),
+        (csv([ROW, ROW]), ["toy, quadratic, pbt, default, 0, laptop must occur once"]),
+        (csv([{**ROW, "colour": "red"}]), ["line 2: colour", "no such key"]),
+        (csv([{key: value for key, value in ROW.items() if key != "domain"}]), ["column 'domain' is required"]),
+        ("seed,seed\n0,0\n", ["column 'seed' must occur once"]),
+        (csv([ROW, {**ROW, "seed": -1}]), ["line 3: seed = '-1'"]),
+        (csv([{**ROW, "seed": 1.5}]), ["line 2: seed = '1.5'"]),
+        (csv([{**ROW, "final_selected": "high"}]), ["final_selected = 'high'", "number"]),
+        (csv([{**ROW, "final_selected": "inf"}]), ["final_selected = 'inf'", "finite"]),
+        (csv([{**ROW, "method": "../x"}]), ["method = '../x'"]),
+        (csv([{**ROW, "method": None}]), ["method = None"]),
+        (csv([{**ROW, "trends": "[1]"}]), ["trends", "'[1]'", "JSON"]),
+        (csv([{**ROW, "trends": "[" * 5000}]), ["trends", "JSON"]),
+        ('{"not": "CSV"}', ["t.csv"]),
+    ],
+)
+def test_a_table_of_runs_is_held_against_its_schema(content, words, runs, capsys):
+    """By all that read it; the line, the column and the rule are told."""
+    (runs / "t.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    for reader in (["claims", "t.csv"], ["paper", "--table", "t.csv", "--out", "o"]):
+        line = refused(capsys, *reader)
+        assert all(word in line for word in ["t.csv", *words]), line
+
+
+def test_tables_and_summaries_of_a_study_are_held_against_their_schemas(runs, capsys):
+    """By `show`, by `reference` and by what `plan` takes costs from; what was kept stays."""
+    place = runs / "results" / "laptop" / "runs" / "toy" / "quadratic" / "pbt" / "default" / "seed-0"
+    shutil.copytree(runs / "r", place)
+    assert main(["table", "toy", "r", "--out", "results/laptop/tables/toy"]) == 0
+    keep("laptop", Path("results"), ["toy"])
+    kept = runs / "results" / "reference" / "laptop"
+    before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
+    assert main(["show", "laptop"]) == 0
+
+    comparison = runs / "results" / "laptop" / "tables" / "toy" / "comparison.csv"
+    good = comparison.read_text()
+    comparison.write_text(good.replace("quadratic,pbt,1", "quadratic,pbt,one"))
+    assert "seeds = 'one'" in refused(capsys, "show", "laptop")
+    assert "seeds = 'one'" in refused(capsys, "reference", "laptop")
+    comparison.write_text(good)
+    (kept / "provenance.json").write_text('{"toy": 5}')
+    assert "provenance.json: toy = 5" in refused(capsys, "reference", "laptop")
+    (kept / "provenance.json").write_bytes(before[kept / "provenance.json"])
+    broken("half", place / "summary.json")
+    assert "summary.json: not JSON" in refused(capsys, "reference", "laptop", "--whole", "toy")
+    with pytest.raises(InputError, match=r"summary\.json"):
+        known(Path("results"), "laptop")
+    assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
+
+
+WRITERS = [
+    ["table", "toy", "r", "--out"],
+    ["figure", "toy", "r", "--only", "scores", "--out"],
+    ["paper", "r", "--out"],
+    ["claims", "t.csv", "--out"],
+    ["run", "toy", "pbt", "--quiet", "--set", "steps=5", "--out"],
+    ["track", "r", "--store"],
+]
+
+
+@pytest.mark.parametrize(
+    "out", ["", " ", "file", "file/below", "x" * 300, "new/" + "x" * 300, "/proc/new", "/dev/null"]
+)
+@pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer[0])
+def test_a_place_that_cannot_be_written_to_is_refused_before_any_work(writer, out, runs, capsys):
+    """On a file, below a file, nothing at all, a name too long, where nobody may write."""
+    (runs / "file").write_text("kept")
+    (runs / "t.csv").write_text(csv([ROW]))
+    refused(capsys, *writer, out)
+    assert (runs / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize("out", ["", "r", "file/below.csv", "new/" + "x" * 300, "r/summary.json"])
+def test_a_table_of_runs_is_not_written_over_a_folder_or_a_run(out, runs, capsys):
+    """Nor below a file."""
+    (runs / "file").write_text("kept")
+    refused(capsys, "runs", "r", "--out", out)
+    load([runs / "r"])
+
+
+def test_what_fails_leaves_what_was_there(runs, monkeypatch):
+    """A figure that breaks after others were drawn replaces none of them."""
+    assert main(["figure", "toy", "r", "--out", "o"]) == 0
+    before = {path: path.read_bytes() for path in (runs / "o").iterdir()}
+    from reproductions.toy import analysis
+
+    def breaks(records, measure):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(analysis, "best_so_far", breaks)
+    for out in ("o", "new/o"):
+        with pytest.raises(ZeroDivisionError):
+            main(["figure", "toy", "r", "g", "--out", out])
+    assert {path: path.read_bytes() for path in (runs / "o").iterdir()} == before
+    assert not (runs / "new").exists()
