@@ -31,8 +31,10 @@ DIGESTED = ("events.parquet", "lineage.json")
 Showing = Callable[[Sequence[Event]], AbstractContextManager[Observer | None]]
 
 
-def execute(settings: Settings, out: Path, showing: Showing = lambda earlier: nullcontext()) -> dict[str, Any]:
-    """Run, or resume, in ``out``; returns the summary.
+def execute(
+    settings: Settings, out: Path, showing: Showing = lambda earlier: nullcontext(), extend: bool = False
+) -> dict[str, Any]:
+    """Run, or resume, in ``out``; returns the summary. ``extend`` lets a finished run go on to more steps.
 
     Leaves ``events.parquet``, ``lineage.json`` and ``summary.json``, each written at once, the summary last; ``out/state``
     holds what a resumption needs.
@@ -42,10 +44,11 @@ def execute(settings: Settings, out: Path, showing: Showing = lambda earlier: nu
     engine = settings.build_engine()
     if hasattr(task, "prepare"):
         task.prepare(settings.plan())  # data and whatever else all workers share, before any of them starts
-    state = _claim(settings, out)
+    state, request = _claim(settings, out, extend)
     record = state / "events.jsonl"
     with showing(read(record) if record.exists() else []) as observer:
-        run = engine.run(task, settings.search.build(), settings.plan(), state, observer)
+        run = engine.run(task, settings.search.build(), settings.plan(), state, observer, extend=extend)
+    write_json(state / "request.json", request)  # of an extended run it says more steps from now on
     run.export(out)
     if hasattr(task, "illustrate") and run.best is not None:
         pictures = task.illustrate(run.state(task), Stream(settings.seed).child("illustrate"))
@@ -58,8 +61,8 @@ def execute(settings: Settings, out: Path, showing: Showing = lambda earlier: nu
     return summary
 
 
-def _claim(settings: Settings, out: Path) -> Path:
-    """The state folder of this very request. ConfigError if ``out`` holds another one, RunError if it is at work.
+def _claim(settings: Settings, out: Path, extend: bool) -> tuple[Path, dict[str, Any]]:
+    """The state folder of this very request, and the request. ConfigError if it holds another, RunError if it is at work.
 
     A state made by other sources is moved aside, never mixed with: what ran is what the summary says.
     """
@@ -69,26 +72,25 @@ def _claim(settings: Settings, out: Path) -> Path:
     sources = sources_digest(settings.domain)
     try:
         with locked(state):  # it may be that of a run that goes on at this moment
-            _claim_locked(state, asked, sources)
+            _claim_locked(state, asked, sources, extend)
     except Busy:
         raise RunError(f"another process is running in {state}") from None
-    return state
+    return state, {"settings": asked, "sources": sources}
 
 
-def _claim_locked(state: Path, asked: dict[str, Any], sources: str) -> None:
+def _claim_locked(state: Path, asked: dict[str, Any], sources: str, extend: bool) -> None:
     request = state / "request.json"
     if request.exists():
         held = _read_request(request)
         if held.sources == sources:
-            _must_be_equal(held.settings, asked, state.parent)
-        else:
-            aside = state.with_name(f"state-{held.sources}")
-            print(
-                f"the sources have changed since {state} was made: it is kept as {aside}, the run begins anew",
-                file=sys.stderr,
-            )
-            shutil.rmtree(aside, ignore_errors=True)
-            os.replace(state, aside)
+            may_differ = {"steps", "stop"} if extend else set()
+            _must_be_equal(held.settings, {k: v for k, v in asked.items() if k not in may_differ}, state.parent)
+            return
+        aside = state.with_name(f"state-{held.sources}")
+        told = f"the sources have changed since {state} was made: it is kept as {aside}, the run begins anew"
+        print(told, file=sys.stderr)
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(state, aside)
     elif (state / "events.jsonl").exists():
         raise ConfigError(
             f"{state} holds a record but no request.json: nobody can tell what it is of. Choose another --out"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from baselines import Scheduled
-from pbt_core import Plan, Processes, Serial, Space, Stream
+from pbt_core import Plan, Processes, Serial, Space, Stream, Until
 from pbt_core.engines import Engine
 from pbt_core.task import AnyTask
 from reproductions import registry, schemas
@@ -30,6 +30,13 @@ CHECKED_MEMBERS = 1_000
 SCALES = ("smoke", "laptop", "paper")
 
 
+class Stop(Spec):
+    """When a run ends before its steps are done: see ``pbt_core.Until``."""
+
+    seconds: float | None = Field(None, gt=0)
+    score: float | None = None
+
+
 class Settings(Spec):
     """One run. Engine and workers do not change a synchronous run's record, everything else may."""
 
@@ -44,6 +51,7 @@ class Settings(Spec):
     steps: int = Field(ge=1, le=2**53)
     interval: int = Field(ge=1, le=2**53)
     synchronous: bool
+    stop: Stop | None = None
     engine: Literal["serial", "processes"]
     workers: int | None = Field(None, ge=1, le=1024)
     # The system's clocks and waits take no more than 2**31 milliseconds.
@@ -52,7 +60,8 @@ class Settings(Spec):
     task: dict[str, Any] = Field(default_factory=dict)
 
     def plan(self) -> Plan:
-        return Plan(self.population, self.steps, self.interval, self.seed, self.synchronous)
+        stop = None if self.stop is None else Until(self.stop.seconds, self.stop.score)
+        return Plan(self.population, self.steps, self.interval, self.seed, self.synchronous, stop)
 
     def build_engine(self) -> Engine:
         if self.engine == "serial":

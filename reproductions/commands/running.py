@@ -44,6 +44,8 @@ def _add_run(commands: Commands) -> None:
                    help="members wait for each other after each interval (default: the scale's)")  # fmt: skip
     p.add_argument("--workers", type=whole, metavar="W", help="worker processes (default: one a core)")
     p.add_argument("--timeout", type=number, metavar="SECONDS", help="an interval longer than this counts as hung")
+    p.add_argument("--extend", action="store_true",
+                   help="let a finished run go on to more steps (--set steps=...) or with another stop")  # fmt: skip
     p.add_argument("--quiet", action="store_true", help="no progress")
     p.set_defaults(do=_run)
 
@@ -70,7 +72,7 @@ def _run(a: argparse.Namespace) -> None:
     from reproductions.progress import showing
     from reproductions.run import execute
 
-    summary = execute(settings, a.out, lambda earlier: showing(settings, earlier, a.quiet))
+    summary = execute(settings, a.out, lambda earlier: showing(settings, earlier, a.quiet), a.extend)
     final = summary["final"]
     told = "no finite score" if final is None else f"score {final['score']:.4f}"
     if final and final["held_out"] is not None:
