@@ -22,7 +22,7 @@ import numpy as np
 
 from pbt_core.seeds import Stream
 from pbt_core.space import Hyperparameters
-from pbt_core.store import Checkpoint, CheckpointError, check_checkpoint
+from pbt_core.store import Checkpoint, CheckpointError, Prepared, prepared
 from pbt_core.task import AnyTask, Score
 
 
@@ -59,13 +59,8 @@ class Calls:
         plain: dict[str, Any] = self._guarded("evaluate", None, lambda: plain_score(score, f"{self.name}.evaluate"))
         return plain
 
-    def save(self, state: Any) -> Checkpoint:
-        def saved() -> Checkpoint:
-            checkpoint = self.task.save(state)
-            check_checkpoint(checkpoint, f"{self.name}.save")
-            return checkpoint
-
-        checkpoint: Checkpoint = self._guarded("save", None, saved)
+    def save(self, state: Any) -> Prepared:
+        checkpoint: Prepared = self._guarded("save", None, lambda: prepared(self.task.save(state), f"{self.name}.save"))
         return checkpoint
 
     def close(self, state: Any) -> None:
@@ -193,8 +188,11 @@ def seed_globals(seed: Stream) -> None:
     random.seed(number)
     np.random.seed(number & 0xFFFFFFFF)  # noqa: NPY002 - it is the global one that is meant
     torch = sys.modules.get("torch")
-    if torch is not None and hasattr(torch, "manual_seed"):
-        torch.manual_seed(number)
+    if torch is not None and hasattr(torch, "default_generator"):  # else it is being imported
+        # torch.manual_seed does this for every kind of device that there is, which takes a tenth of a millisecond.
+        torch.default_generator.manual_seed(number)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(number)
 
 
 @contextlib.contextmanager

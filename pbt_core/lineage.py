@@ -176,7 +176,7 @@ def retrace(task: AnyTask, schedule: Sequence[Segment], seed: int) -> Any:
     first = schedule[0]
     state = calls.init(streams.init(first.member, first.member_step), first.hyperparameters)
     for before, segment in zip([None, *schedule], schedule, strict=False):
-        saved = calls.save(state)
+        saved = task.save(state)
         if saved.has_own and before is not None and before.member != segment.member:
             raise ValueError(
                 f"the lineage goes from member {before.member} to member {segment.member}, and what stays with a member "

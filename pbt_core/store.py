@@ -80,8 +80,16 @@ def _adopted(copied: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, An
     return weights | {name: value for name, value in kept.items() if name.startswith(OWN)}
 
 
-def check_checkpoint(checkpoint: Any, function: str) -> None:
-    """TypeError, naming the entry and the rule, unless ``function`` returned a checkpoint whose arrays can be kept."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A checkpoint that was found fit to be kept: arrays as safetensors wants them, and the JSON part as text."""
+
+    tensors: Mapping[str, NDArray[Any]]
+    json: str
+
+
+def prepared(checkpoint: Any, function: str = "the task") -> Prepared:
+    """TypeError, naming the entry and the rule, unless ``function`` returned a checkpoint that can be kept."""
     if not isinstance(checkpoint, Checkpoint):
         raise TypeError(f"{function} must return a Checkpoint, not {type(checkpoint).__name__}")
     for part, kind in ((checkpoint.tensors, "tensors"), (checkpoint.json, "json")):
@@ -97,7 +105,9 @@ def check_checkpoint(checkpoint: Any, function: str) -> None:
         if str(array.dtype.newbyteorder("=")) not in DTYPES:
             kinds = f"one of {', '.join(sorted(DTYPES))}"
             raise TypeError(f"{function} returned a Checkpoint whose tensor {name!r} is of {array.dtype}, not {kinds}")
-    _to_json(checkpoint.json, f"{function} returned a Checkpoint whose json")
+    # safetensors ignores strides, hence order="C"; np.asarray keeps 0-d arrays 0-d.
+    tensors = {name: np.asarray(array, order="C") for name, array in checkpoint.tensors.items()}
+    return Prepared(tensors, _JSON.encode(_to_json(checkpoint.json, f"{function} returned a Checkpoint whose json")))
 
 
 def _is_text(value: str) -> bool:
@@ -156,17 +166,16 @@ def _from_json(value: Any) -> Any:
 _JSON = json.JSONEncoder(separators=(",", ":"))
 
 
-def serialise(checkpoint: Checkpoint, note: Mapping[str, Any]) -> bytes:
+def serialise(checkpoint: Prepared, note: Mapping[str, Any]) -> bytes:
     """The bytes of a checkpoint's file: equal checkpoints and notes give equal bytes."""
-    # safetensors ignores strides, hence order="C"; np.asarray keeps 0-d arrays 0-d. The metadata are a single entry,
-    # since safetensors writes several in no particular order.
-    tensors = {name: np.asarray(array, order="C") for name, array in checkpoint.tensors.items()}
-    return save(tensors, {"pbt": _JSON.encode(_to_json([checkpoint.json, note], "json"))})
+    # The metadata are a single entry, since safetensors writes several in no particular order.
+    note_text = _JSON.encode(_to_json(note, "note"))
+    return save(dict(checkpoint.tensors), {"pbt": f"[{checkpoint.json},{note_text}]"})
 
 
 def digest(checkpoint: Checkpoint) -> str:
     """The checksum of a state alone: equal for equal states, whoever made them."""
-    return hashlib.sha256(serialise(checkpoint, {})).hexdigest()[:DIGITS]
+    return hashlib.sha256(serialise(prepared(checkpoint), {})).hexdigest()[:DIGITS]
 
 
 class Store:
@@ -192,7 +201,7 @@ class Store:
         self,
         member: int,
         step: int,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | Prepared,
         note: Mapping[str, Any],
         recycle: Reference | None = None,
     ) -> Reference:
@@ -201,7 +210,7 @@ class Store:
         ``recycle`` names a checkpoint that nobody needs any more: its file is written over and renamed, which costs a
         fraction of making a file and removing another.
         """
-        content = serialise(checkpoint, note)
+        content = serialise(checkpoint if isinstance(checkpoint, Prepared) else prepared(checkpoint), note)
         reference = Reference(member, step, hashlib.sha256(content).hexdigest()[:DIGITS])
         # Plain calls instead of pathlib: this happens after every interval of every member.
         path = f"{self._folder}/{reference.filename}"
