@@ -1,8 +1,6 @@
 """The configuration, validated and complete, and where things are kept."""
 
-import json
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -13,10 +11,17 @@ min_version("9.0")
 # Rules call the package from the checkout, whatever is installed.
 sys.path.insert(0, str(Path(workflow.basedir)))
 from reproductions import configuration, registry
-from reproductions.provenance import sources_digest
+from reproductions.asked import DEFAULT, overrides
+from reproductions.sources import sources_digest
 
 try:
-    configuration.complete(config, Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml")
+    configuration.complete(
+        config,
+        Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml",
+        map(Path, workflow.configfiles),
+    )
+    # An edited source that can change a run makes it run again.
+    SOURCES = {domain: sources_digest(domain) for domain in registry.domains()}
 except registry.ConfigError as error:
     print(f"error: {error}", file=sys.stderr, flush=True)
     os._exit(2)  # Snakemake would wrap an exception in lines of its own
@@ -34,7 +39,7 @@ wildcard_constraints:
     scale="smoke|laptop|paper",
     problem=r"\w+",
     method=r"\w+",
-    variant=r"[A-Za-z0-9._-]+",
+    variant=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     seed=r"\d+",
 
 
@@ -42,7 +47,7 @@ def folders(study, experiment):
     """The run folders of an experiment; a method is a name or NAME:VARIANT, the variant from config["variants"]."""
     asked = STUDIES[study][experiment]
     return [
-        f"results/{SCALE}/runs/{asked['domain']}/{problem}/{method}/{variant or 'default'}/seed-{seed}"
+        f"results/{SCALE}/runs/{asked['domain']}/{problem}/{method}/{variant or DEFAULT}/seed-{seed}"
         for problem in asked["problems"]
         for method, _, variant in (name.partition(":") for name in asked["methods"])
         for seed in asked["seeds"]
@@ -62,10 +67,15 @@ def products(study, kind):
     return [f"results/{study}/{kind}/{experiment}" for experiment in STUDIES[study]]
 
 
-def overrides(wildcards):
+def options(name, values):
+    """``name VALUE`` for each value, as words for the shell: rules quote every word (``:q``)."""
+    return [word for value in values for word in (name, value)]
+
+
+def changes(wildcards):
     """The settings of a variant as options of the command line."""
-    settings = config["variants"].get(wildcards.variant, {}) if wildcards.variant != "default" else {}
-    return " ".join(f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in settings.items())
+    settings = config["variants"].get(wildcards.variant, {}) if wildcards.variant != DEFAULT else {}
+    return options("--set", overrides(settings))
 
 
 def replayed(wildcards):
