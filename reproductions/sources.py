@@ -28,6 +28,7 @@ LEFT_OUT: Mapping[str, str] = {
     "pbt_core.engines": "carry a run out: all of them write the same record, which their tests hold them to",
     "pbt_core.files": "writes files at once or not at all",
     "pbt_core.testing": "checks tasks, methods and engines",
+    "reproductions.assets": "fetches and keeps what is checked by its checksum wherever it comes from",
     "reproductions.figures": "shows what runs have recorded",
     "reproductions.meaning": "is part of this digest",
     "reproductions.progress": "shows a run while it goes on",
