@@ -8,7 +8,7 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,57 +45,76 @@ def _yaml(value: Any) -> str:
     return re.sub(escaped, lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
-def check(config: Mapping[str, Any]) -> None:
-    """ConfigError unless all runs of a complete configuration can be run, and those of each experiment compared."""
-    with tempfile.TemporaryDirectory() as folder:
-        lineage = Path(folder) / "lineage.json"
+class Asked:
+    """The runs that a complete configuration asks for, each resolved once.
 
-        @cache  # experiments share runs, and seeds differ in nothing else
-        def budget(domain: str, problem: str, method: str, variant: str) -> int:
-            changes = config["variants"][variant] if variant != DEFAULT else {}
-            settings = _resolved(config["scale"], domain, problem, method, variant, changes, lineage)
-            return settings.population * settings.steps
+    Whether they can be run is asked for what is to be made, not for the whole configuration: an overlay of one experiment at
+    another scale need not know whether the other experiments fit that scale.
+    """
 
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config = config
+        # Seeds differ in nothing that could be wrong.
+        self.settings = cache(self._settings)
+        self.check = cache(self._check)
+
+    def check_all(self) -> None:
+        """``check`` every experiment."""
         for section in ("experiments", "demo"):
-            for name, experiment in config[section].items():
-                _check_experiment(f"config.{section}.{name}", experiment, budget)
-            _check_replays(f"config.{section}", config[section])
+            for name in self._config[section]:
+                self.check(section, name)
 
+    def _check(self, section: str, name: str) -> None:
+        """ConfigError unless all runs of an experiment can be run and compared; ``section`` is "experiments" or "demo"."""
+        key, experiment = f"config.{section}.{name}", self._config[section][name]
+        for problem in experiment["problems"]:
+            budgets: dict[str, int] = {}
+            for asked in experiment["methods"]:
+                method, _, variant = asked.partition(":")
+                try:
+                    settings = self.settings(experiment["domain"], problem, method, variant or DEFAULT)
+                except ConfigError as error:
+                    told = f"{error} ({key}, {asked} on {problem})"
+                    raise ConfigError(told if variant else f"{key}.methods: {asked} on {problem}: {error}") from None
+                budgets[asked] = settings.population * settings.steps
+            if len(set(budgets.values())) > 1 and not experiment.get("budgets_differ"):
+                least, most = min(budgets, key=budgets.__getitem__), max(budgets, key=budgets.__getitem__)
+                raise ConfigError(
+                    f"{key}.methods: {most} has {budgets[most]} member-steps and {least} {budgets[least]}: budgets must be "
+                    "equal, or budgets_differ: true must say that this is what is studied"
+                )
+        self._check_replays(section, name)
 
-def _check_experiment(key: str, experiment: Mapping[str, Any], budget: Callable[..., int]) -> None:
-    """``budget`` is the member-steps of a run by domain, problem, method and variant; ConfigError if it cannot be run."""
-    for problem in experiment["problems"]:
-        found: dict[str, int] = {}
-        for name in experiment["methods"]:
-            method, _, variant = name.partition(":")
-            try:
-                found[name] = budget(experiment["domain"], problem, method, variant or DEFAULT)
-            except ConfigError as error:
-                place = f"config.variants.{variant}: {error} ({name} of {key} on {problem})"
-                raise ConfigError(place if variant else f"{key}.methods: {name} on {problem}: {error}") from None
-        if len(set(found.values())) > 1 and not experiment.get("budgets_differ"):
-            least, most = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
+    def _check_replays(self, section: str, name: str) -> None:
+        """ConfigError where a replay has no run of PBT that the same section asks for."""
+        experiment = self._config[section][name]
+        replays = {asked for asked in experiment["methods"] if asked.partition(":")[0] == "replay"}
+        there = {run for other in self._config[section].values() for run in _runs(other, {"pbt"})}
+        for domain, problem, seed in sorted(_runs(experiment, replays) - there):
             raise ConfigError(
-                f"{key}.methods: {most} has {found[most]} member-steps and {least} {found[least]}: budgets must be equal, "
-                "or budgets_differ: true must say that this is what is studied"
+                f"config.{section}.{name}.methods: {min(replays)!r} needs 'pbt' of {domain} on {problem} with seed {seed}, "
+                f"here or in another of config.{section}"
             )
 
+    def _settings(self, domain: str, problem: str, method: str, variant: str) -> Settings:
+        """The settings of a run whose seed is yet to be chosen; ConfigError if there can be none."""
+        changes = self._config["variants"][variant] if variant != DEFAULT else {}
+        try:
+            return _resolved(self._config["scale"], domain, problem, method, variant, changes)
+        except ConfigError as error:
+            where = "" if variant == DEFAULT else f"config.variants.{variant}: "
+            raise ConfigError(where + str(error).removeprefix("--set ")) from None
 
-def _resolved(
-    scale: str, domain: str, problem: str, method: str, variant: str, changes: Mapping[str, Any], lineage: Path
-) -> Settings:
-    """The settings of a run whose seed is yet to be chosen; ConfigError if there can be none."""
-    told = overrides(changes)
-    if method == "replay":
-        _write_stand_in(lineage, domain)
-        told.append(f"search.lineage={json.dumps(str(lineage))}")
+
+def _resolved(scale: str, domain: str, problem: str, method: str, variant: str, changes: Mapping[str, Any]) -> Settings:
     for key in CHOSEN:
         if key in changes:
             raise ConfigError(f"{key} = {changes[key]!r}: the {key} is chosen for each run, not by a variant")
-    try:
+    with tempfile.TemporaryDirectory() as folder:
+        told = overrides(changes)
+        if method == "replay":
+            told.append(f"search.lineage={_yaml(str(_stand_in(Path(folder), domain)))}")
         settings = resolve(domain, method, scale=scale, variant=variant, problem=problem, overrides=told)
-    except ConfigError as error:
-        raise ConfigError(str(error).removeprefix("--set ")) from None
     if any(key.partition(".")[0] == "task" for key in changes) and _can_be_built(domain):
         settings.build_task()
     return settings
@@ -106,23 +125,13 @@ def _can_be_built(domain: str) -> bool:
     return all(importlib.util.find_spec(module) for module in registry.sweep(domain).REQUIRES)
 
 
-def _write_stand_in(lineage: Path, domain: str) -> None:
+def _stand_in(folder: Path, domain: str) -> Path:
     """A schedule for a replay to be checked with: that of PBT is not there yet."""
     values = registry.sweep(domain).SPACE.sample(Stream(0).generator())
     segment = dataclasses.asdict(Segment(start=0, stop=1, member=0, member_step=0, hyperparameters=values))
+    lineage = folder / "lineage.json"
     lineage.write_text(json.dumps({"schedule": [segment]}), encoding="utf-8")
-
-
-def _check_replays(key: str, experiments: Mapping[str, Mapping[str, Any]]) -> None:
-    """ConfigError where a replay has no run of PBT that the same section asks for."""
-    replayable = {run for experiment in experiments.values() for run in _runs(experiment, {"pbt"})}
-    for name, experiment in experiments.items():
-        replays = {asked for asked in experiment["methods"] if asked.partition(":")[0] == "replay"}
-        for domain, problem, seed in sorted(_runs(experiment, replays) - replayable):
-            raise ConfigError(
-                f"{key}.{name}.methods: {sorted(replays)[0]!r} needs 'pbt' of {domain} on {problem} with seed {seed}, "
-                f"here or in another of {key}"
-            )
+    return lineage
 
 
 def _runs(experiment: Mapping[str, Any], methods: set[str]) -> set[tuple[str, str, int]]:

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator, TypeChecker, ValidationError
 from jsonschema.exceptions import best_match
 from jsonschema.validators import extend
 
-from reproductions import asked, registry
+from reproductions import registry
 from reproductions.registry import ConfigError
 
 #: Names of the workflow's own rules and folders.
@@ -37,7 +37,7 @@ def complete(config: dict[str, Any], schema: Path, files: Iterable[Path] = ()) -
     """Fill in the domain of experiments that name none, which is their own name, and the problems: those of the scale.
 
     ``files`` are those that ``config`` was read from. Raises ConfigError, with the key, the value and the rule in one line,
-    unless every run of ``config`` can be run.
+    unless all that ``config`` says is in order.
     """
     for path in files:
         read(path)
@@ -50,7 +50,6 @@ def complete(config: dict[str, Any], schema: Path, files: Iterable[Path] = ()) -
     for section in ("experiments", "demo"):
         for name, experiment in config[section].items():
             _complete(f"config.{section}.{name}", name, experiment, config)
-    asked.check(config)
 
 
 def _complete(key: str, name: str, experiment: dict[str, Any], config: Mapping[str, Any]) -> None:

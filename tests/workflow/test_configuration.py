@@ -3,6 +3,7 @@
 import copy
 import os
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,14 @@ def updated(config, changes):
     return config
 
 
+def check(config, files=()):
+    configuration.complete(config, SCHEMA, files)
+    asked.Asked(config).check_all()
+
+
 def refused(changes):
     with pytest.raises(ConfigError) as caught:
-        configuration.complete(updated(copy.deepcopy(BASE), changes), SCHEMA)
+        check(updated(copy.deepcopy(BASE), changes))
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -45,7 +51,7 @@ def test_every_configuration_of_the_repository_can_be_run(name):
     """Each of its runs has settings, and its experiments compare equal budgets or say that they do not."""
     files = [ROOT / "config" / "config.yaml", ROOT / "config" / f"{name}.yaml"]
     config = updated(*map(configuration.read, files))
-    configuration.complete(config, SCHEMA, files)
+    check(config, files)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +193,7 @@ def test_a_replay_needs_the_runs_of_pbt_that_it_replays():
     message = refused({"experiments": {"again": alone}})
     assert message.startswith("config.experiments.again.methods: 'replay' needs 'pbt' of toy on quadratic with seed 1")
     config = updated(copy.deepcopy(BASE), {"experiments": {"toy": {"seeds": [0, 1]}, "again": alone}})
-    configuration.complete(config, SCHEMA)
+    check(config)
 
 
 def test_an_experiment_that_compares_unequal_budgets_says_so():
@@ -196,7 +202,7 @@ def test_an_experiment_that_compares_unequal_budgets_says_so():
     message = refused(changes)
     assert message.startswith("config.experiments.toy.methods: pbt:wide has 800 member-steps and pbt 400")
     changes["experiments"]["toy"]["budgets_differ"] = True
-    configuration.complete(updated(copy.deepcopy(BASE), changes), SCHEMA)
+    check(updated(copy.deepcopy(BASE), changes))
 
 
 @pytest.mark.parametrize(
@@ -260,14 +266,24 @@ def checkout(tmp_path_factory):
 
 
 def test_a_snakemake_that_refuses_says_one_line_and_starts_nothing(checkout):
-    """Exit code 2; the line is the last, after Snakemake's own about the profile."""
+    """Exit code 2; the line is the last, after Snakemake's own about how it would run."""
     for changes in ({"variants": {"v": {"search.ready": 0}}}, {"figures": ["scores; touch x #"]}, {"seeds": [True]}):
         configure(checkout, **{"methods": ["pbt", "pbt:v"] if "variants" in changes else ["pbt"], **changes})
         done = snakemake("toy", cwd=checkout, check=False)
         assert done.returncode == 2
-        (line,) = [line for line in done.stderr.splitlines() if "profile" not in line]
-        assert line.startswith("error: config.")
+        assert done.stderr.splitlines()[-1].startswith("error: config.")
+        assert "Traceback" not in done.stderr
         assert not (checkout / "results").exists()
+
+
+def test_an_experiment_that_is_not_asked_for_need_not_fit_the_scale(checkout):
+    """An overlay may choose another scale for one experiment; the others are refused when they are asked for."""
+    shutil.copy(ROOT / "config" / "config.yaml", checkout / "config" / "config.yaml")
+    (checkout / "mine.yaml").write_text("scale: smoke\n")
+    snakemake("-n", "toy", "--configfile", "mine.yaml", cwd=checkout)
+    done = snakemake("-n", "all", "--configfile", "mine.yaml", cwd=checkout, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: config.experiments.")
 
 
 def test_a_key_that_stands_twice_in_a_file_is_refused_by_snakemake_too(checkout):

@@ -1,6 +1,7 @@
 """The configuration, validated and complete, and where things are kept."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,24 +12,33 @@ min_version("9.0")
 # Rules call the package from the checkout, whatever is installed.
 sys.path.insert(0, str(Path(workflow.basedir)))
 from reproductions import configuration, registry
-from reproductions.asked import DEFAULT, overrides
+from reproductions.asked import DEFAULT, Asked, overrides
 from reproductions.sources import sources_digest
 
-try:
-    configuration.complete(
-        config,
-        Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml",
-        map(Path, workflow.configfiles),
-    )
-    # An edited source that can change a run makes it run again.
-    SOURCES = {domain: sources_digest(domain) for domain in registry.domains()}
-except registry.ConfigError as error:
-    print(f"error: {error}", file=sys.stderr, flush=True)
-    os._exit(2)  # Snakemake would wrap an exception in lines of its own
+
+def checked(check, *arguments):
+    """What ``check`` returns; where it refuses, its line and the end: Snakemake would wrap an exception in lines of its own."""
+    try:
+        return check(*arguments)
+    except registry.ConfigError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        os._exit(2)
+
+
+checked(
+    configuration.complete,
+    config,
+    Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml",
+    map(Path, workflow.configfiles),
+)
+ASKED = Asked(config)
+# An edited source that can change a run makes it run again.
+SOURCES = {domain: checked(sources_digest, domain) for domain in registry.domains()}
 
 SCALE = config["scale"]
 FULL, DEMO = SCALE, f"{SCALE}-demo"
-STUDIES = {FULL: config["experiments"], DEMO: config["demo"]}
+SECTIONS = {FULL: "experiments", DEMO: "demo"}
+STUDIES = {study: config[section] for study, section in SECTIONS.items()}
 EXPERIMENTS = list(config["experiments"])
 
 
@@ -36,15 +46,16 @@ wildcard_constraints:
     domain="|".join(registry.domains()),
     experiment="|".join({*config["experiments"], *config["demo"]}),
     study="|".join(STUDIES),
-    scale="smoke|laptop|paper",
+    scale=SCALE,
     problem=r"\w+",
     method=r"\w+",
-    variant=r"[A-Za-z0-9][A-Za-z0-9._-]*",
-    seed=r"\d+",
+    variant="|".join(map(re.escape, [DEFAULT, *config["variants"]])),
+    seed=r"[0-9]+",
 
 
 def folders(study, experiment):
     """The run folders of an experiment; a method is a name or NAME:VARIANT, the variant from config["variants"]."""
+    checked(ASKED.check, SECTIONS[study], experiment)
     asked = STUDIES[study][experiment]
     return [
         f"results/{SCALE}/runs/{asked['domain']}/{problem}/{method}/{variant or DEFAULT}/seed-{seed}"
@@ -73,7 +84,8 @@ def options(name, values):
 
 
 def changes(wildcards):
-    """The settings of a variant as options of the command line."""
+    """The settings of a variant as options of the command line, for a run that can be run with them."""
+    checked(ASKED.settings, wildcards.domain, wildcards.problem, wildcards.method, wildcards.variant)
     settings = config["variants"].get(wildcards.variant, {}) if wildcards.variant != DEFAULT else {}
     return options("--set", overrides(settings))
 
