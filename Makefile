@@ -5,16 +5,22 @@ VENV := .venv
 TARGET ?= all
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-WITH := PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH="$(CURDIR)"
+# What a user sets reaches the shell as it is: as a variable of the shell, not as a part of its commands.
+override PYTHON := $(value PYTHON)
+override TARGET := $(value TARGET)
+export PYTHON TARGET
+# The shell's own folder is quoted whatever its name. Snakemake fails where its cache, usually in HOME, cannot be written.
+WITH := [ -n "$$XDG_CACHE_HOME" ] || [ -w "$$HOME" ] || export XDG_CACHE_HOME="$$PWD/.snakemake/cache"; \
+  PATH="$$PWD/$(BIN):$$PATH" PYTHONPATH="$$PWD"
 
 .PHONY: venv demo test lint bench ui report clean
 
 venv: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=..."; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	@"$$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: Python 3.11 or newer is needed; $$PYTHON is $$("$$PYTHON" --version). Set PYTHON=..."; exit 2; }
+	"$$PYTHON" -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[suite,baselines,classifier,gan,atari,translation,fairseq,dev]'
 	@touch $@
 
@@ -40,7 +46,7 @@ ui: $(STAMP)
 	@$(BIN)/python -m reproductions ui
 
 report: $(STAMP)
-	@$(WITH) snakemake $(TARGET) --report results/report.html
+	@$(WITH) snakemake "$$TARGET" --report results/report.html
 	@echo "open results/report.html"
 
 clean:

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reproductions import configuration
 from reproductions.costs import Name
-from reproductions.provenance import sources_digest
 from reproductions.registry import ConfigError
+from reproductions.sources import sources_digest
 
 _RUN = re.compile(r"results/(\w+)/runs/([^/]+)/([^/]+)/([^/]+)/([^/]+)/seed-\d+/")
 #: What Snakemake says of a file, in our words.
@@ -42,10 +43,12 @@ class Job:
 
 
 def ask(targets: Sequence[str], configfiles: Sequence[Path], directory: Path = Path()) -> str:
-    """Snakemake's table of all files of ``targets``; ConfigError with its last line if it refuses."""
+    """Snakemake's table of all files of ``targets``; ConfigError if a file is none, or with its last line."""
     for path in configfiles:
-        if not (directory / path).is_file():
-            raise ConfigError(f"--configfile {path}: there is no such file")
+        try:
+            configuration.read(directory / path)
+        except ConfigError as error:
+            raise ConfigError(f"--configfile {error}") from None
     command = [sys.executable, "-m", "snakemake", "--summary"]
     command += ["--configfile", *map(str, configfiles)] if configfiles else []
     done = subprocess.run([*command, "--", *targets], cwd=directory, capture_output=True, text=True)

@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from reproductions import asked, configuration
 from reproductions.costs import Cost, Costs, Name, wall
 from reproductions.jobs import Job
 from reproductions.registry import ConfigError
@@ -23,14 +22,14 @@ def budgets(configfiles: Iterable[Path]) -> Callable[[str, Name], int | None]:
     """Member-steps of a run, by scale and name, with the variants that the files name; None where they cannot be told."""
     variants: dict[str, dict[str, Any]] = {}
     for path in configfiles:
-        for name, settings in ((yaml.safe_load(path.read_text()) or {}).get("variants") or {}).items():
+        for name, settings in (configuration.read(path).get("variants") or {}).items():
             variants.setdefault(name, {}).update(settings)
 
     def of(scale: str, name: Name) -> int | None:
         domain, problem, method, variant = name
-        if variant not in ("default", *variants):
+        if variant not in (asked.DEFAULT, *variants):
             return None
-        changes = [f"{key}={value}" for key, value in variants.get(variant, {}).items()]
+        changes = asked.overrides(variants.get(variant, {}))
         try:
             settings = resolve(domain, method, 0, scale, variant, problem, changes)
         except ConfigError:  # such as a replay, whose schedule is not there yet

@@ -1,18 +1,19 @@
-"""Where a result comes from: versions, commit, a digest of the sources it depends on, the machine."""
+"""Where a result comes from: versions, commit, the digest of its sources, the machine."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
+import os
 import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from pbt_core.engines.base import cores
-from reproductions import registry
+from reproductions.sources import ROOT, sources_digest
 
-ROOT = Path(__file__).parent.parent
+__all__ = ["PACKAGES", "ROOT", "provenance", "sources_digest"]
+
 #: Distributions whose version may change a number.
 PACKAGES = (
     "numpy",
@@ -29,39 +30,27 @@ PACKAGES = (
     "optuna",
     "scikit-learn",
 )
-#: What every run depends on, whatever its domain: not how results are looked at.
-_SHARED = (
-    "pbt_core",
-    "baselines",
-    "reproductions/methods.py",
-    "reproductions/operators.py",
-    "reproductions/settings.py",
-    "reproductions/run.py",
-)
-_LOOKS = {"analysis.py"}
-
-
-def sources_digest(domain: str) -> str:
-    """SHA-256 (16 digits) of the sources that can change a run of ``domain``: an edited figure does not, a task does."""
-    names = (*_SHARED, f"reproductions/{domain}", *registry.sweep(domain).SOURCES)
-    files = {
-        path for name in names for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))
-    }
-    sha = hashlib.sha256()
-    for path in sorted(path for path in files if path.name not in _LOOKS):
-        sha.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
-    return sha.hexdigest()[:16]
 
 
 def provenance(domain: str) -> dict[str, Any]:
-    """For the summary of a run."""
+    """For the summary of a run. ``commit`` and ``modified`` are None where the sources are no checkout of their own."""
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "modified": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        **checkout(ROOT),
         "sources": sources_digest(domain),
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": cores()},
     }
+
+
+def checkout(root: Path) -> dict[str, Any]:
+    """The commit that ``root`` is a checkout of, and whether files were modified since.
+
+    Both are None where there is no git, or where ``root`` lies inside another repository, whose commit says nothing of it.
+    """
+    top = _git(root, "rev-parse", "--show-toplevel")
+    commit = _git(root, "rev-parse", "HEAD") if top and Path(top).resolve() == root.resolve() else None
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no") if commit else None
+    return {"commit": commit, "modified": None if changes is None else bool(changes)}
 
 
 def _versions() -> dict[str, str]:
@@ -74,10 +63,13 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _git(*arguments: str) -> str | None:
-    """The answer of git, or None where there is no git or no checkout."""
+def _git(root: Path, *arguments: str) -> str | None:
+    """The answer of git, or None where it has none."""
+    # Inside a hook of git these would name another repository.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=30)
-    except OSError:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout.removesuffix("\n") if done.returncode == 0 else None

@@ -3,8 +3,8 @@
 Each domain has ``SPACE``, ``MEASURE``, ``PROBLEMS`` (by name, the settings of the task that make this problem: a data set,
 a game, a level), ``SCALES`` (smoke, laptop, paper), ``METHODS`` (descriptions for ``reproductions.methods``; under ``plan``,
 population and steps where a method divides the budget in another way than the scale does), ``EXPECTED`` (the paper's numbers,
-marked), ``REQUIRES`` (modules without which its task cannot run) and ``SOURCES`` (files and folders
-outside the domain's own, relative to the repository's root, whose code can change a run).
+marked) and ``REQUIRES`` (modules without which its task cannot run). It may have ``SOURCES``: a tuple of files and folders,
+relative to the repository's root, that can change a run and that no import shows, such as the description of a level.
 """
 
 from __future__ import annotations

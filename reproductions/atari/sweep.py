@@ -93,4 +93,3 @@ EXPECTED = (
     Expected("pbt", "mean human-normalised score, % (four games)", 181, "medium"),
 )
 REQUIRES = ("torch", "ale_py", "cv2")
-SOURCES = ("reproductions/rl",)

@@ -114,4 +114,3 @@ METHODS = SCALES["laptop"].methods
 
 EXPECTED: tuple[Expected, ...] = ()
 REQUIRES = ("torch",)
-SOURCES = ("reproductions/images",)

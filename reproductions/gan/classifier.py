@@ -9,28 +9,24 @@ and the recipe's digest. On Fashion-MNIST it reaches about 92 % after 3 epochs, 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproductions import assets
 from reproductions.gan import arithmetic
 from reproductions.gan.data import Dataset, scaled
 
 FEATURES = 256  # size of the hidden layer, whose activations FID compares
-
-
-class CacheError(RuntimeError):
-    """A cached classifier is torn or altered; the message names the file."""
+_WEIGHTS, _FACTS = "weights.safetensors", "facts.json"
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,10 @@ def channels_last(images: Tensor) -> Tensor:
 
 
 def load_or_train(dataset: Dataset, cache_dir: Path, recipe: Recipe | None = None) -> Classifier:
-    """The classifier of ``dataset`` from the cache; whoever comes first trains it into there, others wait."""
+    """The classifier of ``dataset`` from the cache; whoever comes first trains it into there, others wait.
+
+    Raises DataError if a cached one is torn or altered; the message names the file.
+    """
     recipe = recipe or RECIPES[dataset.name]
     facts: dict[str, Any] = {
         "dataset": dataset.name,
@@ -112,34 +111,18 @@ def load_or_train(dataset: Dataset, cache_dir: Path, recipe: Recipe | None = Non
         "arithmetic": arithmetic.name("cpu"),
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    weights = cache_dir / f"classifier-{dataset.name}-{key}.safetensors"
-    record = weights.with_suffix(".json")
-    if not record.exists():
-        with lock(weights.with_suffix(".lock")):
-            if not record.exists():  # another process may have trained it while this one waited
-                network = train(dataset, recipe)
-                content = save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
-                facts["sha256"] = hashlib.sha256(content).hexdigest()
-                facts["accuracy"] = accuracy(network, dataset)
-                # The record comes last: where it exists, the weights are complete.
-                publish(weights, content)
-                publish(record, json.dumps(facts, indent=1, sort_keys=True).encode())
-    return read(weights, record, dataset.train_images.shape[1])
 
+    def build(empty: Path) -> None:
+        network = train(dataset, recipe)
+        save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, empty / _WEIGHTS)
+        told = {**facts, "accuracy": accuracy(network, dataset)}
+        (empty / _FACTS).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
-def read(weights: Path, record: Path, channels: int) -> Classifier:
-    """A cached classifier; CacheError if the weights are not those of the record."""
-    try:
-        facts, content = json.loads(record.read_text()), weights.read_bytes()
-        if hashlib.sha256(content).hexdigest() != facts["sha256"]:
-            raise ValueError(f"sha256 of {weights.name} is not the recorded {facts['sha256']}")
-        network = Network(channels)
-        network.load_state_dict(load(content))
-    except (OSError, KeyError, ValueError) as error:
-        remedy = f"remove {record} to train it again"
-        raise CacheError(f"classifier {weights} is torn or altered ({error}); {remedy}") from None
-    return Classifier(network.eval(), facts["accuracy"], facts)
+    folder = assets.once(cache_dir / f"classifier-{dataset.name}-{key}", build)
+    network = Network(dataset.train_images.shape[1])
+    network.load_state_dict(load_file(folder / _WEIGHTS))
+    told = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+    return Classifier(network.eval(), told["accuracy"], told)
 
 
 def data_digest(dataset: Dataset) -> str:
@@ -193,21 +176,6 @@ def accuracy(network: Network, dataset: Dataset) -> float:
     """Share of the test set labelled right, 0..1."""
     logits = Classifier(network, 0.0, {}).logits(scaled(dataset.test_images))
     return (logits.argmax(1) == dataset.test_labels).double().mean().item()
-
-
-def publish(path: Path, content: bytes) -> None:
-    """Write a file so that readers see all of it or nothing."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
-
-
-@contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold ``path`` exclusively; the system releases it when the holder dies, so no stale lock remains."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
     python -m reproductions.gan.data --root DIR [--name fashion_mnist]
 
-Where Fashion-MNIST comes from is ``reproductions.images.fashion_mnist``.
+Where they come from is in ``reproductions.images``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from reproductions.images import fashion_mnist
-from reproductions.images.fashion_mnist import DataError
-from reproductions.torchvision_compat import import_torchvision
+from reproductions.assets import DataError
+from reproductions.images import cifar10, fashion_mnist
 
 DatasetName = Literal["fashion_mnist", "cifar10"]
 NAMES: tuple[DatasetName, ...] = get_args(DatasetName)
@@ -40,23 +40,18 @@ def load(name: str, root: Path) -> Dataset:
     if name == "fashion_mnist":
         fashion_mnist.fetch(root)
         found = fashion_mnist.read(root)
-        images = [torch.from_numpy(part)[:, None] for part in (found.train_images, found.test_images)]
-        labels = [torch.from_numpy(part.astype(np.int64)) for part in (found.train_labels, found.test_labels)]
-        return Dataset(name, images[0], labels[0], images[1], labels[1])
+        images = [part[:, None] for part in (found.train_images, found.test_images)]
+        return _dataset(name, images[0], found.train_labels, images[1], found.test_labels)
     if name != "cifar10":
         raise ValueError(f"data set {name!r} must be one of {', '.join(NAMES)}")
-    try:
-        module = import_torchvision().datasets
-        sets = [module.CIFAR10(root, train=train, download=True) for train in (True, False)]
-    except (OSError, RuntimeError) as error:
-        raise DataError(
-            f"CIFAR-10 is not in {root} and cannot be downloaded ({error}). Remedy: with internet, "
-            "run `python -m reproductions.gan.data --name cifar10 --root DIR` "
-            f"and copy DIR/cifar-10-batches-py to {root}"
-        ) from error
-    images = [torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous() for part in sets]
-    labels = [torch.as_tensor(part.targets) for part in sets]
-    return Dataset(name, images[0], labels[0], images[1], labels[1])
+    cifar10.fetch(root)
+    return _dataset(name, *cifar10.read(root))
+
+
+def _dataset(name: str, *parts: NDArray[np.uint8]) -> Dataset:
+    """Of images uint8 [N, C, H, W] and labels uint8 [N], for training and for the test."""
+    tensors = [torch.from_numpy(part) for part in parts]
+    return Dataset(name, tensors[0], tensors[1].long(), tensors[2], tensors[3].long())
 
 
 def scaled(images: Tensor) -> Tensor:
@@ -70,7 +65,10 @@ def main() -> None:
     parser.add_argument("--name", choices=NAMES, default="fashion_mnist")
     parser.add_argument("--root", type=Path, required=True)
     arguments = parser.parse_args()
-    data = load(arguments.name, arguments.root)
+    try:
+        data = load(arguments.name, arguments.root)
+    except DataError as error:
+        raise SystemExit(f"error: {error}") from None
     shapes = [tuple(images.shape) for images in (data.train_images, data.test_images)]
     print(f"{data.name} in {arguments.root}: train {shapes[0]}, test {shapes[1]}")
 

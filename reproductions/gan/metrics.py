@@ -10,7 +10,6 @@ The ImageNet Inception network needs a weights file that is never downloaded her
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,11 +20,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from reproductions import assets
 from reproductions.torchvision_compat import import_torchvision
 
-# One file under two names, torch-fidelity's and pytorch-fid's; its sha256 begins with the name's last digits.
+# One file under two names, torch-fidelity's and pytorch-fid's, which publish the first 8 digits of its sha256 as the last of
+# its name. The others are those of the file that both projects' releases give, as many who use it have recorded.
 INCEPTION_FILES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
-INCEPTION_SHA256 = "6726825d"
+INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
 
 class InceptionMissing(RuntimeError):
@@ -78,10 +79,10 @@ def inception_weights() -> Path:
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     for path in (folder / name for name in INCEPTION_FILES):
         if path.exists():
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-            if not found.startswith(INCEPTION_SHA256):
-                raise InceptionMissing(f"{path}: sha256 is {found}, expected to begin with {INCEPTION_SHA256}")
-            return path
+            try:
+                return assets.verified(path, INCEPTION_SHA256)
+            except assets.DataError as error:
+                raise InceptionMissing(str(error)) from None
     raise InceptionMissing(
         f"ImageNet scores need {INCEPTION_FILES[0]} (or {INCEPTION_FILES[1]}, the same file) in {folder}; "
         "it is not downloaded: get it from torch-fidelity's release page, or set TORCH_HOME to where it is"

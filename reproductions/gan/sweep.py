@@ -102,4 +102,3 @@ EXPECTED = (
     Expected("pbt_tournament", "ImageNet Inception score", 6.74, "recall"),
 )
 REQUIRES = ("torch", "torchvision", "torch_fidelity")
-SOURCES = ("reproductions/images", "reproductions/torchvision_compat.py")

@@ -14,12 +14,12 @@ from pydantic import Field
 from torch import Tensor
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
+from reproductions.assets import DataError
 from reproductions.bounds import Count
 from reproductions.gan import arithmetic, classifier, data, metrics, networks
 from reproductions.gan.data import DatasetName
 from reproductions.gan.networks import GanState, Loss
 from reproductions.gan.sweep import SPACE
-from reproductions.images.fashion_mnist import DataError
 from reproductions.registry import ConfigError
 
 #: Real images whose features the Frechet distance compares with.
@@ -70,7 +70,7 @@ class Gan:
             raise ConfigError(f"task.dataset = {self.dataset!r}: {error}") from None
         try:
             _classifier(self.dataset, self.data, self.classifier_epochs, "cpu")
-        except classifier.CacheError as error:
+        except DataError as error:
             raise ConfigError(f"task.data = {self.data!r}: {error}") from None
 
     def describe(self) -> dict[str, Any]:

@@ -33,4 +33,3 @@ METHODS = {
 
 EXPECTED = (Expected("pbt", "Q, which has its maximum at 1.2", 1.2, "medium"),)
 REQUIRES: tuple[str, ...] = ()
-SOURCES: tuple[str, ...] = ()

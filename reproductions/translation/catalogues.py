@@ -14,15 +14,15 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from reproductions.assets import MANIFEST, DataError, once, sha256, verified, workspace
+from reproductions.sources import meaning_digest
 from reproductions.translation import cleaning, text
-from reproductions.translation.storage import MANIFEST, DataError, once, sha256
 from reproductions.translation.text import Pair, Text
 
 REQUIREMENT = "homeassistant==2026.11.0"
@@ -40,7 +40,10 @@ def prepare(root: Path) -> Text:
     """The corpus below ``root``/translation, fetched and built if need be; or DataError."""
     folder = root / "translation"
     # Whatever changes the sentences changes the folder's name: an old one is never taken for a new one.
-    recipe = [SHA256, *(sha256(Path(module.__file__ or "")) for module in (cleaning, text, sys.modules[__name__]))]
+    recipe = [
+        SHA256,
+        *(meaning_digest(Path(module.__file__ or "")) for module in (cleaning, text, sys.modules[__name__])),
+    ]
     key = hashlib.sha256(" ".join(recipe).encode()).hexdigest()[:12]
 
     def build(empty: Path) -> None:
@@ -56,24 +59,26 @@ def fetch(folder: Path) -> Path:
     """The wheel in ``folder``, downloaded by pip if it is not there; DataError says what to do instead."""
     wheel = folder / WHEEL
     if not wheel.exists():
-        with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            command = [sys.executable, "-m", *DOWNLOAD, "--quiet", "--retries", "1", "--dest", temporary]
-            try:
-                done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=900)
-                report = done.stderr.strip().splitlines()
-                problem = "; ".join([line for line in report if line.startswith("ERROR")] or report[-1:])
-            except (OSError, subprocess.SubprocessError) as error:
-                problem = str(error)
-            downloaded = Path(temporary) / WHEEL
-            if not downloaded.exists():
-                raise DataError(
-                    f"{wheel} is not there and cannot be downloaded ({problem}). Remedy: with internet, "
-                    f"run `python -m {' '.join(DOWNLOAD)}` and copy the wheel to {folder}"
-                )
-            os.replace(downloaded, wheel)
-    if (got := sha256(wheel)) != SHA256:
-        raise DataError(f"{wheel}: sha256 is {got}, expected {SHA256}; remove the file to download it again")
-    return wheel
+        with workspace(wheel) as temporary:
+            if not wheel.exists():  # another process may have fetched it while this one waited
+                os.replace(verified(_download(folder, temporary), SHA256), wheel)
+    return verified(wheel, SHA256)
+
+
+def _download(folder: Path, temporary: Path) -> Path:
+    command = [sys.executable, "-m", *DOWNLOAD, "--quiet", "--retries", "1", "--dest", str(temporary)]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=900)
+        report = done.stderr.strip().splitlines()
+        problem = "; ".join([line for line in report if line.startswith("ERROR")] or report[-1:])
+    except (OSError, subprocess.SubprocessError) as error:
+        problem = str(error)
+    if not (downloaded := temporary / WHEEL).exists():
+        raise DataError(
+            f"{folder / WHEEL} is not there and cannot be downloaded ({problem}). Remedy: with internet, "
+            f"run `python -m {' '.join(DOWNLOAD)}` and copy the wheel to {folder}"
+        )
+    return downloaded
 
 
 def read(wheel: Path) -> dict[str, list[Pair]]:

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reproductions.assets import DataError, once
 from reproductions.translation import catalogues, ragged, wmt14
 from reproductions.translation.ragged import Ragged
-from reproductions.translation.storage import DataError, once
 from reproductions.translation.text import LANGUAGES, Text
 from reproductions.translation.vocabulary import SENTENCES, Vocabulary, learn
 

@@ -108,4 +108,3 @@ EXPECTED = (
     Expected("pbt", "BLEU, newstest2014", 22.65, "medium"),
 )
 REQUIRES = ("torch", "sacrebleu", "sentencepiece")
-SOURCES = ()

@@ -11,13 +11,13 @@ from typing import Any, Literal
 import torch
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
+from reproductions.assets import DataError
 from reproductions.bounds import Count
 from reproductions.registry import ConfigError
 from reproductions.translation import bleu, corpus
 from reproductions.translation.batches import Epochs
 from reproductions.translation.corpus import Corpus, Evaluation
 from reproductions.translation.dropout import Dropouts
-from reproductions.translation.storage import DataError
 from reproductions.translation.sweep import SPACE
 from reproductions.translation.trainer import Translator, translator
 from reproductions.translation.transformer import Architecture

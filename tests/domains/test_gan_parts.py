@@ -13,7 +13,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from reproductions.assets import DataError
 from reproductions.gan import arithmetic, classifier, data, metrics, networks
+from reproductions.images import cifar10
 from reproductions.torchvision_compat import import_torchvision
 
 TINY = {"size": 28, "channels": 1, "width": 2, "latent": 8}
@@ -56,21 +58,18 @@ def test_an_unknown_data_set_is_refused_with_the_known_ones(tmp_path: Path) -> N
 
 
 def test_cifar_images_come_with_channels_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What torchvision keeps as an array [N, H, W, C] and a list becomes tensors [N, C, H, W] and [N]."""
-
-    class Stored:
-        def __init__(self, root: Path, train: bool, download: bool) -> None:
-            count = 5 if train else 2
-            self.data = np.zeros((count, 32, 32, 3), np.uint8)
-            self.data[..., 1] = 7
-            self.targets = [3] * count
-
-    monkeypatch.setattr(import_torchvision().datasets, "CIFAR10", Stored)
+    """Images uint8 [N, C, H, W] and labels int64 [N], as of every data set."""
+    images = np.zeros((5, 3, 32, 32), np.uint8)
+    images[:, 1] = 7
+    labels = np.full((5, 2), 3, np.uint8)[:, 0]
+    monkeypatch.setattr(cifar10, "fetch", lambda root: None)
+    monkeypatch.setattr(cifar10, "read", lambda root: (images, labels, images[:2], labels[:2]))
     found = data.load("cifar10", tmp_path)
     assert found.train_images.shape == (5, 3, 32, 32)
     assert found.test_images.shape == (2, 3, 32, 32)
     assert (found.test_images[:, 1] == 7).all()
     assert found.train_labels.tolist() == [3] * 5
+    assert found.train_labels.dtype == torch.int64
 
 
 @pytest.mark.parametrize(("size", "channels"), [(28, 1), (32, 3)])
@@ -207,7 +206,7 @@ def test_missing_imagenet_weights_are_named_and_never_downloaded(
         metrics.imagenet_outputs(torch.zeros(1, 1, 28, 28))
     (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
     (tmp_path / "hub" / "checkpoints" / metrics.INCEPTION_FILES[1]).write_bytes(b"something else")
-    with pytest.raises(metrics.InceptionMissing, match="sha256"):
+    with pytest.raises(metrics.InceptionMissing, match=f"sha256 is .*, expected {metrics.INCEPTION_SHA256}"):
         metrics.inception_weights()
 
 
@@ -263,18 +262,17 @@ def test_classifier_of_other_data_or_another_recipe_is_another(bars: data.Datase
     classifier.load_or_train(bars, tmp_path, dataclasses.replace(short, seed=1))
     altered = dataclasses.replace(bars, train_images=bars.train_images.flip(0))
     classifier.load_or_train(altered, tmp_path, short)
-    assert len(list(tmp_path.glob("*.json"))) == 3
-    assert not list(tmp_path.glob("*.tmp"))
+    assert len(list(tmp_path.glob("classifier-*"))) == 3
 
 
 def test_altered_classifier_is_named_and_not_loaded(bars: data.Dataset, tmp_path: Path) -> None:
     """A cached file whose bytes changed is an error that names it and the remedy."""
     classifier.load_or_train(bars, tmp_path, dataclasses.replace(RECIPE, epochs=1))
-    (weights,) = tmp_path.glob("*.safetensors")
+    (weights,) = tmp_path.glob("*/*.safetensors")
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    with pytest.raises(classifier.CacheError, match=f"{weights.name} is torn or altered.*remove"):
+    with pytest.raises(DataError, match=f"is torn or altered .*{weights.name}.*remove"):
         classifier.load_or_train(bars, tmp_path, dataclasses.replace(RECIPE, epochs=1))
 
 

@@ -3,7 +3,6 @@ from importlib.util import find_spec
 import pytest
 
 from reproductions import registry
-from reproductions.provenance import ROOT
 from reproductions.settings import resolve
 
 
@@ -32,8 +31,7 @@ def test_every_problem_is_one_that_the_task_takes_at_every_scale(domain):
 
 
 @pytest.mark.parametrize("domain", registry.domains())
-def test_the_sources_and_problems_that_a_sweep_names_can_be_found_again(domain):
-    """A source is in the repository; a problem is the name of a folder and a word to Snakemake."""
+def test_the_problems_that_a_sweep_names_can_be_found_again(domain):
+    """A problem is the name of a folder and a word to Snakemake."""
     sweep = registry.sweep(domain)
-    assert all((ROOT / name).exists() for name in sweep.SOURCES)
     assert all(name.isidentifier() for name in sweep.PROBLEMS)

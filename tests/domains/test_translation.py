@@ -3,9 +3,9 @@ import pytest
 
 from pbt_core import PBT, Plan, Processes, Serial, Stream
 from pbt_core.testing import check_task
+from reproductions.assets import DataError
 from reproductions.registry import ConfigError
 from reproductions.translation import corpus
-from reproductions.translation.storage import DataError
 from reproductions.translation.task import Translation
 
 TINY = {"width": 16, "ffn": 32, "layers": 1, "heads": 2, "max_tokens": 256, "sentences": 20, "vocabulary": 500}

@@ -6,19 +6,18 @@ import hashlib
 import json
 import shutil
 import subprocess
-import threading
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from reproductions.translation import catalogues, cleaning, corpus, storage, text, wmt14
+from reproductions import assets
+from reproductions.assets import DataError
+from reproductions.translation import catalogues, cleaning, corpus, text, wmt14
 from reproductions.translation.corpus import Corpus
 from reproductions.translation.ids import BOS, EOS, PAD, UNK
-from reproductions.translation.storage import DataError
 from reproductions.translation.text import Pair
 from reproductions.translation.vocabulary import Vocabulary, learn
 
@@ -49,7 +48,7 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 strings = {"title": "Same in both", "nested": {str(key): pair[side] for key, pair in enumerate(pairs)}}
                 file = f"homeassistant/components/i{name}/translations/{language}.json"
                 archive.writestr(file, json.dumps(strings))
-    monkeypatch.setattr(catalogues, "SHA256", storage.sha256(path))
+    monkeypatch.setattr(catalogues, "SHA256", assets.sha256(path))
     monkeypatch.setattr(catalogues, "HELD_OUT", 30)
     return tmp_path
 
@@ -218,28 +217,6 @@ def test_a_torn_folder_is_named_and_not_used(wheel: Path) -> None:
     altered.write_text("etwas anderes\n")
     with pytest.raises(DataError, match=r"dev\.de.*remove the folder"):
         corpus.load("catalogues", wheel, 120)
-
-
-def test_of_builders_that_come_at_once_one_builds_and_the_others_wait(tmp_path: Path) -> None:
-    """Whatever the order, each gets the same complete folder, and what a killed builder left is cleared away."""
-    left = tmp_path / "corpus.tmp"
-    left.mkdir()
-    (left / "half").touch()
-    calls, started = [], threading.Barrier(4)
-
-    def build(empty: Path) -> None:
-        calls.append(empty)
-        (empty / "content").write_text("whole")
-
-    def once(_: int) -> Path:
-        started.wait()
-        return storage.once(tmp_path / "corpus", build)
-
-    with ThreadPoolExecutor(4) as pool:
-        folders = list(pool.map(once, range(4)))
-    assert folders == [tmp_path / "corpus"] * 4
-    assert len(calls) == 1
-    assert sorted(path.name for path in folders[0].iterdir()) == ["content", "manifest.json"]
 
 
 def test_wmt14_selects_on_newstest2012_and_reports_newstest2014(newstest: Path) -> None:

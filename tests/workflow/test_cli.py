@@ -6,9 +6,8 @@ import sys
 import pytest
 
 from pbt_core.events import read
-from reproductions import registry
 from reproductions.cli import main
-from reproductions.provenance import ROOT, sources_digest
+from reproductions.provenance import ROOT
 from reproductions.run import execute
 from reproductions.settings import ConfigError, resolve
 
@@ -119,15 +118,6 @@ def test_the_problem_decides_over_the_scale_and_overrides_decide_over_the_proble
     assert dataset(scale="paper") == ("cifar10", "cifar10")
     assert dataset(problem="cifar10") == ("cifar10", "cifar10")
     assert dataset(problem="cifar10", overrides=["task.dataset=mine"]) == ("cifar10", "mine")
-
-
-def test_a_run_depends_on_the_sources_that_its_sweep_names(monkeypatch):
-    """Files and folders beside the domain's own, such as what several domains share."""
-    before = sources_digest("toy")
-    assert sources_digest("toy") == before
-    for further in (("reproductions/torchvision_compat.py",), ("examples",)):
-        monkeypatch.setattr(registry.sweep("toy"), "SOURCES", further)
-        assert sources_digest("toy") != before
 
 
 def test_workers_and_engine_may_change_between_a_run_and_its_resumption(tmp_path):

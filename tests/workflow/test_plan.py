@@ -174,6 +174,9 @@ def test_a_plan_follows_a_study_from_nothing_to_done_and_to_changed_sources(chec
     study(checkout, [0])
     with (checkout / "reproductions" / "toy" / "task.py").open("a") as source:
         source.write("# edited\n")
+    assert planned(checkout, TARGET).stdout.splitlines()[-1] == "nothing to be done"
+    with (checkout / "reproductions" / "toy" / "task.py").open("a") as source:
+        source.write("EDITED = True\n")
     told = planned(checkout, TARGET).stdout
     assert told.count("the sources changed (1)") == 2
     assert "not measured: inputs made anew (1)" in told

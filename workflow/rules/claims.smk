@@ -13,7 +13,7 @@ rule runs_table:
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions runs {params.folders} --out {output} 2> >(tee {log} >&2)"
+        "python -m reproductions runs {params.folders:q} --out {output:q} 2> >(tee {log:q} >&2)"
 
 
 rule verdicts:
@@ -36,4 +36,4 @@ rule verdicts:
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions claims {input.runs} --out {params.folder} 2> >(tee {log} >&2)"
+        "python -m reproductions claims {input.runs:q} --out {params.folder:q} 2> >(tee {log:q} >&2)"

@@ -1,8 +1,7 @@
 """The configuration, validated and complete, and where things are kept."""
 
-import json
 import os
-import shlex
+import re
 import sys
 from pathlib import Path
 
@@ -13,17 +12,33 @@ min_version("9.0")
 # Rules call the package from the checkout, whatever is installed.
 sys.path.insert(0, str(Path(workflow.basedir)))
 from reproductions import configuration, registry
-from reproductions.provenance import sources_digest
+from reproductions.asked import DEFAULT, Asked, overrides
+from reproductions.sources import sources_digest
 
-try:
-    configuration.complete(config, Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml")
-except registry.ConfigError as error:
-    print(f"error: {error}", file=sys.stderr, flush=True)
-    os._exit(2)  # Snakemake would wrap an exception in lines of its own
+
+def checked(check, *arguments):
+    """What ``check`` returns; where it refuses, its line and the end: Snakemake would wrap an exception in lines of its own."""
+    try:
+        return check(*arguments)
+    except registry.ConfigError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        os._exit(2)
+
+
+checked(
+    configuration.complete,
+    config,
+    Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml",
+    map(Path, workflow.configfiles),
+)
+ASKED = Asked(config)
+# An edited source that can change a run makes it run again.
+SOURCES = {domain: checked(sources_digest, domain) for domain in registry.domains()}
 
 SCALE = config["scale"]
 FULL, DEMO = SCALE, f"{SCALE}-demo"
-STUDIES = {FULL: config["experiments"], DEMO: config["demo"]}
+SECTIONS = {FULL: "experiments", DEMO: "demo"}
+STUDIES = {study: config[section] for study, section in SECTIONS.items()}
 EXPERIMENTS = list(config["experiments"])
 
 
@@ -31,18 +46,19 @@ wildcard_constraints:
     domain="|".join(registry.domains()),
     experiment="|".join({*config["experiments"], *config["demo"]}),
     study="|".join(STUDIES),
-    scale="smoke|laptop|paper",
+    scale=SCALE,
     problem=r"\w+",
     method=r"\w+",
-    variant=r"[A-Za-z0-9._-]+",
-    seed=r"\d+",
+    variant="|".join(map(re.escape, [DEFAULT, *config["variants"]])),
+    seed=r"[0-9]+",
 
 
 def folders(study, experiment):
     """The run folders of an experiment; a method is a name or NAME:VARIANT, the variant from config["variants"]."""
+    checked(ASKED.check, SECTIONS[study], experiment)
     asked = STUDIES[study][experiment]
     return [
-        f"results/{SCALE}/runs/{asked['domain']}/{problem}/{method}/{variant or 'default'}/seed-{seed}"
+        f"results/{SCALE}/runs/{asked['domain']}/{problem}/{method}/{variant or DEFAULT}/seed-{seed}"
         for problem in asked["problems"]
         for method, _, variant in (name.partition(":") for name in asked["methods"])
         for seed in asked["seeds"]
@@ -62,10 +78,16 @@ def products(study, kind):
     return [f"results/{study}/{kind}/{experiment}" for experiment in STUDIES[study]]
 
 
-def overrides(wildcards):
-    """The settings of a variant as options of the command line."""
-    settings = config["variants"].get(wildcards.variant, {}) if wildcards.variant != "default" else {}
-    return " ".join(f"--set {shlex.quote(f'{key}={json.dumps(value)}')}" for key, value in settings.items())
+def options(name, values):
+    """``name VALUE`` for each value, as words for the shell: rules quote every word (``:q``)."""
+    return [word for value in values for word in (name, value)]
+
+
+def changes(wildcards):
+    """The settings of a variant as options of the command line, for a run that can be run with them."""
+    checked(ASKED.settings, wildcards.domain, wildcards.problem, wildcards.method, wildcards.variant)
+    settings = config["variants"].get(wildcards.variant, {}) if wildcards.variant != DEFAULT else {}
+    return options("--set", overrides(settings))
 
 
 def replayed(wildcards):

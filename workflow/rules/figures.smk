@@ -23,13 +23,14 @@ rule figure:
     params:
         folders=lambda wildcards: folders(wildcards.study, wildcards.experiment),
         domain=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment]["domain"],
-        only=lambda wildcards: " ".join(STUDIES[wildcards.study][wildcards.experiment].get("figures", [])),
+        only=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment].get("figures", []),
     log:
         "results/{study}/logs/figure-{experiment}.log",
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions figure {params.domain} {params.folders} --out {output} --only {params.only} 2> >(tee {log} >&2)"
+        "python -m reproductions figure {params.domain:q} {params.folders:q} --out {output:q} --only {params.only:q}"
+        " 2> >(tee {log:q} >&2)"
 
 
 rule paper_figures:
@@ -54,4 +55,4 @@ rule paper_figures:
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions paper {params.folders} --table {input.table} --out {output} 2> >(tee {log} >&2)"
+        "python -m reproductions paper {params.folders:q} --table {input.table:q} --out {output:q} 2> >(tee {log:q} >&2)"

@@ -17,11 +17,12 @@ rule table:
         folders=lambda wildcards: folders(wildcards.study, wildcards.experiment),
         domain=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment]["domain"],
         budgets=lambda wildcards: (
-            "--budgets-differ" if STUDIES[wildcards.study][wildcards.experiment].get("budgets_differ") else ""
+            ["--budgets-differ"] if STUDIES[wildcards.study][wildcards.experiment].get("budgets_differ") else []
         ),
     log:
         "results/{study}/logs/table-{experiment}.log",
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions table {params.domain} {params.folders} --out {output} {params.budgets} 2> >(tee {log} >&2)"
+        "python -m reproductions table {params.domain:q} {params.folders:q} --out {output:q} {params.budgets:q}"
+        " 2> >(tee {log:q} >&2)"

@@ -9,6 +9,7 @@ rule track:
         touch("results/{study}/tracked"),
     params:
         folders=lambda wildcards: all_folders(wildcards.study),
+        figures="figures/{study}",
     log:
         "results/{study}/logs/track.log",
     resources:
@@ -16,5 +17,5 @@ rule track:
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions track {params.folders} --figures figures/{wildcards.study} --store results/mlflow"
-        " 2> >(tee {log} >&2)"
+        "python -m reproductions track {params.folders:q} --figures {params.figures:q} --store results/mlflow"
+        " 2> >(tee {log:q} >&2)"

@@ -1,0 +1,332 @@
+"""What a configuration may say, and the one line that is said of what it may not."""
+
+import copy
+import os
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from checkouts import ROOT, command, configure, copied, snakemake
+
+from reproductions import asked, configuration
+from reproductions.registry import ConfigError
+
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+TOY = {"methods": ["pbt"], "seeds": [0]}
+BASE = {"scale": "smoke", "experiments": {"toy": TOY}, "demo": {"toy": TOY}, "threads": {"toy": 1}, "variants": {}}
+
+
+def updated(config, changes):
+    """As Snakemake lays one file over another."""
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(config.get(key), dict)
+        config[key] = updated(config[key], value) if both else value
+    return config
+
+
+def check(config, files=()):
+    configuration.complete(config, SCHEMA, files)
+    asked.Asked(config).check_all()
+
+
+def refused(changes):
+    with pytest.raises(ConfigError) as caught:
+        check(updated(copy.deepcopy(BASE), changes))
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_complete_configuration_names_domains_and_problems():
+    """What was left to be understood: an experiment's domain is its name, its problems are those of the scale."""
+    config = copy.deepcopy(BASE)
+    configuration.complete(config, SCHEMA)
+    assert config["experiments"]["toy"] == {**TOY, "domain": "toy", "problems": ["quadratic"]}
+
+
+@pytest.mark.parametrize("name", ["smoke", "laptop", "paper"])
+def test_every_configuration_of_the_repository_can_be_run(name):
+    """Each of its runs has settings, and its experiments compare equal budgets or say that they do not."""
+    files = [ROOT / "config" / "config.yaml", ROOT / "config" / f"{name}.yaml"]
+    config = updated(*map(configuration.read, files))
+    check(config, files)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("scael: smoke", ["config:", "scael"]),
+        ("scale: huge", ["config.scale: 'huge' must be one of"]),
+        ("scale: null", ["config.scale: null must be one of"]),
+        ("experiments: null", ["config.experiments: null must be a mapping"]),
+        ("experiments: [toy]", ["config.experiments", "must be a mapping"]),
+        ("experiments: {toy: null}", ["config.experiments.toy: null must be a mapping"]),
+        ("experiments: {toy: {seed: [0]}}", ["config.experiments.toy", "'seed'"]),
+        ("experiments: {toy: {domain: mars}}", ["config.experiments.toy.domain: 'mars' must be one of", "'toy'"]),
+        ("experiments: {toy: {question: 1}}", ["toy.question: 1 must be text"]),
+        ("experiments: {toy: {budgets_differ: 'yes'}}", ["toy.budgets_differ: 'yes' must be true or false"]),
+        ("experiments: {1: {}}", ["config.experiments: the key 1 must be text"]),
+        ("experiments: {yes: {}}", ["config.experiments: the key true must be text"]),
+        (
+            "experiments: {all: {domain: toy, methods: [pbt], seeds: [0]}}",
+            ["config.experiments.all", "another target's"],
+        ),
+        ("demo: null", ["config.demo: null must be a mapping"]),
+        ("demo: {gan: {methods: [grid], seeds: [0]}}", ["config.demo.gan.methods: 'grid' must be one of", "'pbt'"]),
+        ("threads: {toy: 0}", ["config.threads.toy: 0", "minimum of 1"]),
+        ("threads: {toy: true}", ["config.threads.toy: true must be a whole number"]),
+        ("threads: {mars: 1}", ["config.threads: 'mars' must be one of"]),
+        ("variants: null", ["config.variants: null must be a mapping"]),
+        ("variants: {a: null}", ["config.variants.a: null must be a mapping"]),
+        ("variants: {a: {1: 2}}", ["config.variants.a: the key 1 must be text"]),
+        ("variants: {a: {steps: 2020-01-01}}", ["config.variants.a.steps: 2020-01-01 must be a number, text"]),
+    ],
+)
+def test_a_wrong_key_or_type_is_one_line_with_the_key_the_value_and_the_rule(text, words):
+    """At every level, in YAML's words."""
+    message = refused(yaml.safe_load(text))
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize("seeds", ["null", "[]", "0", "['0']", "[true]", "[1.0]", "[-1]", "[0, 0]", "[1e3]", "[.nan]",
+                                   "[null]", "[[0]]", "{a: 0}", "[9223372036854775808]"])  # fmt: skip
+def test_seeds_are_distinct_whole_numbers_that_other_tools_can_hold(seeds):
+    """Neither text nor true nor 1.0, nor more than 64 bits."""
+    assert "config.experiments.toy.seeds" in refused(yaml.safe_load(f"experiments: {{toy: {{seeds: {seeds}}}}}"))
+
+
+@pytest.mark.parametrize("methods", ["null", "[]", "pbt", "[1]", "[pbt, pbt]", "['']", "[':x']", "['pbt:']",
+                                     "['pbt:default']", "['pbt:a:b']", "['pbt:x']", "[magic]", "['$(touch x)']"])  # fmt: skip
+def test_methods_are_those_of_the_domain_with_variants_that_are_there(methods):
+    """Also where a colon leads nowhere, or to the name of runs without overrides."""
+    assert "config.experiments.toy.methods" in refused(yaml.safe_load(f"experiments: {{toy: {{methods: {methods}}}}}"))
+
+
+ODD = [
+    "",
+    " ",
+    "a b",
+    "..",
+    "a..b",
+    ".a",
+    "-a",
+    "--help",
+    "a/b",
+    "../a",
+    "/a",
+    "a\n",
+    "a;b",
+    "$(touch x)",
+    "{a}",
+    "'",
+    '"',
+    "é",
+    "a" * 65,
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_name_that_could_be_anything_but_a_name_is_refused(name):
+    """Names become folders, targets and words of commands."""
+    run = {"domain": "toy", **TOY}
+    for changes in (
+        {"variants": {name: {}}},
+        {"variants": {f"x:{name}": {}}},
+        {"experiments": {name: run}},
+        {"demo": {name: run}},
+        {"experiments": {"toy": {"figures": [name]}}},
+        {"experiments": {"toy": {"problems": [name]}}},
+        {"variants": {"a": {f"{name}=": 1}}},
+    ):
+        message = refused(changes)
+        assert message.startswith("config.")
+        assert " must be " in message
+
+
+def test_the_name_of_runs_without_overrides_is_taken():
+    """Two names for one run would be two jobs for one folder."""
+    assert "'default' must be another name" in refused({"variants": {"default": {}}})
+
+
+@pytest.mark.parametrize(
+    ("variant", "words"),
+    [
+        ({"search.exploit": {"kind": "truncation", "fraction": 7}}, "search.exploit.fraction = 7"),
+        ({"search.exploit.fractoin": 0.2}, "search.exploit.fractoin: no such key"),
+        ({"serach.ready": 5}, "serach: no such key"),
+        ({"population": 0}, "population = 0"),
+        ({"population": "many"}, "population = 'many'"),
+        ({"population": None}, "population = None"),
+        ({"steps": "$(touch x)"}, "steps = '$(touch x)'"),
+        ({"interval": 1_000_000}, "interval = 1000000"),
+        ({"search": 3}, "search = 3"),
+        ({"search.initial": [{"theta": 1}]}, "'theta'"),
+        ({"engine": "telepathy"}, "engine = 'telepathy'"),
+        ({"seed": 1}, "seed = 1"),
+        ({"variant": "x"}, "variant = 'x'"),
+        ({"domain": "gan"}, "domain"),
+        ({"task.lr": -1}, "task.lr = -1"),
+        ({"task.nosuch": 1}, "task.nosuch = 1: no such key"),
+        ({"task": {"nosuch": 1}}, "task.nosuch = 1: no such key"),
+    ],
+)
+def test_a_variant_that_cannot_be_run_is_refused_when_it_is_planned(variant, words):
+    """Not by its job: the line names the variant, the key and the value."""
+    message = refused({"variants": {"v": variant}, "experiments": {"toy": {"methods": ["pbt", "pbt:v"]}}})
+    assert message.startswith("config.variants.v: ")
+    assert words in message
+
+
+@pytest.mark.parametrize("variant", [{"search.mode": "backwards"}, {"search.lineage": "elsewhere.json"}])
+def test_a_replay_that_cannot_be_run_is_refused_before_its_schedule_is_there(variant):
+    """Its own settings need no schedule; the schedule is PBT's with the same seed."""
+    message = refused({"variants": {"v": variant}, "experiments": {"toy": {"methods": ["pbt", "replay:v"]}}})
+    assert message.startswith("config.variants.v: search.")
+
+
+def test_a_replay_needs_the_runs_of_pbt_that_it_replays():
+    """In the same experiment or in another one of the same study, with every seed."""
+    alone = {"domain": "toy", "methods": ["replay"], "seeds": [0, 1]}
+    message = refused({"experiments": {"again": alone}})
+    assert message.startswith("config.experiments.again.methods: 'replay' needs 'pbt' of toy on quadratic with seed 1")
+    config = updated(copy.deepcopy(BASE), {"experiments": {"toy": {"seeds": [0, 1]}, "again": alone}})
+    check(config)
+
+
+def test_an_experiment_that_compares_unequal_budgets_says_so():
+    """Else its table would refuse, after all of its runs."""
+    changes = {"variants": {"wide": {"population": 4}}, "experiments": {"toy": {"methods": ["pbt", "pbt:wide"]}}}
+    message = refused(changes)
+    assert message.startswith("config.experiments.toy.methods: pbt:wide has 800 member-steps and pbt 400")
+    changes["experiments"]["toy"]["budgets_differ"] = True
+    check(updated(copy.deepcopy(BASE), changes))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "must be a mapping of keys to values, not null"),
+        (b"- a\n", 'not ["a"]'),
+        (b"text", "not 'text'"),
+        (b"scale: [\n", "not valid YAML"),
+        (b"a:\n\tb: 1\n", "not valid YAML"),
+        (b"a: !!python/object/apply:os.system [true]\n", "not valid YAML"),
+        (b"scale: \xff\n", "not UTF-8"),
+        (b"variants:\n  a: {}\n  b: {}\n  a: {steps: 1}\n", "the key 'a' stands twice, again in line 4"),
+        (b"a: " + b"9" * 5000, "not valid YAML"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_one_line_with_its_name(content, words, tmp_path):
+    """Whatever is in it, also what YAML would take without a word."""
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        configuration.read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_and_a_file_that_is_not_there_are_no_configuration(tmp_path):
+    """With the system's words for it."""
+    with pytest.raises(ConfigError, match="Is a directory"):
+        configuration.read(tmp_path)
+    with pytest.raises(ConfigError, match="No such file"):
+        configuration.read(tmp_path / "nowhere.yaml")
+
+
+def test_overrides_come_out_of_the_command_line_as_they_went_in():
+    """Whatever they are: the values are JSON, which YAML reads back."""
+    values = {
+        "a": "it's",
+        "b": None,
+        "c": [1, {"d": True, "1": "1"}],
+        "e": 1e-5,
+        "f": "line\nfeed\r\t\x00",
+        "g": "ü \U0001f600 {x}: #",
+        "h": [{"lr": 1e-5}, -1e22, 0.1, 1e-7, float("inf"), "1e-5", "null", "2020-01-01"],
+        "i": "\u2028 \x85 \ufeff",
+        "j": "",
+    }
+    for name, told in zip(values, asked.overrides(values), strict=True):
+        key, _, value = told.partition("=")
+        assert key == name
+        assert "\n" not in told
+        assert yaml.safe_load(value) == values[name]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("a $(touch pwned) 'b'") / "suite"
+    folder.mkdir()
+    return copied(folder)
+
+
+def test_a_snakemake_that_refuses_says_one_line_and_starts_nothing(checkout):
+    """Exit code 2; the line is the last, after Snakemake's own about how it would run."""
+    for changes in ({"variants": {"v": {"search.ready": 0}}}, {"figures": ["scores; touch x #"]}, {"seeds": [True]}):
+        configure(checkout, **{"methods": ["pbt", "pbt:v"] if "variants" in changes else ["pbt"], **changes})
+        done = snakemake("toy", cwd=checkout, check=False)
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1].startswith("error: config.")
+        assert "Traceback" not in done.stderr
+        assert not (checkout / "results").exists()
+
+
+def test_an_experiment_that_is_not_asked_for_need_not_fit_the_scale(checkout):
+    """An overlay may choose another scale for one experiment; the others are refused when they are asked for."""
+    shutil.copy(ROOT / "config" / "config.yaml", checkout / "config" / "config.yaml")
+    (checkout / "mine.yaml").write_text("scale: smoke\n")
+    snakemake("-n", "toy", "--configfile", "mine.yaml", cwd=checkout)
+    done = snakemake("-n", "all", "--configfile", "mine.yaml", cwd=checkout, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: config.experiments.")
+
+
+def test_a_key_that_stands_twice_in_a_file_is_refused_by_snakemake_too(checkout):
+    """Of two variants of one name the last would win silently."""
+    configure(checkout)
+    (checkout / "twice.yaml").write_text("variants:\n  a: {steps: 20}\n  a: {steps: 40}\n")
+    done = snakemake("-n", "toy", "--configfile", "twice.yaml", cwd=checkout, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(
+        "twice.yaml: not valid YAML: the key 'a' stands twice, again in line 3"
+    )
+
+
+def test_every_word_of_a_rule_reaches_its_command_as_it_is(checkout):
+    """Quotes, braces, dollars and line feeds in a setting; a stand-in for Python writes down what it was called with."""
+    odd = 'it\'s $(touch pwned) `touch pwned` {wildcards.seed} "x" ; touch pwned #\n* ü'
+    configure(
+        checkout, ["pbt", "pbt:odd"], variants={"odd": {"task.data": odd, "population": 4}}, domain="classifier",
+        figures=["scores", "best_so_far"], question=odd,
+    )  # fmt: skip
+    stand_in = checkout / "bin" / "python"
+    stand_in.parent.mkdir()
+    stand_in.write_text(f'#!/bin/sh\nprintf "%s\\0" "$@" >> {shlex.quote(str(checkout / "called"))}\nexit 1\n')
+    stand_in.chmod(0o755)
+    target = "results/smoke/runs/classifier/fashion_mnist/pbt/odd/seed-0/summary.json"
+    path = f"{stand_in.parent}{os.pathsep}"
+    runner = "import os, sys; os.environ['PATH'] = sys.argv.pop(1) + os.environ['PATH']; "
+    runner += "from snakemake.cli import main; main()"
+    (checkout / "runner.py").write_text(runner)
+    done = command("runner", path, target, "--cores", "1", cwd=checkout, check=False)
+    assert (checkout / "called").exists(), done.stderr
+    words = (checkout / "called").read_text().split("\0")
+    assert set(asked.overrides({"task.data": odd})) < set(words)
+    assert words[words.index("--out") + 1] == str(Path(target).parent)
+    assert not list(checkout.rglob("pwned"))
+    assert not (Path.cwd() / "pwned").exists()
+
+
+def test_every_value_in_a_command_of_the_workflow_is_quoted():
+    """All but the number of threads, which Snakemake makes."""
+    for path in (ROOT / "workflow" / "rules").glob("*.smk"):
+        for part in path.read_text().split("    shell:\n")[1:]:
+            commands = part.split("\n\n")[0]
+            fields = [field.split("}")[0] for field in commands.split("{")[1:]]
+            assert fields
+            assert [field for field in fields if not field.endswith(":q")] in ([], ["threads"]), path
