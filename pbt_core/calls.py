@@ -175,7 +175,7 @@ def _short(value: Any) -> str:
 
 # -- global generators -----------------------------------------------------------------------------------------------
 
-_torch_seed = 0
+_last_seed = 0
 
 
 def seed_globals(seed: Stream) -> None:
@@ -183,8 +183,12 @@ def seed_globals(seed: Stream) -> None:
 
     A task should draw from the stream it is given; one that does not still repeats, and its members differ.
     """
-    global _torch_seed
-    _torch_seed = number = seed.child("global").integer()
+    global _last_seed
+    _last_seed = seed.child("global").integer()
+    _seed_all(_last_seed)
+
+
+def _seed_all(number: int) -> None:
     random.seed(number)
     np.random.seed(number & 0xFFFFFFFF)  # noqa: NPY002 - it is the global one that is meant
     torch = sys.modules.get("torch")
@@ -193,6 +197,24 @@ def seed_globals(seed: Stream) -> None:
         torch.default_generator.manual_seed(number)
         if torch.cuda.is_initialized():
             torch.cuda.manual_seed_all(number)
+
+
+def global_states() -> dict[str, Any]:
+    """Where the global generators stand, by library, as something that can be compared."""
+    numpy: Any = np.random.get_state(legacy=False)  # noqa: NPY002
+    states: dict[str, Any] = {"random": random.getstate(), "numpy": str(numpy) + str(numpy["state"]["key"].tolist())}
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        states["torch"] = torch.get_rng_state().numpy().tobytes()
+    return states
+
+
+def moved_generators() -> list[str]:
+    """The libraries whose global generators were drawn from since ``seed_globals``, which put them where they began."""
+    now, seed = global_states(), _last_seed
+    _seed_all(seed)
+    began = global_states()
+    return [name for name, state in now.items() if state != began[name]]
 
 
 @contextlib.contextmanager
@@ -229,7 +251,7 @@ class _SeededTorch(importlib.abc.MetaPathFinder):
 
             def seeded(module: Any) -> None:
                 execute(module)
-                module.manual_seed(_torch_seed)
+                module.manual_seed(_last_seed)
 
             loader.exec_module = seeded  # type: ignore[method-assign]
         return spec

@@ -102,12 +102,12 @@ def prepared(checkpoint: Any, function: str = "the task") -> Prepared:
             raise TypeError(
                 f"{function} returned a Checkpoint whose tensor {name!r} is a {type(array).__name__}, no array"
             )
-        if str(array.dtype.newbyteorder("=")) not in DTYPES:
+        if array.dtype not in _KEPT:
             kinds = f"one of {', '.join(sorted(DTYPES))}"
             raise TypeError(f"{function} returned a Checkpoint whose tensor {name!r} is of {array.dtype}, not {kinds}")
     # safetensors ignores strides, hence order="C"; np.asarray keeps 0-d arrays 0-d.
     tensors = {name: np.asarray(array, order="C") for name, array in checkpoint.tensors.items()}
-    return Prepared(tensors, _JSON.encode(_to_json(checkpoint.json, f"{function} returned a Checkpoint whose json")))
+    return Prepared(tensors, _json_text(checkpoint.json, f"{function} returned a Checkpoint whose json"))
 
 
 def _is_text(value: str) -> bool:
@@ -118,36 +118,65 @@ def _is_text(value: str) -> bool:
     return True
 
 
-#: Types of numbers that safetensors keeps.
+#: Types of numbers that safetensors keeps, in either order of bytes.
 DTYPES = {
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     *("float16", "float32", "float64", "complex64"),
 }
+_KEPT = {*map(np.dtype, DTYPES), *(np.dtype(name).newbyteorder("S") for name in DTYPES)}
+
+_SCALARS = {str, float, int, bool, type(None)}
 
 
-def _to_json(value: Any, where: str) -> Any:
-    """``value`` in JSON's types: tuples and dictionaries that JSON has no words for are marked by a key with a ``$``."""
+def _to_json(value: Any) -> Any:
+    """``value`` in JSON's types: tuples and dictionaries that JSON has no words for are marked by a key with a ``$``.
+
+    _Unkept, with the way to what it is about, for what cannot be kept.
+    """
     kind = value.__class__
-    if kind in (str, float, int, bool) or value is None:
+    if kind in _SCALARS:
         return value
     if kind is list:
-        return [_to_json(item, where) for item in value]
+        return [item if item.__class__ in _SCALARS else _within(i, item) for i, item in enumerate(value)]
     if kind is tuple:
-        return {"$tuple": [_to_json(item, where) for item in value]}
+        return {"$tuple": _to_json(list(value))}
     if isinstance(value, Mapping):
-        if all(key.__class__ is str and not key.startswith("$") for key in value):
-            return {key: _to_json(item, f"{where}.{key}") for key, item in value.items()}
-        pairs = [[_to_json(key, where), _to_json(item, f"{where}.{key}")] for key, item in value.items()]
-        return {"$items": pairs}
+        if all(key.__class__ is str and key[:1] != "$" for key in value):
+            return {k: item if item.__class__ in _SCALARS else _within(k, item) for k, item in value.items()}
+        return {"$items": [[_to_json(key), _within(key, item)] for key, item in value.items()]}
     if isinstance(value, np.generic) and value.dtype != object:
-        return _to_json(value.item(), where)
+        return _to_json(value.item())
     for base in (list, tuple, str, int, float):  # what others derive from them: named tuples, say
         if isinstance(value, base):
             kept: Callable[[Any], Any] = base
-            return _to_json(kept(value), where)
-    raise TypeError(
-        f"{where} holds a {kind.__name__}, which cannot be kept: only numbers, texts, lists, tuples, dictionaries"
-    )
+            return _to_json(kept(value))
+    raise _Unkept(kind.__name__)
+
+
+class _Unkept(Exception):
+    """A value that no file keeps, by its type's name; ``way`` leads there."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.way: list[Any] = []
+
+
+def _within(key: Any, item: Any) -> Any:
+    try:
+        return _to_json(item)
+    except _Unkept as error:
+        error.way.insert(0, key)
+        raise
+
+
+def _json_text(value: Any, where: str) -> str:
+    """``value`` as JSON text; TypeError says where in it something stands that cannot be kept."""
+    try:
+        return _JSON.encode(_to_json(value))
+    except _Unkept as error:
+        place = "".join(f".{key}" for key in error.way)
+        what = f"{where}{place} holds a {error}, which cannot be kept"
+        raise TypeError(f"{what}: only numbers, texts, lists, tuples, dictionaries") from None
 
 
 def _from_json(value: Any) -> Any:
@@ -169,7 +198,7 @@ _JSON = json.JSONEncoder(separators=(",", ":"))
 def serialise(checkpoint: Prepared, note: Mapping[str, Any]) -> bytes:
     """The bytes of a checkpoint's file: equal checkpoints and notes give equal bytes."""
     # The metadata are a single entry, since safetensors writes several in no particular order.
-    note_text = _JSON.encode(_to_json(note, "note"))
+    note_text = _json_text(note, "note")
     return save(dict(checkpoint.tensors), {"pbt": f"[{checkpoint.json},{note_text}]"})
 
 

@@ -39,6 +39,8 @@ class Task(Protocol[State]):
     * ``load(save(state))`` continues exactly like ``state``.
     * What ``save`` names ``own.*`` stays with the member when it copies another's weights (see ``Checkpoint``); a member
       that failed has nothing left of its own and takes its parent's.
+    * A method ``close(state)`` is optional: it is called for every state that is needed no more, in order at the end of a run
+      too, and whatever it raises is passed over.
     * ``evaluate`` does not change the state. ``step`` may change it in place and return it.
     """
 

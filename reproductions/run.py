@@ -56,7 +56,11 @@ def execute(
             save_file(pictures, temporary)
     described = {"described": task.describe()} if hasattr(task, "describe") else {}
     digests = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in DIGESTED}
-    summary = described | summarise(settings, run, state / "timing.jsonl") | {"digests": digests}
+    summary = (
+        described
+        | summarise(settings, run, state / "timing.jsonl")
+        | {"digests": digests, "sources": request["sources"]}
+    )
     write_json(out / "summary.json", summary)
     return summary
 

@@ -123,7 +123,7 @@ class Summary(Document):
     cpu_s: Seconds
     settings: Asked
     commit: Digest | None
-    modified: bool
+    modified: bool | None
     sources: Digest
     versions: dict[str, Words]
     machine: dict[str, Json]

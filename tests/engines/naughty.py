@@ -115,7 +115,7 @@ class Drawing(Hill):
         import torch  # late, so that some workers load it earlier than others
 
         draws = [random.random(), np.random.rand(), float(torch.rand(()))]  # noqa: NPY002
-        return {**state, "draws": np.array(draws)}
+        return {**super().step(state, hyperparameters, steps, seed), "draws": np.array(draws)}
 
     def evaluate(self, state, seed):
         score = super().evaluate(state, seed)

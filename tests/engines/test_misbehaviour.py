@@ -12,7 +12,7 @@ from naughty import RETURNS, STEPS, Drawing, Naughty, Simulated
 
 from pbt_core import PBT, Perturb, Plan, Processes, RunError, Serial
 from pbt_core.engines.processes import share_out
-from pbt_core.testing import Hill
+from pbt_core.testing import GlobalDrawWarning, Hill, check_task
 
 METHOD = PBT(ready=10, explore=Perturb((0.8,)))
 PLAN = Plan(population=6, steps=40, interval=10, seed=1)
@@ -192,7 +192,7 @@ def test_a_task_typed_into_a_session_is_one_line_before_anything_starts(tmp_path
         from dataclasses import dataclass
         from pathlib import Path
         from pbt_core import PBT, Plan, Processes, Serial
-        from pbt_core.testing import Hill
+        from pbt_core.testing import GlobalDrawWarning, Hill, check_task
         @dataclass(frozen=True)
         class Typed(Hill):
             pass
@@ -238,3 +238,9 @@ def test_a_space_that_is_none_is_refused_by_name(tmp_path):
 
     with pytest.raises(ValueError, match=r"Nowhere.space must be a Space, not dict"):
         Serial().run(Nowhere.__new__(Nowhere), METHOD, PLAN, tmp_path)
+
+
+def test_the_conformance_kit_warns_of_draws_from_global_generators():
+    """They repeat, but nothing in the code says where they come from."""
+    with pytest.warns(GlobalDrawWarning, match=r"step draws from the global generator of random and numpy and torch"):
+        check_task(Drawing())
