@@ -54,8 +54,11 @@ class Calls:
         return self._state("step", seed, lambda: self.task.step(state, dict(hyperparameters), steps, seed))
 
     def evaluate(self, state: Any, seed: Stream) -> dict[str, Any]:
-        """The score as plain numbers, the fields of an ``evaluated`` event."""
-        score = self._guarded("evaluate", seed, lambda: self.task.evaluate(state, seed))
+        """The score as plain numbers, the fields of an ``evaluated`` event.
+
+        Global generators go on from where ``step`` left them.
+        """
+        score = self._guarded("evaluate", None, lambda: self.task.evaluate(state, seed))
         plain: dict[str, Any] = self._guarded("evaluate", None, lambda: plain_score(score, f"{self.name}.evaluate"))
         return plain
 

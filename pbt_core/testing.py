@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pbt_core.calls import Calls, TaskError, global_generators_kept, moved_generators
+from pbt_core.calls import Calls, TaskError, global_generators_kept, moved_generators, seed_globals
 from pbt_core.decisions import Judge, empty_ledger
 from pbt_core.engines.base import Engine
 from pbt_core.engines.serial import Serial
@@ -132,8 +132,10 @@ def _check_task(calls: Calls, steps: int, stream: Stream, rng: np.random.Generat
     )
     state = loaded(first)
     with _watching("evaluate"):
+        seed_globals(stream)
         score = calls.evaluate(state, stream.child("evaluate"))
     assert digest(_saved(calls, state)) == digest(saved), "evaluate changes the state"
+    seed_globals(stream)
     again = calls.evaluate(state, stream.child("evaluate"))
     assert repr(score) == repr(again), "evaluate is not deterministic: draw only from the given seed"
 

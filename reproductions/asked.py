@@ -130,7 +130,8 @@ def _stand_in(folder: Path, domain: str) -> Path:
     values = registry.sweep(domain).SPACE.sample(Stream(0).generator())
     segment = dataclasses.asdict(Segment(start=0, stop=1, member=0, member_step=0, hyperparameters=values))
     lineage = folder / "lineage.json"
-    lineage.write_text(json.dumps({"schedule": [segment]}), encoding="utf-8")
+    tree = {"members": [0], "best": 0, "founders": {"0": 0}, "clones": [], "schedule": [segment]}
+    lineage.write_text(json.dumps(tree), encoding="utf-8")
     return lineage
 
 

@@ -19,7 +19,7 @@ from pbt_core.engines.family import MARK, kill_marked
 from pbt_core.engines.pool import Ready
 from pbt_core.errors import RunError
 from pbt_core.store import CheckpointError, Store
-from pbt_core.work import Bench, Done, Failed
+from pbt_core.work import Bench, Done, Failed, Work
 
 
 @dataclass(frozen=True)
@@ -74,26 +74,23 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
         return
     store = Store(assignment.checkpoints, assignment.durable)
     bench = Bench(task, store, assignment.seed, assignment.capacity, interruptible=False)
-    with global_generators_kept():
+    # The pipe closes when all is done, or breaks when the driver dies, which is the same for whoever listens.
+    with global_generators_kept(), contextlib.suppress(EOFError, OSError):
         pipe.send(Ready())
         while True:
-            try:
-                work = pipe.recv()
-            except EOFError:
-                break
-            outcome: Done | Failed | CheckpointError | RunError
-            try:
-                outcome = bench.carry_out(work)
-            except CheckpointError as error:
-                outcome = error
-            except Exception as error:  # not the task's fault: a full disk, say
-                outcome = RunError(
-                    f"a worker could not go on with member {work.member}: {type(error).__name__}: {error}"
-                )
-            pipe.send(outcome)
+            pipe.send(_carried_out(bench, pipe.recv()))
     bench.close()
     # multiprocessing leaves these out, and programs beside a task are often ended by them.
     atexit._run_exitfuncs()
+
+
+def _carried_out(bench: Bench, work: Work) -> Done | Failed | CheckpointError | RunError:
+    try:
+        return bench.carry_out(work)
+    except CheckpointError as error:
+        return error
+    except Exception as error:  # not the task's fault: a full disk, say
+        return RunError(f"a worker could not go on with member {work.member}: {type(error).__name__}: {error}")
 
 
 def _die_with(driver: int, mark: str) -> None:

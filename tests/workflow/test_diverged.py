@@ -14,7 +14,8 @@ from reproductions.records import load
 from reproductions.reference import read_runs
 from reproductions.sweep import Measure
 
-HOT = ["--set", "steps=9", "--set", "task.lr=1e30"]
+#: No member is ever ready, so none of those that diverge begins anew.
+HOT = ["--set", "steps=9", "--set", "task.lr=1e30", "--set", "search.until=0"]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def runs(tmp_path_factory):
     """PBT, three seeds, of which the last diverged; the grid, two seeds; and a labelled run of PBT that diverged."""
     folder = tmp_path_factory.mktemp("runs")
     asked = [(method, seed, []) for method in ("pbt", "grid") for seed in (0, 1)]
-    for method, seed, more in [*asked, ("pbt", 2, ["--set", "task.lr=1e30"]), ("pbt", 3, [*HOT, "--variant", "hot"])]:
+    for method, seed, more in [*asked, ("pbt", 2, HOT), ("pbt", 3, [*HOT, "--variant", "hot"])]:
         settings = [*(more or ["--set", "task.lr=0.01"]), "--set", "steps=9"]
         command = ["run", "toy", method, "--seed", str(seed), "--quiet", *settings]
         label = f"{method}-{seed}"

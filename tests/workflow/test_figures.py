@@ -13,6 +13,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from baselines import RandomSearch
 from pbt_core import PBT, Choice, LogUniform, Perturb, Plan, Serial, Space
+from pbt_core import Record as Events
 from pbt_core.method import Continue, Restart
 from pbt_core.testing import Hill
 from reproductions import statistics
@@ -260,7 +261,7 @@ def scored(method, seed, score, problem="hill"):
     """The record of a run that never was."""
     final = {"score": score, "held_out": None, "metrics": {}} if math.isfinite(score) else None
     told = {"problem": problem, "method": method, "variant": "default", "seed": seed, "final": final}
-    return Record(Path(problem), told, [])
+    return Record(Path(problem), told, Events())
 
 
 def test_improvement_has_a_row_for_each_rival_and_tells_of_runs_without_a_score():

@@ -55,7 +55,7 @@ BOMB = "{a: &a [1, 1, 1, 1], b: &b [*a, *a, *a, *a], c: &c [*b, *b, *b, *b], d: 
                 ("pop\nulation=5", ["pop", "no such key"]),
                 ("search.explore.-1.scale=0.2", ["-1", "to set in"]),
                 ("search.explore.0.scale=true", ["search.explore.0.scale = True", "number"]),
-                ("search.ready=true", ["search.ready = True", "integer"]),
+                ("search.ready=true", ["search.ready = True", "number"]),
                 ("search.initial.0.h0=.nan", ["search.initial.0.h0 = nan", "finite"]),
             ]
         ),

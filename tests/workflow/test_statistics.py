@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pbt_core import Record as Events
 from reproductions import readme, statistics
 from reproductions.cli import main
 from reproductions.figures import plotting
@@ -89,7 +90,7 @@ def imagined(problem, method, seed, score, budget=100):
     told = {"score": score, "held_out": None, "metrics": {}}
     zeros = dict.fromkeys(("member_steps", "cloned", "diverged", "failed", "cpu_s", "wall_s"), 0)
     named = {"problem": problem, "method": method, "variant": "default", "seed": seed}
-    return Record(Path(problem), {**named, "final": told, "best": told, "budget_steps": budget, **zeros}, [])
+    return Record(Path(problem), {**named, "final": told, "best": told, "budget_steps": budget, **zeros}, Events())
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs
 import mlflow
 import pytest
 
+from pbt_core import Record as Events
 from reproductions import tracking_store
 from reproductions.cli import main
 from reproductions.commands.keeping import store_uri
@@ -144,9 +146,8 @@ def test_held_out_scores_are_metrics_of_the_run_where_the_task_has_them(client, 
     """What is reported, at the end and on the way; toy has none of its own."""
     record = load([written(tmp_path, "toy", "pbt")])[0]
     assert "final_held_out" not in found(client, "tags.kind = 'run'")[0].data.metrics
-    for event in record.events:
-        if event["event"] == "evaluated":
-            event["held_out"] = event["score"] - 1
+    held_out = [{**e, "held_out": e["score"] - 1} if e["event"] == "evaluated" else e for e in record.events]
+    record = dataclasses.replace(record, events=Events(held_out))
     record.summary["final"]["held_out"] = record.summary["final"]["score"] - 1
     names = {metric.key: metric.value for metric in _parent_metrics(record)}
     assert names["final_held_out"] == names["final_score"] - 1
@@ -261,7 +262,7 @@ def test_an_experiment_that_was_deleted_in_the_pages_is_taken_back(lone, tmp_pat
 def test_scores_that_are_not_finite_are_left_out_and_the_run_is_tagged(tmp_path):
     """MLflow would store the largest number there is."""
     hot = tmp_path / "hot"
-    settings = ["--set", "steps=9", "--set", "task.lr=1e30", "--variant", "hot"]
+    settings = ["--set", "steps=9", "--set", "task.lr=1e30", "--set", "search.until=0", "--variant", "hot"]
     with pytest.warns(RuntimeWarning, match="overflow"):
         assert main(["run", "toy", "pbt", "--quiet", *settings, "--out", str(hot)]) == 0
     assert main(["track", str(hot), "--store", str(tmp_path / "store")]) == 0
