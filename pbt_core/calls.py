@@ -42,6 +42,7 @@ class Calls:
 
     def __init__(self, task: AnyTask, interruptible: bool = True) -> None:
         self.task, self._interruptible = task, interruptible
+        self._home = _here()
         self.name = type(task).__name__
 
     def init(self, seed: Stream, hyperparameters: Hyperparameters) -> Any:
@@ -80,7 +81,6 @@ class Calls:
         return state
 
     def _guarded(self, function: str, seed: Stream | None, call: Callable[[], Any]) -> Any:
-        place = _here()
         try:
             if seed is not None:
                 seed_globals(seed)
@@ -91,9 +91,11 @@ class Calls:
             if isinstance(error, KeyboardInterrupt) and self._interruptible:
                 raise
             raise _told(error, f"{self.name}.{function}") from None
-        finally:
-            if place is not None and _here() != place:
-                os.chdir(place)
+
+    def go_home(self) -> None:
+        """Back to the working directory in which the task was met, should it have changed it."""
+        if self._home is not None and _here() != self._home:
+            os.chdir(self._home)
 
 
 #: How deep a recursion went depends on who called the task.
@@ -102,7 +104,7 @@ _REPEATED = re.compile(r"\[Previous line repeated \d+ more times?\]")
 
 def _here() -> str | None:
     try:
-        return os.getcwd()  # noqa: PTH109 - a string, and a tenth of the time: it is asked for around every call
+        return os.getcwd()  # noqa: PTH109 - a string, and a tenth of the time: it is asked for in every interval
     except OSError:
         return None
 

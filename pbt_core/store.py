@@ -169,10 +169,14 @@ def _within(key: Any, item: Any) -> Any:
         raise
 
 
+class PlainJson(dict[str, Any]):
+    """A JSON part of nothing but JSON's own types, as ``pbt_core.torch.pack`` makes it: it need not be looked through."""
+
+
 def _json_text(value: Any, where: str) -> str:
     """``value`` as JSON text; TypeError says where in it something stands that cannot be kept."""
     try:
-        return _JSON.encode(_to_json(value))
+        return _JSON.encode(value if value.__class__ is PlainJson else _to_json(value))
     except _Unkept as error:
         place = "".join(f".{key}" for key in error.way)
         what = f"{where}{place} holds a {error}, which cannot be kept"

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from pbt_core.seeds import Stream
-from pbt_core.store import Checkpoint
+from pbt_core.store import Checkpoint, PlainJson
 
 
 class Stateful(Protocol):
@@ -32,7 +32,7 @@ def pack(**parts: Stateful) -> Checkpoint:
     were. TypeError names the place of anything else.
     """
     tensors: dict[str, np.ndarray[Any, Any]] = {}
-    skeleton = {name: _take_apart(part.state_dict(), name, tensors) for name, part in parts.items()}
+    skeleton = PlainJson((name, _take_apart(part.state_dict(), name, tensors)) for name, part in parts.items())
     return Checkpoint(tensors, skeleton)
 
 

@@ -82,6 +82,12 @@ class Bench:
 
     def carry_out(self, work: Work) -> Done | Failed:
         """Do one interval. Whatever the task does wrong becomes a Failed; a bad checkpoint is an error of the run."""
+        try:
+            return self._carried_out(work)
+        finally:
+            self.calls.go_home()
+
+    def _carried_out(self, work: Work) -> Done | Failed:
         wall, cpu = time.perf_counter(), time.process_time()
         state = None
         try:

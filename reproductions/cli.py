@@ -75,11 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever reads (head, less) has seen enough. Nothing may be left to write when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except ConfigError as error:
+    except (ConfigError, RecordError) as error:
         print(f"error: {_one_line(str(error))}", file=sys.stderr)
         return 2
-    except (RunError, RecordError, CheckpointError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (RunError, CheckpointError, OSError) as error:
+        print(f"error: {_one_line(str(error))}", file=sys.stderr)
         return 1
     except Stopped as stopped:
         print(f"stopped by {stopped}; the same command goes on from here", file=sys.stderr)
