@@ -40,6 +40,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python benchmarks/pbt_cost.py --out results/benchmarks/pbt_cost.json
+	@$(BIN)/python benchmarks/growth.py --out results/benchmarks/growth.json
 	@$(BIN)/python benchmarks/atari_speed.py --out results/benchmarks/atari_speed.json
 
 ui: $(STAMP)

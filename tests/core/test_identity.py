@@ -63,7 +63,7 @@ def lowered(hyperparameters, space, rng, by):
         functools.partial(lowered, by=0.5), Plainly(3), Answering("x"), Space({"lr": LogUniform(1e-3, 1.0)}),
         Plainly(3).__class__.__init__, "".join,
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_what_can_be_described_is_json_and_equals_itself_alone(value):
     """Twice the same, through JSON too; no two of these are alike."""
