@@ -16,13 +16,13 @@ from typing import Any
 
 from pbt_core.decisions import CannotReplace, Judge, empty_ledger, first_settings
 from pbt_core.errors import RunError
-from pbt_core.identity import described, differences
 from pbt_core.journal import Journal, Observer, Timing
 from pbt_core.ledger import Ledger
 from pbt_core.method import Method
 from pbt_core.plan import Plan
+from pbt_core.resuming import Leftovers, complete_last_lines, identity, must_be_the_same
 from pbt_core.scheduling import Asynchronous, Scheduling, Synchronous
-from pbt_core.schema import FORMAT, Event, RecordError
+from pbt_core.schema import FORMAT
 from pbt_core.seeds import Streams
 from pbt_core.space import Space
 from pbt_core.store import Store
@@ -60,17 +60,17 @@ class Driver:
         self.store = Store(directory / "checkpoints", plan.durable)
         self._scheduling: Scheduling[Outcome] = Synchronous() if plan.synchronous else Asynchronous()
         self.journal = Journal(directory / "events.jsonl", self.store, empty_ledger(plan.synchronous), observer)
-        # Members whose next interval may have been finished by a killed run without being recorded.
-        self._unsure: set[int] = set()
+        self._leftovers = Leftovers(self.store, set())
         self._open: set[int] = set()
         self._under_way = 0
         self._ending: str | None = None
         self._told_diverged = False
         try:
-            if self.journal.header is not None:
-                self._resume(extend)
-            else:
+            if self.journal.header is None:
                 self._join()
+            else:
+                must_be_the_same(self.journal, self._identity, extend)
+                self._resume()
             self.timing = Timing(directory / "timing.jsonl", clock)
             self._begin()
         except BaseException:
@@ -106,7 +106,7 @@ class Driver:
                 break
             self._under_way += 1
             work = self._work(member)
-            answer = self._answer(work)
+            answer = self._leftovers.answer(work)
             if answer is None:
                 return work
             self.complete(answer)
@@ -200,8 +200,11 @@ class Driver:
         self._close_if_done(work.member, work.stop)
         self.journal.append(evaluated, *([] if math.isfinite(score) else [{"event": "diverged", **where}]))
         self.note(member=work.member, step=work.stop, steps=work.stop - work.start, **outcome.timing)
+        self._look_at_score(score)
+
+    def _look_at_score(self, score: float | None) -> None:
         target = self.plan.stop.score if self.plan.stop else None
-        if target is not None and math.isfinite(score) and score >= target:
+        if target is not None and score is not None and math.isfinite(score) and score >= target:
             self._ending = self._ending or "score"
 
     def _close_if_done(self, member: int, step: int) -> None:
@@ -241,6 +244,15 @@ class Driver:
         joined = first_settings(self._judge.method, self.space, self.plan.population, self._judge.streams)
         self.journal.append({"event": "started", "format": FORMAT, "run": self._identity}, *joined)
 
+    def _resume(self) -> None:
+        if len(self.ledger.slots) < self.plan.population:
+            # Killed while it wrote its very first lines: nothing is lost by beginning again.
+            self.journal.begin_again(empty_ledger(self.plan.synchronous))
+            self._join()
+            return
+        complete_last_lines(self.journal, self.plan)
+        self._leftovers = Leftovers(self.store, set(self.ledger.slots))
+
     def _begin(self) -> None:
         """Put every member that has budget left where it belongs."""
         slots = self.ledger.slots
@@ -249,84 +261,9 @@ class Driver:
             steps = {m: slot.member.step for m, slot in slots.items()}
             deciding = [m for m in self._open if slots[m].undecided]
             self._scheduling.begin(deciding, [m for m in self._open if not slots[m].undecided], steps)
-            target = self.plan.stop.score if self.plan.stop else None
-            if target is not None and any(
-                m.healthy and m.score is not None and m.score >= target for m in self._members()
-            ):
-                self._ending = "score"
+            for slot in slots.values():
+                self._look_at_score(slot.member.score)
             self._finish_if_over()
-
-    def _members(self) -> list[Any]:
-        return [slot.member for slot in self.ledger.slots.values()]
-
-    def _resume(self, extend: bool) -> None:
-        assert self.journal.header is not None
-        recorded = self.journal.header["run"]
-        if self.ledger.extension is not None:
-            recorded = _extended(recorded, self.ledger.extension)
-        if differing := differences(recorded, self._identity):
-            self._extend(recorded, differing, extend)
-        if len(self.ledger.slots) < self.plan.population:
-            # Killed while it wrote its very first lines: nothing is lost by beginning again.
-            self.journal.begin_again(empty_ledger(self.plan.synchronous))
-            self._join()
-            return
-        self._unsure = set(self.ledger.slots)
-        last = self.journal.last
-        assert last is not None
-        if last["event"] == "evaluated" and not math.isfinite(last["score"]):
-            self.journal.append({"event": "diverged", "member": last["member"], "step": last["step"]})
-        if self.plan.synchronous:
-            self._decide_silently()
-
-    def _extend(self, recorded: dict[str, Any], differing: list[str], extend: bool) -> None:
-        """Let a finished run go on if that is all that differs; RecordError otherwise."""
-        asked = {"steps": self.plan.steps, "stop": self._identity["plan"]["stop"]}
-        grows = self.plan.steps >= recorded["plan"]["steps"]
-        if self.finished and grows and not differences(_extended(recorded, asked), self._identity):
-            if extend:
-                self.journal.append({"event": "extended", **asked})
-                return
-            how = "to go on from there, extend it (extend=True, on the command line --extend)"
-            raise RecordError(f"{self.directory} holds a finished run: {'; '.join(differing)}; {how}")
-        more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
-        told = "; ".join(differing[:3])
-        raise RecordError(f"{self.journal.path} holds another run: {told}{more}. Choose another directory")
-
-    def _decide_silently(self) -> None:
-        """If some members are ahead, all decisions of the round behind them were made.
-
-        What is not recorded of them is that the other members go on unchanged.
-        """
-        slots = self.ledger.slots
-        steps = {m: s.member.step for m, s in slots.items() if s.member.step < self.plan.steps or not s.stopped}
-        for member, step in steps.items():
-            if step < max(steps.values(), default=0) and slots[member].undecided:
-                self.ledger.decided(member)
-
-    def _answer(self, work: Work) -> Done | None:
-        """What a killed run had finished of ``work`` without recording it: a checkpoint whose note asks for the same."""
-        if work.member not in self._unsure:
-            return None
-        self._unsure.discard(work.member)
-        for reference, note in self.store.notes(work.member, work.stop):
-            if note.get("work") == work.fingerprint():
-                return Done(work, note["score"], reference, {})
-        return None
-
-
-def identity(task: AnyTask, method: Method, plan: Plan, space: Space) -> dict[str, Any]:
-    """What makes a run this one and no other, as JSON; ValueError for what cannot be described."""
-    parts = {"plan": plan, "method": method, "space": space, "task": task}
-    try:
-        return {name: described(part, name) for name, part in parts.items()}
-    except RecursionError:
-        raise ValueError("the run cannot be described: its task or method is nested too deeply, or in itself") from None
-
-
-def _extended(run: dict[str, Any], extension: Event) -> dict[str, Any]:
-    """The identity of a run after its plan was extended."""
-    return {**run, "plan": {**run["plan"], "steps": extension["steps"], "stop": extension["stop"]}}
 
 
 def _space(task: AnyTask) -> Space:

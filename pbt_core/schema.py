@@ -164,6 +164,12 @@ def _among(*values: str) -> Check:
 
 
 _RUN = {"plan", "method", "space", "task"}
+
+
+def _identity(value: Any) -> bool:
+    return value.__class__ is dict and value.keys() == _RUN and all(part.__class__ is dict for part in value.values())
+
+
 _OF_MEMBER: dict[str, tuple[Check, str]] = {
     "member": (_whole, "a whole number"),
     "step": (_whole, "a whole number"),
@@ -177,7 +183,7 @@ _SCORE: dict[str, tuple[Check, str]] = {
 SCHEMA: dict[str, dict[str, tuple[Check, str]]] = {
     "started": {
         "format": (_whole, "a whole number"),
-        "run": (lambda value: value.__class__ is dict and value.keys() == _RUN, f"an object of {sorted(_RUN)}"),
+        "run": (_identity, f"an object of {sorted(_RUN)}, each described as an object"),
     },
     "joined": {**_OF_MEMBER, "hyperparameters": _SCORE["hyperparameters"]},
     "evaluated": {

@@ -1,0 +1,109 @@
+"""What a folder holds already: whether the run that is asked for is that one, and what a killed one has left undone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pbt_core.identity import described, differences
+from pbt_core.journal import Journal
+from pbt_core.ledger import Ledger
+from pbt_core.method import Method
+from pbt_core.plan import Plan
+from pbt_core.schema import Event, RecordError, check
+from pbt_core.space import Space
+from pbt_core.store import Store
+from pbt_core.task import AnyTask
+from pbt_core.work import Done, Work
+
+#: How many differences between two runs an error names.
+TOLD = 3
+
+
+def identity(task: AnyTask, method: Method, plan: Plan, space: Space) -> dict[str, Any]:
+    """What makes a run this one and no other, as JSON; ValueError for what cannot be described."""
+    parts = {"plan": plan, "method": method, "space": space, "task": task}
+    try:
+        return {name: described(part, name) for name, part in parts.items()}
+    except RecursionError:
+        raise ValueError("the run cannot be described: its task or method is nested too deeply, or in itself") from None
+
+
+def must_be_the_same(journal: Journal, asked: Mapping[str, Any], extend: bool) -> None:
+    """RecordError, in one line that names what differs, unless the journal is of the run that is ``asked`` for.
+
+    Where all that differs of a finished run is more steps or another stop, it is extended if it may be.
+    """
+    assert journal.header is not None, "there is a record"
+    recorded = journal.header["run"]
+    if journal.ledger.extension is not None:
+        recorded = _extended(recorded, journal.ledger.extension)
+    differing = differences(recorded, asked)
+    if not differing:
+        return
+    told = "; ".join(differing[:TOLD]) + (f" (and {len(differing) - TOLD} more)" if len(differing) > TOLD else "")
+    extension = {"steps": asked["plan"]["steps"], "stop": asked["plan"]["stop"]}
+    steps = recorded["plan"].get("steps")
+    grows = isinstance(steps, int) and extension["steps"] >= steps
+    if not journal.ledger.finished or not grows or differences(_extended(recorded, extension), asked):
+        raise RecordError(f"{journal.path} holds another run: {told}. Choose another directory")
+    if not extend:
+        how = "to go on from there, extend it (extend=True, on the command line --extend)"
+        raise RecordError(f"{journal.path.parent} holds a finished run: {told}; {how}")
+    journal.append({"event": "extended", **extension})
+
+
+def complete_last_lines(journal: Journal, plan: Plan) -> None:
+    """Add what a kill kept from being written or told."""
+    last = journal.last
+    if last is not None and last["event"] == "evaluated" and not math.isfinite(last["score"]):
+        journal.append({"event": "diverged", "member": last["member"], "step": last["step"]})
+    if plan.synchronous:
+        _decide_silently(journal.ledger, plan.steps)
+
+
+def _decide_silently(ledger: Ledger, steps: int) -> None:
+    """If some members are ahead, all decisions of the round behind them were made.
+
+    What is not recorded of them is that the other members go on unchanged.
+    """
+    slots = ledger.slots
+    stands = {m: slot.member.step for m, slot in slots.items() if slot.member.step < steps or not slot.stopped}
+    ahead = max(stands.values(), default=0)
+    for member, step in stands.items():
+        if step < ahead and slots[member].undecided:
+            ledger.decided(member)
+
+
+class Leftovers:
+    """Intervals that a killed run had finished without recording them: checkpoints whose notes say what they answer."""
+
+    def __init__(self, store: Store, members: set[int]) -> None:
+        self._store, self._unsure = store, members
+
+    def answer(self, work: Work) -> Done | None:
+        """The outcome of ``work``, if it was done already; looked for once a member."""
+        if work.member not in self._unsure:
+            return None
+        self._unsure.discard(work.member)
+        for reference, note in self._store.notes(work.member, work.stop):
+            if note.get("work") == work.fingerprint() and _is_score(note.get("score"), work, reference.digest):
+                return Done(work, note["score"], reference, {})
+        return None
+
+
+def _is_score(score: Any, work: Work, digest: str) -> bool:
+    if not isinstance(score, dict):
+        return False
+    where = {"event": "evaluated", "member": work.member, "step": work.stop, "checkpoint": digest}
+    try:
+        check({**where, "hyperparameters": dict(work.hyperparameters), **score})
+    except ValueError:
+        return False
+    return True
+
+
+def _extended(run: Mapping[str, Any], extension: Event | Mapping[str, Any]) -> dict[str, Any]:
+    """The identity of a run after its plan was extended."""
+    return {**run, "plan": {**run["plan"], "steps": extension["steps"], "stop": extension["stop"]}}
