@@ -132,19 +132,21 @@ class Ledger:
         self.freed: list[Reference] = []
         self._seen = seen
         self._view = _View(self.slots, seen)
-        self._standing = Standing()
+        self._standing: Standing | None = None
         self._held: dict[Reference, int] = {}
         for event in events:
             self.apply(event)
 
     @property
     def standing(self) -> Standing:
-        """Who is evaluated and healthy, and in which order."""
+        """Who is evaluated and healthy, and in which order: made when it is first asked for, kept up to date from then on."""
+        if self._standing is None:
+            self._standing = Standing([self._seen(slot) for slot in self.slots.values()])
         return self._standing
 
     def view(self, space: Space) -> Population:
         """What a method sees: alive, so only good until the next event."""
-        return Population(self._view, space, self.evaluations, self._standing)
+        return Population(self._view, space, self.evaluations, self.standing)
 
     def apply(self, event: Event) -> None:
         """Fold one event into the state. ValueError if it cannot follow the events before it."""
@@ -273,10 +275,11 @@ class Ledger:
     def _put(self, slot: Slot) -> None:
         before = self.slots.get(slot.member.id)
         self.slots[slot.member.id] = slot
-        now = self._seen(slot)
-        seen = None if before is None else self._seen(before)
-        if now is not seen:
-            self._standing.update(seen, now)
+        if self._standing is not None:
+            now = self._seen(slot)
+            seen = None if before is None else self._seen(before)
+            if now is not seen:
+                self._standing.update(seen, now)
         for reference in _held_by(slot):
             self._held[reference] = self._held.get(reference, 0) + 1
         for reference in () if before is None else _held_by(before):
