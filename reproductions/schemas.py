@@ -73,6 +73,13 @@ class Told(Document):
     hyperparameters: dict[str, Json]
 
 
+class Ending(Document):
+    """When a run was to end before its steps were done."""
+
+    seconds: Seconds | None
+    score: float | None
+
+
 class Asked(Document):
     """The settings of a run: those that its record or its summary name too, and any others."""
 
@@ -89,6 +96,7 @@ class Asked(Document):
     steps: Annotated[Count, Field(ge=1)]
     interval: Annotated[Count, Field(ge=1)]
     synchronous: bool
+    stop: Ending | None = None
 
 
 class Digests(Document):

@@ -74,10 +74,14 @@ def _run(a: argparse.Namespace) -> None:
 
     summary = execute(settings, a.out, lambda earlier: showing(settings, earlier, a.quiet), a.extend)
     final = summary["final"]
-    told = "no finite score" if final is None else f"score {final['score']:.4f}"
+    told = "no finite score" if final is None else f"score {_shown(final['score'])}"
     if final and final["held_out"] is not None:
-        told += f", held out {final['held_out']:.4f}"
+        told += f", held out {_shown(final['held_out'])}"
     print(f"{a.domain} {settings.problem} {a.method} seed {a.seed}: {told}; in {a.out}")
+
+
+def _shown(score: float) -> str:
+    return f"{score:.4f}" if abs(score) < 1e7 else f"{score:.4g}"
 
 
 def _add_plan(commands: Commands) -> None:

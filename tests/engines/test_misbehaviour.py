@@ -146,7 +146,9 @@ def test_what_a_worker_started_dies_with_it(how, tmp_path):
         )
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent.parent)])}
-    process = subprocess.Popen([sys.executable, script], env=environment, stderr=subprocess.DEVNULL)
+    # Whoever runs the tests in the background ignores ^C, and so would what they start.
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = subprocess.Popen([sys.executable, script], env=environment, stderr=subprocess.DEVNULL, **heard)
     while len(programs(mark)) < 2:
         assert process.poll() is None
         time.sleep(0.05)
