@@ -95,6 +95,8 @@ class LogUniform(_Real):
         super().__post_init__()
         if self.low <= 0:
             raise ValueError(f"LogUniform: low = {self.low!r} must be above 0")
+        if math.log(self.low) >= math.log(self.high):
+            raise ValueError(f"LogUniform: low = {self.low!r} and high = {self.high!r} are too close: one logarithm")
 
     def sample(self, rng: np.random.Generator) -> float:
         # exp(log(high)) may exceed high by a rounding error, hence the clip.
@@ -115,6 +117,8 @@ class OneMinus(_Real):
         super().__post_init__()
         if self.high >= 1:
             raise ValueError(f"OneMinus: high = {self.high!r} must be below 1")
+        if math.log(1 - self.high) >= math.log(1 - self.low):
+            raise ValueError(f"OneMinus: low = {self.low!r} and high = {self.high!r} are too close: 1 - x is the same")
 
     def sample(self, rng: np.random.Generator) -> float:
         return self.clip(1 - math.exp(rng.uniform(math.log(1 - self.high), math.log(1 - self.low))))

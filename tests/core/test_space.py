@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pbt_core import Choice, Integer, LogUniform, OneMinus, Space, Uniform
@@ -107,6 +107,7 @@ def test_log_uniform_draws_each_decade_equally_often():
         (lambda: Uniform(None, 2), "low = None must be a finite number"),
         (lambda: LogUniform(np.float32(0), 1), "low = 0.0 must be above 0"),
         (lambda: OneMinus(0.9, 1.0), "high = 1.0 must be below 1"),
+        (lambda: OneMinus(0.0, 6e-29), "are too close: 1 - x is the same"),
         (lambda: OneMinus(0.99, 0.9), "low = 0.99 must be below high = 0.9"),
         (lambda: Integer(0, 2**63), "high = 9223372036854775808 must fit 64 bits"),
         (lambda: Integer(0, 10**400), "must be a finite number"),
@@ -234,6 +235,8 @@ def numbers(draw):
         OneMinus: st.floats(-1e6, 1, exclude_max=True),
     }
     low, high = sorted(draw(st.lists(ends[kind], min_size=2, max_size=2, unique=True)))
+    assume(kind is not OneMinus or math.log(1 - high) < math.log(1 - low))
+    assume(kind is not LogUniform or math.log(low) < math.log(high))
     return kind(low, high)
 
 
