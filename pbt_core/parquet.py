@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pbt_core.files import replacing
 from pbt_core.schema import FORMAT, SCHEMA, Event, RecordError, check, decode, dump
@@ -39,20 +42,25 @@ def to_array(values: Sequence[Any], absent: Any = None) -> tuple[pa.Array, bool]
     return pa.array([None if value is absent else dump(value) for value in values], pa.string()), True
 
 
-def write_parquet(columns: Iterable[tuple[str, Sequence[Any]]], path: Path) -> None:
+@dataclass(frozen=True)
+class Column:
+    """A column whose values may repeat: row i holds ``values[which[i]]``. as_json: whether they had to become JSON text."""
+
+    name: str
+    values: pa.Array
+    which: NDArray[np.int64]
+    as_json: bool = False
+
+
+def write_parquet(columns: Iterable[Column], path: Path) -> None:
     """Write columns of events (see ``Record.columns``) at once or not at all. Equal events, equal bytes."""
-    arrays, fields = [], []
-    for name, values in columns:
-        if name in ("samples", "history"):
-            kind = pa.list_(pa.float64())
-            array, as_json = pa.array([None if value is ABSENT else value for value in values], kind), False
-        else:
-            array, as_json = to_array(values, ABSENT)
-        arrays.append(array)
-        fields.append(pa.field(name, array.type, metadata=_JSON if as_json else None))
-    table = pa.table(arrays, schema=pa.schema(fields, {"pbt.format": str(FORMAT)}))
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, write_page_checksum=True)
+    columns = list(columns)
+    fields = [pa.field(c.name, c.values.type, metadata=_JSON if c.as_json else None) for c in columns]
+    schema = pa.schema(fields, {"pbt.format": str(FORMAT)})
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, write_page_checksum=True) as file:
+        for start in range(0, max(map(len, (c.which for c in columns)), default=0), _ROWS):
+            rows = slice(start, start + _ROWS)
+            file.write_table(pa.table([c.values.take(c.which[rows]) for c in columns], schema=schema))
 
 
 def rows(path: Path) -> Iterator[Event]:

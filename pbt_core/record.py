@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pbt_core.files import collector_paused
-from pbt_core.parquet import ABSENT, rows, to_array, write_parquet
+from pbt_core.parquet import ABSENT, Column, rows, to_array, write_parquet
 from pbt_core.schema import SCHEMA, Event, read_lines
 from pbt_core.values import identical
 
@@ -141,49 +141,55 @@ class Record(Sequence[Event]):
             else:
                 yield self._members[place], self._steps[place], self._hyperparameters[place]
 
-    def columns(self) -> Iterator[tuple[str, list[Any]]]:
-        """Every field of every event, column by column, ``ABSENT`` where an event has no such field."""
-        others = self._others
-        yield "event", self._column("event", lambda place: "evaluated")
-        yield "member", self._column("member", self._members.__getitem__)
-        yield "step", self._column("step", self._steps.__getitem__)
-        yield "score", self._column("score", self._scores.__getitem__)
-        yield "held_out", self._column("held_out", lambda p: self._held_out[p] if self._holds[p] else ABSENT)
-        yield "samples", self._column("samples", lambda p: self._part(self._samples, self._samples_end, p))
-        yield "checkpoint", self._column("checkpoint", lambda p: self._checkpoints[16 * p : 16 * p + 16].hex())
-        for name in dict.fromkeys(name for names in dict.fromkeys(self._metric_names) for name in names):
-            metric = self._metric(name, ABSENT)
-            yield f"metrics.{name}", self._column("metrics", metric.__getitem__, name)
-        sets = [*_distinct(self._hyperparameters), *(event.get("hyperparameters", {}) for event in others)]
-        for name in dict.fromkeys(name for values in sets for name in values):
-            column = [values.get(name, ABSENT) for values in self._hyperparameters]
-            yield f"hyperparameters.{name}", self._column("hyperparameters", column.__getitem__, name)
-        written = {
-            "event",
-            "member",
-            "step",
-            "score",
-            "held_out",
-            "samples",
-            "checkpoint",
-            "metrics",
-            "hyperparameters",
+    def columns(self) -> Iterator[Column]:
+        """Every field of every event, column by column, null where an event has no such field."""
+        places = np.array(self._places, np.int64)
+        of_others = len(self._members) - 1 - places
+        rows = np.where(places >= 0, places, of_others)
+        held = pa.array(np.array(self._held_out), mask=~np.array(self._holds, bool))
+        hexadecimal = self._checkpoints.hex()
+        ends = np.arange(len(self._members) + 1, dtype=np.int32) * 32
+        known = {
+            "event": pa.repeat("evaluated", len(self._members)),
+            "member": pa.array(np.array(self._members)),
+            "step": pa.array(np.array(self._steps)),
+            "score": pa.array(np.array(self._scores)),
+            "held_out": held,
+            "samples": pa.ListArray.from_arrays(
+                pa.array(np.array([0, *self._samples_end], np.int32)), pa.array(np.array(self._samples))
+            ),
+            "checkpoint": pa.StringArray.from_buffers(
+                len(self._members), pa.py_buffer(ends), pa.py_buffer(hexadecimal.encode())
+            ),
         }
-        for name in dict.fromkeys(name for fields in SCHEMA.values() for name in fields if name not in written):
-            inner = {"source": ("member", "step", "digest")}.get(name, (None,))
-            for part in inner:
-                yield f"{name}.{part}" if part else name, self._column(name, lambda p: ABSENT, part)
+        for name, values in known.items():
+            yield Column(name, pa.concat_arrays([values, pa.array(self._of_others(name), values.type)]), rows)
+        for name in self._names_of_metrics():
+            values = pa.concat_arrays([self._metric(name), pa.nulls(len(self._others), pa.float64())])
+            yield Column(f"metrics.{name}", values, rows)
+        distinct, which = self._distinct()
+        sets = distinct + [event.get("hyperparameters", {}) for event in self._others]
+        rows_of_sets = np.where(
+            places >= 0, which[np.maximum(places, 0)] if len(which) else 0, len(distinct) - 1 - places
+        )
+        for name in dict.fromkeys(name for values in sets for name in values):
+            array, as_json = to_array([values.get(name, ABSENT) for values in sets], ABSENT)
+            yield Column(f"hyperparameters.{name}", array, rows_of_sets, as_json)
+        done = {*known, "metrics", "hyperparameters"}
+        rows_of_others = np.where(places >= 0, 0, -places)  # before them comes the null of an evaluation
+        for name in dict.fromkeys(name for fields in SCHEMA.values() for name in fields if name not in done):
+            for inner in {"source": ("member", "step", "digest")}.get(name, (None,)):
+                others = [ABSENT if value is None else value for value in self._of_others(name, inner)]
+                if name == "history":
+                    array, as_json = pa.array([None, *self._of_others(name)], pa.list_(pa.float64())), False
+                else:
+                    array, as_json = to_array([ABSENT, *others], ABSENT)
+                yield Column(f"{name}.{inner}" if inner else name, array, rows_of_others, as_json)
 
-    def _column(self, name: str, evaluated: Callable[[int], Any], inner: str | None = None) -> list[Any]:
-        def of(event: Event) -> Any:
-            value = event.get(name, ABSENT)
-            if inner is not None and value is not ABSENT:
-                value = value.get(inner, ABSENT)
-                return value
-            return ABSENT if value is None else value
-
-        others = [of(event) for event in self._others]
-        return [evaluated(place) if place >= 0 else others[-1 - place] for place in self._places]
+    def _of_others(self, name: str, inner: str | None = None) -> list[Any]:
+        """A field of each event that is no evaluation; None where there is no such field."""
+        values = [event.get(name) for event in self._others]
+        return values if inner is None else [None if value is None else value.get(inner) for value in values]
 
     @staticmethod
     def _part(flat: array[float], ends: array[int], place: int) -> list[float]:
@@ -199,33 +205,41 @@ class Record(Sequence[Event]):
         Columns of hyperparameters are named ``hyperparameters.NAME``, those of metrics ``metrics.NAME``. ``to_pandas()`` makes
         a DataFrame of it.
         """
-        held = [value if there else None for value, there in zip(self._held_out, self._holds, strict=True)]
         columns = {
-            "member": pa.array(self._members, pa.int64()),
-            "step": pa.array(self._steps, pa.int64()),
-            "score": pa.array(self._scores, pa.float64()),
-            "held_out": pa.array(held, pa.float64()),
+            "member": pa.array(np.array(self._members)),
+            "step": pa.array(np.array(self._steps)),
+            "score": pa.array(np.array(self._scores)),
+            "held_out": pa.array(np.array(self._held_out), mask=~np.array(self._holds, bool)),
         }
-        names = dict.fromkeys(name for names in dict.fromkeys(self._metric_names) for name in names)
-        for name in names:
-            columns[f"metrics.{name}"] = pa.array(self._metric(name, None), pa.float64())
-        for name in dict.fromkeys(name for values in _distinct(self._hyperparameters) for name in values):
-            columns[f"hyperparameters.{name}"] = to_array([values.get(name) for values in self._hyperparameters])[0]
+        columns |= {f"metrics.{name}": self._metric(name) for name in self._names_of_metrics()}
+        distinct, which = self._distinct()
+        for name in dict.fromkeys(name for values in distinct for name in values):
+            columns[f"hyperparameters.{name}"] = to_array([values.get(name) for values in distinct])[0].take(which)
         return pa.table(columns)
 
-    def _metric(self, name: str, absent: Any) -> list[Any]:
-        found: list[Any] = []
-        places = {names: names.index(name) if name in names else None for names in dict.fromkeys(self._metric_names)}
-        start = 0
-        for names, end in zip(self._metric_names, self._metrics_end, strict=True):
-            place = places[names]
-            found.append(absent if place is None else self._metrics[start + place])
-            start = end
-        return found
+    def _names_of_metrics(self) -> list[str]:
+        return list(dict.fromkeys(name for names in dict.fromkeys(self._metric_names) for name in names))
 
+    def _metric(self, name: str) -> pa.Array:
+        """A metric of each evaluation, null where it has none of this name."""
+        kinds = {names: i for i, names in enumerate(dict.fromkeys(self._metric_names))}
+        place = np.array([names.index(name) if name in names else -1 for names in kinds], np.int64)
+        offsets = place[np.fromiter(map(kinds.__getitem__, self._metric_names), np.int64, len(self._metric_names))]
+        starts = np.concatenate([[0], np.array(self._metrics_end, np.int64)[:-1]]) if len(offsets) else offsets
+        return pa.array(np.array(self._metrics)).take(pa.array(starts + offsets, mask=offsets < 0))
 
-def _distinct(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return list({id(value): value for value in values}.values())
+    def _distinct(self) -> tuple[list[dict[str, Any]], NDArray[np.int64]]:
+        """The hyperparameters that evaluations share, each once, and which of them each evaluation has."""
+        places: dict[int, int] = {}
+        distinct: list[dict[str, Any]] = []
+        which = np.empty(len(self._hyperparameters), np.int64)
+        for row, values in enumerate(self._hyperparameters):
+            place = places.get(id(values))
+            if place is None:
+                place = places[id(values)] = len(distinct)
+                distinct.append(values)
+            which[row] = place
+        return distinct, which
 
 
 def _same(one: Event, other: Event) -> bool:
