@@ -21,7 +21,7 @@ from pbt_core import Stream
 from reproductions.classifier.network import CLASSES
 from reproductions.classifier.sweep import SCALES, SPACE
 from reproductions.classifier.task import Classifier
-from reproductions.settings import resolve
+from reproductions.suite.study.settings import resolve
 
 STEPS, INTERVAL = SCALES["laptop"].steps, SCALES["laptop"].interval
 SEEDS = range(1000, 1005)

@@ -149,7 +149,7 @@ def side_by_side(name: str, copies: int) -> list[dict[str, Any]]:
 def toy(population: int) -> float:
     """Wall seconds of the toy's PBT run at a population, start-up not counted."""
     from pbt_core import Serial
-    from reproductions.settings import resolve
+    from reproductions.suite.study.settings import resolve
 
     settings = resolve("toy", "pbt", population=population)
     with tempfile.TemporaryDirectory() as directory:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from reproductions.atari.sweep import MEASURE
-from reproductions.claims import Claim
-from reproductions.figures import plotting
-from reproductions.figures.plotting import Figures
-from reproductions.records import Record
+from reproductions.suite.figures import plotting
+from reproductions.suite.figures.plotting import Figures
+from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.records import Record
 
 CLAIMS = (
     Claim(

@@ -26,7 +26,7 @@ cv2.setNumThreads(1)
 
 
 class Emulators:
-    """``batch`` games of one kind; see ``reproductions.rl.environments.Environments`` for the contract.
+    """``batch`` games of one kind; see ``reproductions.shared.rl.environments.Environments`` for the contract.
 
     size: height and width of an observation in pixels. sticky: probability that an action is repeated instead of the new
     one taken (0: the paper's time). ValueError for a game without ROM.

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
-from reproductions.rl.agent import Perception, Recurrent, Rollout, actor_critic_loss
-from reproductions.rl.returns import n_step_returns
+from reproductions.shared.rl.agent import Perception, Recurrent, Rollout, actor_critic_loss
+from reproductions.shared.rl.returns import n_step_returns
 
 
 class DilatedLstm(nn.Module):
@@ -60,7 +60,7 @@ class FunOutput:
 
 
 class Fun(nn.Module):
-    """The agent; see ``reproductions.rl.agent.Agent``. Sizes: ``width`` of perception and Worker, ``d``, ``k``, ``c``.
+    """The agent; see ``reproductions.shared.rl.agent.Agent``. Sizes: ``width`` of perception and Worker, ``d``, ``k``, ``c``.
 
     discounts: of Worker and Manager. random_goals: probability that a goal is a random direction, for exploration.
     """

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pbt_core import LogUniform, Space, Uniform
-from reproductions.sweep import Anchor, Expected, Measure, Scale
+from reproductions.suite.study.sweep import Anchor, Expected, Measure, Scale
 
 # Our choice, the same at all scales. Around the values that the Feudal Networks paper draws from (learning rate 10^-4.5 to
 # 10^-3.5, entropy cost 1e-4 to 1e-3, intrinsic weight 0 to 1), and wider, since our losses are means over a rollout.

@@ -17,11 +17,11 @@ from pbt_core.torch import pack, seeded, unpack
 from reproductions.atari.emulators import STACK, Emulators
 from reproductions.atari.fun import Fun
 from reproductions.atari.sweep import SPACE
-from reproductions.bounds import Count, Positive, Share
-from reproductions.registry import ConfigError
-from reproductions.rl.agent import LstmActorCritic
-from reproductions.rl.environments import Episodes
-from reproductions.rl.learner import Learner, train
+from reproductions.shared.bounds import Count, Positive, Share
+from reproductions.shared.rl.agent import LstmActorCritic
+from reproductions.shared.rl.environments import Episodes
+from reproductions.shared.rl.learner import Learner, train
+from reproductions.suite.study.registry import ConfigError
 
 
 @dataclass(frozen=True)

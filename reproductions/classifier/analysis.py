@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from reproductions.claims import Claim
 from reproductions.classifier.sweep import MEASURE
-from reproductions.figures import plotting
-from reproductions.figures.plotting import Figures
-from reproductions.records import Record
-from reproductions.sweep import Mark
+from reproductions.suite.figures import plotting
+from reproductions.suite.figures.plotting import Figures
+from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.records import Record
+from reproductions.suite.study.sweep import Mark
 
 
 def _claim(

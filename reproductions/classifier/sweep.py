@@ -4,7 +4,7 @@ from itertools import product
 from typing import Any
 
 from pbt_core import LogUniform, Space, Uniform
-from reproductions.sweep import Expected, Measure, Scale
+from reproductions.suite.study.sweep import Expected, Measure, Scale
 
 # Momentum is searched by its distance from 1, on a logarithmic scale: a step moves the weights by about lr / (1 - momentum),
 # so a factor means the same anywhere, and 0.9 times 1.2 does not leave the range. All ranges are our choice, wide on purpose.

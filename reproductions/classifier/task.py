@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
-from reproductions.bounds import Count
 from reproductions.classifier.network import CLASSES, Network, train
 from reproductions.classifier.sweep import SPACE
-from reproductions.images import fashion_mnist
-from reproductions.registry import ConfigError
+from reproductions.shared.bounds import Count
+from reproductions.shared.images import fashion_mnist
+from reproductions.suite.study.registry import ConfigError
 
 #: Of the training set's pixels, in 0..1: what they are scaled by.
 MEAN, DEVIATION = 0.2860, 0.3530

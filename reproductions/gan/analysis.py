@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from reproductions.claims import Claim
-from reproductions.figures import plotting
-from reproductions.figures.plotting import Figures
 from reproductions.gan.sweep import MEASURE
-from reproductions.inputs import InputError, read_bytes
-from reproductions.records import Record
+from reproductions.suite.figures import plotting
+from reproductions.suite.figures.plotting import Figures
+from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.records import Record
+from reproductions.suite.study.inputs import InputError, read_bytes
 
 CLAIMS = (
     Claim(

@@ -21,9 +21,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reproductions import assets
 from reproductions.gan import arithmetic
 from reproductions.gan.data import Dataset, scaled
+from reproductions.shared import assets
 
 FEATURES = 256  # size of the hidden layer, whose activations FID compares
 _WEIGHTS, _FACTS = "weights.safetensors", "facts.json"

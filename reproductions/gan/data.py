@@ -2,7 +2,7 @@
 
     python -m reproductions.gan.data --root DIR [--name fashion_mnist]
 
-Where they come from is in ``reproductions.images``.
+Where they come from is in ``reproductions.shared.images``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reproductions.assets import DataError
-from reproductions.images import cifar10, fashion_mnist
+from reproductions.shared.assets import DataError
+from reproductions.shared.images import cifar10, fashion_mnist
 
 DatasetName = Literal["fashion_mnist", "cifar10"]
 NAMES: tuple[DatasetName, ...] = get_args(DatasetName)

@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reproductions import assets
-from reproductions.torchvision_compat import import_torchvision
+from reproductions.shared import assets
+from reproductions.shared.torchvision_compat import import_torchvision
 
 # One file under two names, torch-fidelity's and pytorch-fid's, which publish the first 8 digits of its sha256 as the last of
 # its name. The others are those of the file that both projects' releases give, as many who use it have recorded.

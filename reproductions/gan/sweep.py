@@ -4,7 +4,7 @@ from itertools import product
 from typing import Any
 
 from pbt_core import LogUniform, Space
-from reproductions.sweep import Expected, Measure, Scale
+from reproductions.suite.study.sweep import Expected, Measure, Scale
 
 # Learning rates of the discriminator and of the generator. The range is our choice; the paper starts from 1e-4 to 5e-4.
 SPACE = Space({"lr_d": LogUniform(1e-5, 1e-2), "lr_g": LogUniform(1e-5, 1e-2)})

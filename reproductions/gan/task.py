@@ -14,13 +14,13 @@ from pydantic import Field
 from torch import Tensor
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
-from reproductions.assets import DataError
-from reproductions.bounds import Count
 from reproductions.gan import arithmetic, classifier, data, metrics, networks
 from reproductions.gan.data import DatasetName
 from reproductions.gan.networks import GanState, Loss
 from reproductions.gan.sweep import SPACE
-from reproductions.registry import ConfigError
+from reproductions.shared.assets import DataError
+from reproductions.shared.bounds import Count
+from reproductions.suite.study.registry import ConfigError
 
 #: Real images whose features the Frechet distance compares with.
 REFERENCE_IMAGES = 10_000

@@ -8,9 +8,17 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from reproductions.claims import Claim
-from reproductions.figures.plotting import PALETTE, Figures, best_so_far, by_problem, panels, pretty, score_comparison
-from reproductions.records import Record, method_order
+from reproductions.suite.figures.plotting import (
+    PALETTE,
+    Figures,
+    best_so_far,
+    by_problem,
+    panels,
+    pretty,
+    score_comparison,
+)
+from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.records import Record, method_order
 from reproductions.toy.sweep import MEASURE
 
 CLAIMS = (

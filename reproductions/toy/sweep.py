@@ -3,7 +3,7 @@
 from typing import Any
 
 from pbt_core import Space, Uniform
-from reproductions.sweep import Expected, Measure, Scale
+from reproductions.suite.study.sweep import Expected, Measure, Scale
 
 # The surrogate's weights. The bounds are our choice: a negative weight would climb away from the maximum; 2 hardly ever binds.
 SPACE = Space({"h0": Uniform(0.0, 2.0), "h1": Uniform(0.0, 2.0)})

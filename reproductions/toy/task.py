@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pbt_core import Checkpoint, Hyperparameters, Score, Stream
-from reproductions.bounds import Positive
+from reproductions.shared.bounds import Positive
 from reproductions.toy.sweep import SPACE
 
 Theta = NDArray[np.float64]

@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from reproductions.assets import MANIFEST, DataError, once, sha256, verified, workspace
-from reproductions.sources import meaning_digest
+from reproductions.shared.assets import MANIFEST, DataError, once, sha256, verified, workspace
+from reproductions.suite.study.sources import meaning_digest
 from reproductions.translation import cleaning, text
 from reproductions.translation.text import Pair, Text
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reproductions.assets import DataError, once
+from reproductions.shared.assets import DataError, once
 from reproductions.translation import catalogues, ragged, wmt14
 from reproductions.translation.ragged import Ragged
 from reproductions.translation.text import LANGUAGES, Text

@@ -24,7 +24,7 @@ from torch import nn
 
 from pbt_core import Checkpoint, Stream
 from pbt_core.torch import seeded
-from reproductions.registry import ConfigError
+from reproductions.suite.study.registry import ConfigError
 from reproductions.translation.decoding import Search
 from reproductions.translation.dropout import Dropouts
 from reproductions.translation.ids import PAD, SPECIAL

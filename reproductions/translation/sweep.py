@@ -3,7 +3,7 @@
 from typing import Any
 
 from pbt_core import LogUniform, Space, Uniform
-from reproductions.sweep import Expected, Measure, Scale
+from reproductions.suite.study.sweep import Expected, Measure, Scale
 
 # Our choice, at all scales: the paper's ranges are unknown. A hand-set rate is about 7e-4 for the paper's Transformer and
 # 2e-3 for the small one; its dropouts are 0.1.

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import torch
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
-from reproductions.assets import DataError
-from reproductions.bounds import Count
-from reproductions.registry import ConfigError
+from reproductions.shared.assets import DataError
+from reproductions.shared.bounds import Count
+from reproductions.suite.study.registry import ConfigError
 from reproductions.translation import bleu, corpus
 from reproductions.translation.batches import Epochs
 from reproductions.translation.corpus import Corpus, Evaluation

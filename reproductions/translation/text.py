@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reproductions.assets import DataError
+from reproductions.shared.assets import DataError
 
 #: An English sentence and its German translation.
 Pair = tuple[str, str]

@@ -17,7 +17,7 @@ from torch import nn
 
 from pbt_core import Checkpoint, Stream
 from pbt_core.torch import Stateful, pack, seeded, unpack
-from reproductions.registry import ConfigError
+from reproductions.suite.study.registry import ConfigError
 from reproductions.translation.decoding import Search, translate
 from reproductions.translation.dropout import Dropouts, Noise
 from reproductions.translation.padding import Batch

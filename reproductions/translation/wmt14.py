@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from reproductions.assets import DataError, sha256
+from reproductions.shared.assets import DataError, sha256
 from reproductions.translation.text import LANGUAGES, Text
 
 #: Sentences of the published test sets. newstest2013 is checked if it is there; nothing here uses it.

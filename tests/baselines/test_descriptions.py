@@ -6,8 +6,8 @@ import pytest
 
 from baselines import PB2, Halving
 from pbt_core import PBT, Compose, Perturb, Resample
-from reproductions.registry import ConfigError
-from reproductions.settings import resolve
+from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.settings import resolve
 
 
 def described(search, **size):

@@ -7,9 +7,9 @@ from pydantic import TypeAdapter
 from baselines import Annealed, Fixed, Noam, RandomSearch, Scheduled
 from pbt_core import PBT, Plan, Serial
 from pbt_core.testing import Hill, check_method
-from reproductions import registry
-from reproductions.methods import EXAMPLES, AnyMethod
-from reproductions.settings import resolve
+from reproductions.suite.study import registry
+from reproductions.suite.study.methods import EXAMPLES, AnyMethod
+from reproductions.suite.study.settings import resolve
 
 
 def build(description):

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from reproductions import assets
-from reproductions.assets import DataError
+from reproductions.shared import assets
+from reproductions.shared.assets import DataError
 
 
 def digest(content: bytes) -> str:
@@ -47,7 +47,7 @@ def test_what_a_killed_builder_leaves_is_never_taken_for_whole(tmp_path: Path) -
     code = """
 import sys, time
 from pathlib import Path
-from reproductions import assets
+from reproductions.shared import assets
 
 def build(empty):
     (empty / "half").touch()

@@ -10,7 +10,7 @@ from pbt_core import PBT, Plan, Processes, Serial
 from pbt_core.testing import check_task
 from reproductions.atari.emulators import Emulators
 from reproductions.atari.task import Atari
-from reproductions.registry import ConfigError
+from reproductions.suite.study.registry import ConfigError
 
 TINY = {"width": 16, "d": 8, "k": 4, "c": 3, "batch": 4, "unroll": 5}
 gymnasium.register_envs(ale_py)

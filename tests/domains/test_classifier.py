@@ -15,9 +15,9 @@ from pbt_core.store import digest
 from pbt_core.testing import check_task
 from reproductions.classifier.network import Network, train
 from reproductions.classifier.task import TEST, TRAIN, Classifier, pooled
-from reproductions.images import fashion_mnist
-from reproductions.registry import ConfigError
-from reproductions.settings import resolve
+from reproductions.shared.images import fashion_mnist
+from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.settings import resolve
 
 GOOD = {"lr": 0.02, "one_minus_momentum": 0.1, "weight_decay": 1e-4, "dropout": 0.0}
 

@@ -12,7 +12,7 @@ import torch
 
 from pbt_core import Stream
 from pbt_core.store import Store
-from reproductions.registry import ConfigError
+from reproductions.suite.study.registry import ConfigError
 from reproductions.translation import fairseq_model
 from reproductions.translation.decoding import Search
 from reproductions.translation.dropout import Dropouts

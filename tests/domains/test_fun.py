@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from reproductions.atari.fun import DilatedLstm, Fun, goal_loss
-from reproductions.rl.agent import Rollout, restarted
+from reproductions.shared.rl.agent import Rollout, restarted
 
 
 def cosine(a, b):

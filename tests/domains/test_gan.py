@@ -10,8 +10,8 @@ from pbt_core.lineage import retrace
 from pbt_core.store import digest
 from pbt_core.testing import check_task
 from reproductions.gan import data, metrics
-from reproductions.registry import ConfigError
-from reproductions.settings import resolve
+from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.settings import resolve
 
 RATES = {"lr_d": 1e-3, "lr_g": 1e-3}
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from reproductions.assets import DataError
 from reproductions.gan import arithmetic, classifier, data, metrics, networks
-from reproductions.images import cifar10
-from reproductions.torchvision_compat import import_torchvision
+from reproductions.shared.assets import DataError
+from reproductions.shared.images import cifar10
+from reproductions.shared.torchvision_compat import import_torchvision
 
 TINY = {"size": 28, "channels": 1, "width": 2, "latent": 8}
 Bits = dict[str, Tensor]

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from reproductions.images import cifar10, fashion_mnist
-from reproductions.torchvision_compat import import_torchvision
+from reproductions.shared.images import cifar10, fashion_mnist
+from reproductions.shared.torchvision_compat import import_torchvision
 
 
 @pytest.mark.parametrize("content", [b"altered", b"", b"x" * 100_000_000], ids=["altered", "empty", "larger"])

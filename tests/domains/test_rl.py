@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from reproductions.rl.agent import LstmActorCritic, Rollout, actor_critic_loss, restarted
-from reproductions.rl.environments import REPORTING, SELECTING, Episodes
-from reproductions.rl.learner import Learner, train
-from reproductions.rl.returns import entropy, log_likelihood, n_step_returns
+from reproductions.shared.rl.agent import LstmActorCritic, Rollout, actor_critic_loss, restarted
+from reproductions.shared.rl.environments import REPORTING, SELECTING, Episodes
+from reproductions.shared.rl.learner import Learner, train
+from reproductions.shared.rl.returns import entropy, log_likelihood, n_step_returns
 
 
 class Corridor:

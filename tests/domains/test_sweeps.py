@@ -2,8 +2,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from reproductions import registry
-from reproductions.settings import resolve
+from reproductions.suite.study import registry
+from reproductions.suite.study.settings import resolve
 
 
 @pytest.mark.parametrize("domain", registry.domains())

@@ -4,7 +4,7 @@ from scipy import stats
 
 from pbt_core import Serial, Stream
 from pbt_core.testing import check_task
-from reproductions.settings import resolve
+from reproductions.suite.study.settings import resolve
 from reproductions.toy.task import Toy
 
 #: Fixed before looking.

@@ -3,8 +3,8 @@ import pytest
 
 from pbt_core import PBT, Plan, Processes, Serial, Stream
 from pbt_core.testing import check_task
-from reproductions.assets import DataError
-from reproductions.registry import ConfigError
+from reproductions.shared.assets import DataError
+from reproductions.suite.study.registry import ConfigError
 from reproductions.translation import corpus
 from reproductions.translation.task import Translation
 

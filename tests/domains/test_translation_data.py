@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reproductions import assets
-from reproductions.assets import DataError
+from reproductions.shared import assets
+from reproductions.shared.assets import DataError
 from reproductions.translation import catalogues, cleaning, corpus, text, wmt14
 from reproductions.translation.corpus import Corpus
 from reproductions.translation.ids import BOS, EOS, PAD, UNK

@@ -11,7 +11,7 @@ from translating import SIZES, batch_of, sentences
 
 from pbt_core import Checkpoint, Stream
 from pbt_core.store import Store
-from reproductions.registry import ConfigError
+from reproductions.suite.study.registry import ConfigError
 from reproductions.translation.decoding import Search
 from reproductions.translation.dropout import Dropouts
 from reproductions.translation.ids import EOS

@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 from checkouts import configure, copied, snakemake
 
-from reproductions.cli import main
+from reproductions.suite.cli import main
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not (BROWSER and DRIVER):

@@ -5,10 +5,10 @@ import math
 import pandas as pd
 import pytest
 
-from reproductions import registry
-from reproductions.claims import Claim, all_claims, contrast, judge, verdict
-from reproductions.claims import test as in_words
-from reproductions.statistics import Estimate, student_mean
+from reproductions.suite.results.claims import Claim, all_claims, contrast, judge, verdict
+from reproductions.suite.results.claims import test as in_words
+from reproductions.suite.results.statistics import Estimate, student_mean
+from reproductions.suite.study import registry
 
 CLAIM = Claim("PBT wins", "it does", "recall", "gan", "gan", {"pbt": 1, "random_search": -1})
 
@@ -128,7 +128,7 @@ def test_every_claim_is_about_methods_that_its_domain_has_and_a_target_that_exis
     """So that a claim is never unjudged because of a misspelt name."""
     import yaml
 
-    from reproductions.provenance import ROOT
+    from reproductions.suite.running.provenance import ROOT
 
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     for claim in all_claims():

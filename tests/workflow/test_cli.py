@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from pbt_core.events import read
-from reproductions.cli import main
-from reproductions.provenance import ROOT
-from reproductions.run import execute
-from reproductions.settings import ConfigError, resolve
+from reproductions.suite.cli import main
+from reproductions.suite.running.execute import execute
+from reproductions.suite.running.provenance import ROOT
+from reproductions.suite.study.settings import ConfigError, resolve
 
 RUN = ["run", "toy", "pbt", "--quiet", "--out"]
 
@@ -128,7 +128,7 @@ def test_workers_and_engine_may_change_between_a_run_and_its_resumption(tmp_path
 
 def test_settings_are_the_same_text_in_every_process():
     """What identifies a run must not depend on the order of a set, which differs from process to process."""
-    code = "from reproductions.settings import resolve; print(resolve('gan', 'pbt').model_dump_json(by_alias=True))"
+    code = "from reproductions.suite.study.settings import resolve; print(resolve('gan', 'pbt').model_dump_json(by_alias=True))"
     told = {
         subprocess.run(
             [sys.executable, "-c", code],
@@ -147,7 +147,7 @@ def test_edited_sources_make_a_run_begin_anew_and_keep_the_old_state(tmp_path, m
     """What ran is what the summary says: the record of other sources is put aside, not continued."""
     settings = resolve("toy", "pbt")
     execute(settings, tmp_path)
-    monkeypatch.setattr("reproductions.run.sources_digest", lambda domain: "0123456789abcdef")
+    monkeypatch.setattr("reproductions.suite.running.execute.sources_digest", lambda domain: "0123456789abcdef")
     execute(resolve("toy", "pbt", overrides=["task.lr=0.02"]), tmp_path)
     assert len(list(tmp_path.glob("state-*"))) == 1
     assert "sources have changed" in capsys.readouterr().err
@@ -179,7 +179,7 @@ def test_a_domain_whose_extra_is_missing_is_refused_with_the_remedy(monkeypatch)
 
 def test_the_command_line_loads_no_heavy_library_before_it_must():
     """Listing the domains takes a moment, not seconds."""
-    code = "import sys; from reproductions.cli import main; main(['list'])"
+    code = "import sys; from reproductions.suite.cli import main; main(['list'])"
     code += "; print(sorted({'torch', 'mlflow', 'pandas'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip().endswith("[]")

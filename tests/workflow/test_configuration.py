@@ -10,8 +10,8 @@ import pytest
 import yaml
 from checkouts import ROOT, command, configure, copied, snakemake
 
-from reproductions import asked, configuration
-from reproductions.registry import ConfigError
+from reproductions.suite.study import asked, configuration
+from reproductions.suite.study.registry import ConfigError
 
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 TOY = {"methods": ["pbt"], "seeds": [0]}

@@ -7,12 +7,12 @@ import math
 import pandas as pd
 import pytest
 
-from reproductions import claims, statistics, tables
-from reproductions.cli import main
-from reproductions.figures import headline, profiles
-from reproductions.records import load
-from reproductions.reference import read_runs
-from reproductions.sweep import Measure
+from reproductions.suite.cli import main
+from reproductions.suite.figures import headline, profiles
+from reproductions.suite.publish.reference import read_runs
+from reproductions.suite.results import claims, statistics, tables
+from reproductions.suite.results.records import load
+from reproductions.suite.study.sweep import Measure
 
 #: No member is ever ready, so none of those that diverge begins anew.
 HOT = ["--set", "steps=9", "--set", "task.lr=1e30", "--set", "search.until=0"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reproductions.cli import main, parser
-from reproductions.readme import fill, readmes
+from reproductions.suite.cli import main, parser
+from reproductions.suite.publish.readme import fill, readmes
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()

@@ -16,15 +16,15 @@ from pbt_core import PBT, Choice, LogUniform, Perturb, Plan, Serial, Space
 from pbt_core import Record as Events
 from pbt_core.method import Continue, Restart
 from pbt_core.testing import Hill
-from reproductions import statistics
-from reproductions.figures import ablations, headline, plotting, profiles
-from reproductions.figures.branches import ancestors, answer, branches, founders, kept_until
-from reproductions.figures.family import kin, lineages, tree
-from reproductions.figures.look import STYLE, arrange, draw
-from reproductions.figures.phylogeny import EXTINCT, lines
-from reproductions.figures.schematic import schematic
-from reproductions.records import Record
-from reproductions.sweep import Anchor, Measure
+from reproductions.suite.figures import ablations, headline, plotting, profiles
+from reproductions.suite.figures.branches import ancestors, answer, branches, founders, kept_until
+from reproductions.suite.figures.family import kin, lineages, tree
+from reproductions.suite.figures.look import STYLE, arrange, draw
+from reproductions.suite.figures.phylogeny import EXTINCT, lines
+from reproductions.suite.figures.schematic import schematic
+from reproductions.suite.results import statistics
+from reproductions.suite.results.records import Record
+from reproductions.suite.study.sweep import Anchor, Measure
 
 MEASURE = Measure("height", "m", "height, seen again", "steps", {"lr": "learning rate"}, logarithmic=("lr",))
 SPACE = Hill().space

@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reproductions.cli import main
-from reproductions.costs import known
-from reproductions.inputs import LARGEST, InputError, read_bytes
-from reproductions.records import load
-from reproductions.reference import keep
-from reproductions.registry import ConfigError
+from reproductions.suite.cli import main
+from reproductions.suite.planning.costs import known
+from reproductions.suite.publish.reference import keep
+from reproductions.suite.results.records import load
+from reproductions.suite.study.inputs import LARGEST, InputError, read_bytes
+from reproductions.suite.study.registry import ConfigError
 
 FILES = ("summary.json", "lineage.json", "events.parquet")
 

@@ -1,9 +1,9 @@
 import pytest
 from checkouts import ROOT, command, configure, copied, snakemake
 
-from reproductions.costs import Benchmark, Cost, Costs, known, wall
-from reproductions.jobs import Job, jobs
-from reproductions.planning import budgets, lines, table
+from reproductions.suite.planning.costs import Benchmark, Cost, Costs, known, wall
+from reproductions.suite.planning.jobs import Job, jobs
+from reproductions.suite.planning.plan import budgets, lines, table
 
 TARGET = "results/smoke/tables/toy"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from reproductions.cli import Stopped, main, stoppable
-from reproductions.settings import ConfigError, resolve
+from reproductions.suite.cli import Stopped, main, stoppable
+from reproductions.suite.study.settings import ConfigError, resolve
 
 RUN = ["run", "toy", "pbt", "--quiet", "--engine", "processes", "--out", "out"]
 BOMB = "{a: &a [1, 1, 1, 1], b: &b [*a, *a, *a, *a], c: &c [*b, *b, *b, *b], d: [*c, *c, *c, *c]}"

@@ -6,10 +6,10 @@ import sys
 import pytest
 from checkouts import ROOT, copied
 
-from reproductions import registry
-from reproductions.provenance import checkout
-from reproductions.registry import ConfigError
-from reproductions.sources import LEFT_OUT, LOOKS, sources, sources_digest
+from reproductions.suite.running.provenance import checkout
+from reproductions.suite.study import registry
+from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.sources import LEFT_OUT, LOOKS, sources, sources_digest
 
 #: A tiny suite of one domain, by file. Each module is reached in another way.
 TREE = {
@@ -28,7 +28,7 @@ __all__ = ["Serial", "Space"]
     "baselines/__init__.py": "",
     "baselines/search.py": "SIZE = 10",
     "reproductions/__init__.py": "",
-    "reproductions/run.py": '''
+    "reproductions/suite/running/execute.py": '''
 from __future__ import annotations
 from typing import TYPE_CHECKING
 from baselines import search
@@ -43,8 +43,8 @@ def execute(values: Sequence[float]) -> float:
         total = total + value * search.SIZE
     return total
 ''',
-    "reproductions/settings.py": "from reproductions.figures import draw\nSCALES = ('smoke',)",
-    "reproductions/figures/__init__.py": "def draw(): return 'red'",
+    "reproductions/suite/study/settings.py": "from reproductions.suite.figures import draw\nSCALES = ('smoke',)",
+    "reproductions/suite/figures/__init__.py": "def draw(): return 'red'",
     "reproductions/shared/__init__.py": "",
     "reproductions/shared/network.py": "WIDTH = 16",
     "reproductions/toy/__init__.py": "",
@@ -74,7 +74,7 @@ class Task:
 """,
     "levels/maze.txt": "xxx",
 }
-TASK, RUN = "reproductions/toy/task.py", "reproductions/run.py"
+TASK, RUN = "reproductions/toy/task.py", "reproductions/suite/running/execute.py"
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def edited(suite, name, old, new):
         ("reproductions/toy/sweep.py", '"score"', '"the score"'),
         ("reproductions/toy/sweep.py", "(0.5,)", "(0.5, 0.7)"),
         ("reproductions/toy/analysis.py", "red", "blue"),
-        ("reproductions/figures/__init__.py", "red", "blue"),
+        ("reproductions/suite/figures/__init__.py", "red", "blue"),
         ("pbt_core/engines/serial.py", "class Serial: ...", "class Serial:\n    workers = 2"),
         ("pbt_core/unrelated.py", "ANYTHING = 1", "def added(): return 2"),
         ("pbt_core/engines/ray.py", "", "class Ray: ..."),
@@ -188,7 +188,12 @@ def test_sources_are_found_wherever_an_import_stands(suite):
     found = set(sources("toy", suite))
     assert {"reproductions.shared.network", "reproductions.toy.late", "baselines.search", "pbt_core.decisions"} <= found
     assert {"pbt_core", "reproductions.toy", "reproductions.shared", "levels/maze.txt"} <= found
-    assert not found & {"pbt_core.engines", "pbt_core.engines.serial", "reproductions.figures", "pbt_core.unrelated"}
+    assert not found & {
+        "pbt_core.engines",
+        "pbt_core.engines.serial",
+        "reproductions.suite.figures",
+        "pbt_core.unrelated",
+    }
 
 
 @pytest.mark.parametrize("domain", registry.domains())
@@ -201,15 +206,15 @@ def test_every_domain_depends_on_its_task_and_on_what_decides_a_run(domain):
         f"pbt_core.{name}" for name in ("pbt", "exploit", "explore", "population", "space", "seeds", "work")
     } <= found
     assert {f"pbt_core.{name}" for name in ("events", "ledger", "store", "plan", "driver", "task", "method")} <= found
-    assert not [name for name in found if name.startswith(("pbt_core.engines", "reproductions.figures"))]
+    assert not [name for name in found if name.startswith(("pbt_core.engines", "reproductions.suite.figures"))]
     others = [other for other in registry.domains() if other != domain]
     assert not [name for name in found if name.startswith(tuple(f"reproductions.{other}." for other in others))]
 
 
 def test_the_modules_that_several_domains_share_are_found_by_imports():
     """Nobody keeps a list of them."""
-    assert {"reproductions.rl.learner", "pbt_core.torch"} <= set(sources("atari"))
-    assert "reproductions.images.fashion_mnist" in sources("gan")
+    assert {"reproductions.shared.rl.learner", "pbt_core.torch"} <= set(sources("atari"))
+    assert "reproductions.shared.images.fashion_mnist" in sources("gan")
     assert "reproductions.translation.fairseq_model" in sources("translation")
 
 
@@ -236,7 +241,7 @@ def test_a_domain_that_is_none_and_a_source_that_is_no_python_are_one_line(suite
 def test_the_digest_is_the_same_in_every_process_and_imports_no_task(tmp_path):
     """Nor does it need what tasks need."""
     copied(tmp_path)
-    code = "import sys; from reproductions.sources import sources_digest; print(sources_digest('gan')); "
+    code = "import sys; from reproductions.suite.study.sources import sources_digest; print(sources_digest('gan')); "
     code += "assert not {'torch', 'numpy', 'pbt_core', 'reproductions.gan'} & set(sys.modules)"
     told = {
         subprocess.run(

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from reproductions.cli import main
+from reproductions.suite.cli import main
 
 ASKED = ["run", "toy", "pbt", "--quiet", "--engine", "serial", "--set", "steps=12"]
 

@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 
 from pbt_core import Record as Events
-from reproductions import readme, statistics
-from reproductions.cli import main
-from reproductions.figures import plotting
-from reproductions.records import Record, load
-from reproductions.reference import keep
-from reproductions.registry import ConfigError
-from reproductions.sweep import Anchor
-from reproductions.tables import comparison, normalised, pairs
+from reproductions.suite.cli import main
+from reproductions.suite.figures import plotting
+from reproductions.suite.publish import readme
+from reproductions.suite.publish.reference import keep
+from reproductions.suite.results import statistics
+from reproductions.suite.results.records import Record, load
+from reproductions.suite.results.tables import comparison, normalised, pairs
+from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.sweep import Anchor
 
 
 def test_the_interval_of_a_mean_covers_it_about_as_often_as_it_says():

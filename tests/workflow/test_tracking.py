@@ -11,12 +11,12 @@ import mlflow
 import pytest
 
 from pbt_core import Record as Events
-from reproductions import tracking_store
-from reproductions.cli import main
-from reproductions.commands.keeping import store_uri
-from reproductions.records import load
-from reproductions.tracking import COLUMNS, VIEW_TAG, _parent_metrics, pages
-from reproductions.words import LONGEST, short
+from reproductions.suite.cli import main
+from reproductions.suite.commands.keeping import store_uri
+from reproductions.suite.publish import tracking_store
+from reproductions.suite.publish.tracking import COLUMNS, VIEW_TAG, _parent_metrics, pages
+from reproductions.suite.results.records import load
+from reproductions.suite.study.words import LONGEST, short
 
 
 def written(folder, domain, method):

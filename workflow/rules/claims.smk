@@ -19,7 +19,7 @@ rule runs_table:
 rule verdicts:
     input:
         runs="results/{study}/runs.csv",
-        claims="reproductions/claims.py",
+        claims="reproductions/suite/results/claims.py",
         tests=expand("reproductions/{domain}/analysis.py", domain=registry.domains()),
     output:
         report(

@@ -11,9 +11,9 @@ min_version("9.0")
 
 # Rules call the package from the checkout, whatever is installed.
 sys.path.insert(0, str(Path(workflow.basedir)))
-from reproductions import configuration, registry
-from reproductions.asked import DEFAULT, Asked, overrides
-from reproductions.sources import sources_digest
+from reproductions.suite.study import configuration, registry
+from reproductions.suite.study.asked import DEFAULT, Asked, overrides
+from reproductions.suite.study.sources import sources_digest
 
 
 def checked(check, *arguments):

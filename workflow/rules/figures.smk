@@ -1,7 +1,7 @@
 """Figures, from the events of finished runs alone."""
 
 DRAWING = sorted(
-    str(path.relative_to(workflow.basedir)) for path in Path(workflow.basedir).glob("reproductions/figures/*.py")
+    str(path.relative_to(workflow.basedir)) for path in Path(workflow.basedir).glob("reproductions/suite/figures/*.py")
 )
 
 
@@ -9,7 +9,7 @@ rule figure:
     input:
         lambda wildcards: summaries(wildcards.study, wildcards.experiment),
         DRAWING,
-        "reproductions/records.py",
+        "reproductions/suite/results/records.py",
         lambda wildcards: f"reproductions/{STUDIES[wildcards.study][wildcards.experiment]['domain']}/analysis.py",
     output:
         report(
@@ -37,7 +37,7 @@ rule paper_figures:
     input:
         lambda wildcards: [f"{folder}/summary.json" for folder in all_folders(wildcards.study)],
         DRAWING,
-        "reproductions/records.py",
+        "reproductions/suite/results/records.py",
         table="results/{study}/runs.csv",
     output:
         report(

@@ -1,0 +1,1 @@
+"""What more than one domain builds on: reinforcement learning, images, downloads, bounds of settings."""

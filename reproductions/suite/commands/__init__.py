@@ -1,0 +1,52 @@
+"""The commands of the command line, by what they are about. Each ``add`` makes the parsers of its module's commands.
+
+What an argument may be is checked while arguments are parsed, by the functions here: argparse puts the option's name before
+what they say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from reproductions.suite.study.inputs import shown
+
+#: What parsers of commands are added to.
+Commands: TypeAlias = "argparse._SubParsersAction[Any]"
+
+
+def path(text: str) -> Path:
+    """Of a file or folder. Nothing at all would stand for the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{shown(text)} must be a path")
+    return Path(text)
+
+
+def whole(text: str) -> int:
+    """A whole number in plain digits."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,30}", text):
+        raise argparse.ArgumentTypeError(f"{shown(text)} must be a whole number")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A port that a server can be asked for by its number."""
+    if not 1 <= (number := whole(text)) <= 65535:
+        raise argparse.ArgumentTypeError(f"{shown(text)} must be a port, from 1 to 65535")
+    return number
+
+
+def number(text: str) -> float:
+    """A number in plain digits; its bounds are those of its setting."""
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
+        raise argparse.ArgumentTypeError(f"{shown(text)} must be a finite number")
+    return float(text)
+
+
+def study(text: str) -> str:
+    """The name of a folder below results/, not a path to elsewhere."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
+        raise argparse.ArgumentTypeError(f"{shown(text)} must be the name of a folder below results/")
+    return text

@@ -1,0 +1,130 @@
+"""Commands that keep results elsewhere: `track` and `ui` for MLflow, `reference` and `readme` for the repository."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from reproductions.suite.commands import Commands, path, port, study
+from reproductions.suite.publish.tracking_store import DATABASE, store_uri
+from reproductions.suite.study import registry
+from reproductions.suite.study.outputs import check
+from reproductions.suite.study.registry import ConfigError
+
+
+def add(commands: Commands) -> None:
+    """Add the parsers of these commands."""
+    _add_track(commands)
+    _add_ui(commands)
+    _add_reference(commands)
+    _add_readme(commands)
+
+
+def _add_track(commands: Commands) -> None:
+    p = commands.add_parser(
+        "track",
+        help="write finished runs to MLflow",
+        description="Write finished runs to an MLflow store: experiment = domain, parent run = problem, method, variant "
+        "and seed, child runs = members. Again on the same runs, it changes nothing.",
+    )
+    p.add_argument("runs", metavar="RUN", type=path, nargs="+", help="folder of a finished run (has summary.json)")
+    p.add_argument("--store", type=path, metavar="DIR", default=Path("results/mlflow"),
+                   help="folder of the store (default: results/mlflow)")  # fmt: skip
+    p.add_argument("--figures", type=path, metavar="DIR", action="append", default=[],
+                   help="figures/STUDY: the figures of each folder in it become artifacts of a run")  # fmt: skip
+    p.set_defaults(do=_track)
+
+
+def _track(a: argparse.Namespace) -> None:
+    from reproductions.suite.results import records
+
+    check(a.store)
+    found = records.load(a.runs)
+    from reproductions.suite.publish import tracking
+
+    folders = tracking.figure_folders(a.figures)
+    a.store.mkdir(parents=True, exist_ok=True)
+    for domain in sorted({record.summary["domain"] for record in found}):
+        own = [record for record in found if record.summary["domain"] == domain]
+        written = tracking.track(own, a.store)
+        lost = sum(record.summary["final"] is None for record in own)
+        without = f" ({lost} of them without a finite score)" if lost else ""
+        print(f"{domain}: {len(written)} runs written, {len(own) - len(written)} were there already{without}")
+    for folder in folders:
+        if tracking.track_figures(folder, a.store):
+            print(f"figures of {folder.name}: written")
+
+
+def _add_ui(commands: Commands) -> None:
+    p = commands.add_parser("ui", help="serve the MLflow store on this machine only, and print the links to open")
+    p.add_argument("--store", type=path, metavar="DIR", default=Path("results/mlflow"),
+                   help="folder of the store (default: results/mlflow)")  # fmt: skip
+    p.add_argument("--port", type=port, default=5000, help="1 to 65535 (default: 5000)")
+    p.set_defaults(do=_ui)
+
+
+def _ui(a: argparse.Namespace) -> int:
+    import os
+    import subprocess
+
+    if not (a.store / DATABASE).exists():
+        raise ConfigError(
+            f"--store {a.store} holds no mlflow.db: run `make demo` or `python -m reproductions track` first"
+        )
+    from reproductions.suite.publish.tracking import pages
+
+    links = pages(a.store)
+    # One worker and no job runners: two processes instead of ten.
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(a.store)]
+    command += ["--host", "127.0.0.1", "--port", str(a.port), "--workers", "1"]
+    print("open one of these (Ctrl-C ends it), and choose Model training at the top left, which MLflow remembers:")
+    for what, page in links.items():
+        print(f"  {what}: http://127.0.0.1:{a.port}{page}")
+    sys.stdout.flush()
+    with subprocess.Popen(command, env=environment) as server:
+        try:
+            return server.wait()
+        finally:  # in order: killed, it would leave a process of its own behind
+            server.terminate()
+
+
+def _add_reference(commands: Commands) -> None:
+    p = commands.add_parser("reference", help="keep a finished study's tables and provenance in results/reference")
+    p.add_argument("study", metavar="STUDY", type=study, help="a folder below results/, such as laptop")
+    p.add_argument("--whole", metavar="DOMAIN", nargs="*", default=[],
+                   help="keep these domains' records too, from which their figures can be remade")  # fmt: skip
+    p.set_defaults(do=_reference)
+
+
+def _reference(a: argparse.Namespace) -> None:
+    from reproductions.suite.publish.reference import keep
+
+    for domain in a.whole:
+        registry.sweep(domain)
+    print(keep(a.study, Path("results"), a.whole))
+
+
+def _add_readme(commands: Commands) -> None:
+    p = commands.add_parser(
+        "readme", help="fill the tables and listings of the READMEs from results/reference and examples"
+    )
+    p.add_argument("--check", action="store_true", help="change nothing; fail if one is not up to date")
+    p.set_defaults(do=_readme)
+
+
+def _readme(a: argparse.Namespace) -> int:
+    from pbt_core.files import write_whole
+    from reproductions.suite.publish.readme import fill, readmes
+    from reproductions.suite.running.provenance import ROOT
+    from reproductions.suite.study.inputs import read_text
+
+    old = {file: read_text(file) for file in readmes(ROOT)}
+    stale = {file: new for file, text in old.items() if (new := fill(text, ROOT)) != text}
+    for file, new in stale.items():
+        if a.check:
+            print(f"{file} is not up to date: run `python -m reproductions readme`", file=sys.stderr)
+        else:
+            write_whole(file, new)
+    return 1 if stale and a.check else 0

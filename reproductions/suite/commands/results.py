@@ -1,0 +1,192 @@
+"""Commands that look at finished runs: `table`, `runs`, `claims`, `figure`, `paper`, `show`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reproductions.suite.commands import Commands, path, study
+from reproductions.suite.study import registry
+from reproductions.suite.study.inputs import shown
+from reproductions.suite.study.outputs import staged, staged_file
+from reproductions.suite.study.registry import ConfigError
+
+if TYPE_CHECKING:
+    from reproductions.suite.results.records import Record
+
+
+def add(commands: Commands) -> None:
+    """Add the parsers of these commands."""
+    _add_table(commands)
+    _add_runs_table(commands)
+    _add_claims(commands)
+    _add_figure(commands)
+    _add_paper(commands)
+    _add_show(commands)
+
+
+def _add_table(commands: Commands) -> None:
+    p = commands.add_parser(
+        "table",
+        help="compare finished runs of a domain in tables",
+        description="Write comparison.csv, pairs.csv and their Markdown forms, problem by problem: methods side by side "
+        "with 95 % intervals over seeds, and the probability that one beats the other.",
+    )
+    _add_runs(p)
+    p.add_argument("--budgets-differ", action="store_true",
+                   help="compare runs of different budgets all the same, because that is what is studied")  # fmt: skip
+    p.set_defaults(do=_table)
+
+
+def _table(a: argparse.Namespace) -> None:
+    from reproductions.suite.results import records, tables
+
+    anchors = registry.sweep(a.domain).MEASURE.anchors
+    with staged(a.out) as place:
+        written = tables.write(_of_domain(a.domain, records.load(a.runs)), place, anchors, a.budgets_differ)
+    _print(a.out, written)
+
+
+def _print(out: Path, written: Sequence[Path]) -> None:
+    """Where what was written can be found."""
+    for made in written:
+        print(out / made.name)
+
+
+def _add_runs_table(commands: Commands) -> None:
+    p = commands.add_parser(
+        "runs",
+        help="one row a finished run, of any domains: what claims are judged by",
+        description="Write a CSV with one row a run: what was asked for, the scores, the traits of its lineages, the cost.",
+    )
+    p.add_argument("runs", metavar="RUN", type=path, nargs="+", help="folder of a finished run (has summary.json)")
+    p.add_argument("--out", type=path, metavar="FILE", required=True, help="the CSV to write")
+    p.set_defaults(do=_runs_table)
+
+
+def _runs_table(a: argparse.Namespace) -> None:
+    from reproductions.suite.publish import reference
+    from reproductions.suite.results import records
+
+    for run in a.runs:
+        if a.out.resolve().parent == run.resolve() and a.out.exists():
+            raise ConfigError(f"--out {a.out}: a file of the run in {run} would be lost")
+    with staged_file(a.out) as file:
+        reference.one_row_a_run(reference.runs(records.load(a.runs))).to_csv(file, index=False)
+    print(a.out)
+
+
+def _add_claims(commands: Commands) -> None:
+    p = commands.add_parser(
+        "claims",
+        help="the paper's claims, and the verdicts of the runs in a table of runs",
+        description="Judge every claim of the paper by TABLE, which `runs` writes: claim, the paper's number, ours with a "
+        "95 % interval, seeds, verdict, command.",
+    )
+    p.add_argument(
+        "table", metavar="TABLE", type=path, help="a table of runs, such as results/reference/laptop/runs.csv"
+    )
+    p.add_argument("--out", type=path, metavar="DIR", help="folder to write claims.csv to")
+    p.set_defaults(do=_claims)
+
+
+def _claims(a: argparse.Namespace) -> None:
+    from reproductions.suite.publish import reference
+    from reproductions.suite.results import claims
+    from reproductions.suite.results.statistics import Estimate
+
+    if a.out:
+        with staged(a.out) as place:
+            judged = claims.judge(claims.all_claims(), reference.read_runs(a.table))
+            written = claims.write(judged, place)
+        _print(a.out, [written])
+    else:
+        judged = claims.judge(claims.all_claims(), reference.read_runs(a.table))
+    for row in judged.to_dict("records"):
+        ours = Estimate(row["ours"], row["ours_low"], row["ours_high"])
+        without = f", {row['without_score']} run(s) without a finite score" if row["without_score"] else ""
+        print(f"{row['verdict']:15} {row['domain']:12} {row['claim']}")
+        print(f"{'':28} {row['test']}: {ours}, {row['seeds']} seed(s){without}")
+
+
+def _add_figure(commands: Commands) -> None:
+    p = commands.add_parser("figure", help="draw the figures of a domain from finished runs, as SVG and PNG")
+    _add_runs(p)
+    p.add_argument("--only", metavar="NAME", nargs="*", default=[], help="draw these figures (default: all)")
+    p.set_defaults(do=_figure)
+
+
+def _figure(a: argparse.Namespace) -> None:
+    from reproductions.suite.figures import plotting
+    from reproductions.suite.results import records
+
+    registry.sweep(a.domain)
+    with staged(a.out) as place:
+        figures = registry.analysis(a.domain).figures(_of_domain(a.domain, records.load(a.runs)))
+        if unknown := sorted(set(a.only) - set(figures)):
+            raise ConfigError(f"--only {shown(unknown[0])}: there is no such figure; these runs have {sorted(figures)}")
+        chosen = {name: make for name, make in figures.items() if not a.only or name in a.only}
+        written = plotting.draw(chosen, place)
+    _print(a.out, written)
+
+
+def _add_paper(commands: Commands) -> None:
+    p = commands.add_parser("paper", help="draw the paper's figures 1, 3 and 5 from finished runs of any domains")
+    p.add_argument("runs", metavar="RUN", type=path, nargs="*", help="folder of a finished run (has summary.json)")
+    p.add_argument("--table", type=path, metavar="FILE", help="a table of runs to draw figure 3 from (default: RUN...)")
+    p.add_argument("--out", type=path, metavar="DIR", required=True, help="folder to write to")
+    p.set_defaults(do=_paper)
+
+
+def _paper(a: argparse.Namespace) -> None:
+    from reproductions.suite.figures import paper, plotting
+    from reproductions.suite.publish import reference
+    from reproductions.suite.results import records
+
+    with staged(a.out) as place:
+        found = records.load(a.runs) if a.runs or not a.table else []
+        table = reference.read_runs(a.table) if a.table else reference.runs(found)
+        written = plotting.draw(paper.figures(found, table), place)
+    _print(a.out, written)
+
+
+def _add_runs(p: argparse.ArgumentParser) -> None:
+    p.add_argument("domain", metavar="DOMAIN", help=f"one of {', '.join(registry.domains())}")
+    p.add_argument("runs", metavar="RUN", type=path, nargs="+", help="folder of a finished run (has summary.json)")
+    p.add_argument("--out", type=path, metavar="DIR", required=True, help="folder to write to")
+
+
+def _of_domain(domain: str, records: Sequence[Record]) -> Sequence[Record]:
+    registry.sweep(domain)
+    for record in records:
+        if record.summary["domain"] != domain:
+            raise ConfigError(f"{record.folder} is a run of domain {record.summary['domain']!r}, not {domain!r}")
+    return records
+
+
+def _add_show(commands: Commands) -> None:
+    p = commands.add_parser("show", help="print the results of a study and where to look at them")
+    p.add_argument(
+        "study", metavar="STUDY", type=study, help="a folder below results/ and figures/, such as laptop or laptop-demo"
+    )
+    p.set_defaults(do=_show)
+
+
+def _show(a: argparse.Namespace) -> None:
+    from reproductions.suite.results.statistics import Estimate
+    from reproductions.suite.results.tables import read
+
+    tables = sorted(Path("results", a.study, "tables").glob("*/comparison.csv"))
+    if not tables:
+        raise ConfigError(f"study = {a.study!r} has no tables in results/{a.study}/tables: run snakemake first")
+    for file, frame in [(file, read(file)) for file in tables]:
+        print(f"\n{file.parent.name}: reported score of the final best member, mean over seeds [95 % interval]")
+        for row in frame.to_dict("records"):
+            told = Estimate(*(row[f"reported_final_mean{end}"] for end in ("", "_low", "_high")))
+            cost = f"{row['member_steps_mean']:.0f} member-steps, {row['cpu_s_mean']:.0f} CPU s a run"
+            lost = f" ({row['without_score']} without a finite score)" if row.get("without_score") else ""
+            print(f"  {row['problem']:16} {row['method']:16} {told!s:24} {row['seeds']} seed(s){lost}, {cost}")
+    report = "make report TARGET=demo" if a.study.endswith("-demo") else "make report"
+    print(f"\nfigures  figures/{a.study}/\ntables   results/{a.study}/tables/\nMLflow   make ui\nreport   {report}")

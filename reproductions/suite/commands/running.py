@@ -1,0 +1,127 @@
+"""Commands that run things: `run`, `plan`, `list`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from reproductions.suite.commands import Commands, number, path, whole
+from reproductions.suite.study import registry
+from reproductions.suite.study.outputs import check
+from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.settings import SCALES, resolve
+
+
+def add(commands: Commands) -> None:
+    """Add the parsers of these commands."""
+    _add_run(commands)
+    _add_plan(commands)
+    _add_list(commands)
+
+
+def _add_run(commands: Commands) -> None:
+    p = commands.add_parser(
+        "run",
+        help="run one method on one domain, or resume it",
+        description="Run METHOD on DOMAIN, or resume: the same command in the same DIR goes on where it was killed. "
+        "Leaves events.parquet, lineage.json and summary.json in DIR.",
+    )
+    p.add_argument("domain", metavar="DOMAIN", help=f"one of {', '.join(registry.domains())}")
+    p.add_argument("method", metavar="METHOD", help="one of the domain's methods (see `list`), or replay")
+    p.add_argument("--problem", metavar="NAME",
+                   help="one of the domain's problems (see `list`; default: the first of the scale)")  # fmt: skip
+    p.add_argument("--seed", type=whole, default=0, help="every draw derives from it (default: 0)")
+    p.add_argument("--scale", choices=SCALES, default="laptop", help="size of the experiment (default: laptop)")
+    p.add_argument("--out", type=path, metavar="DIR", required=True, help="where the run lives; resumed if it exists")
+    p.add_argument("--variant", default="default", help="a label for runs that differ by --set (default: default)")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+                   help="override a setting, e.g. population=4 or search.exploit.fraction=0.1; repeatable")  # fmt: skip
+    p.add_argument(
+        "--lineage", type=path, metavar="FILE", help="for replay: the lineage.json whose schedule is trained on anew"
+    )
+    p.add_argument("--engine", choices=("serial", "processes"), help="default: the scale's")
+    p.add_argument("--sync", action=argparse.BooleanOptionalAction, default=None,
+                   help="members wait for each other after each interval (default: the scale's)")  # fmt: skip
+    p.add_argument("--workers", type=whole, metavar="W", help="worker processes (default: one a core)")
+    p.add_argument("--timeout", type=number, metavar="SECONDS", help="an interval longer than this counts as hung")
+    p.add_argument("--extend", action="store_true",
+                   help="let a finished run go on to more steps (--set steps=...) or with another stop")  # fmt: skip
+    p.add_argument("--quiet", action="store_true", help="no progress")
+    p.set_defaults(do=_run)
+
+
+def _run(a: argparse.Namespace) -> None:
+    settings = resolve(
+        a.domain,
+        a.method,
+        a.seed,
+        a.scale,
+        a.variant,
+        a.problem,
+        a.overrides,
+        a.lineage,
+        engine=a.engine,
+        synchronous=a.sync,
+        workers=a.workers,
+        timeout=a.timeout,
+    )
+    check(a.out)
+    for place in ("state", "events.parquet", "lineage.json", "summary.json"):
+        if (a.out / place).exists() and (a.out / place).is_dir() != (place == "state"):
+            raise ConfigError(f"--out {a.out}: {place} in it must be a {'folder' if place == 'state' else 'file'}")
+    from reproductions.suite.running.execute import execute
+    from reproductions.suite.running.progress import showing
+
+    summary = execute(settings, a.out, lambda earlier: showing(settings, earlier, a.quiet), a.extend)
+    final = summary["final"]
+    told = "no finite score" if final is None else f"score {_shown(final['score'])}"
+    if final and final["held_out"] is not None:
+        told += f", held out {_shown(final['held_out'])}"
+    print(f"{a.domain} {settings.problem} {a.method} seed {a.seed}: {told}; in {a.out}")
+
+
+def _shown(score: float) -> str:
+    return f"{score:.4f}" if abs(score) < 1e7 else f"{score:.4g}"
+
+
+def _add_plan(commands: Commands) -> None:
+    p = commands.add_parser(
+        "plan",
+        help="say what a target of the workflow will do and cost, before anything runs",
+        description="For each method: runs to do and done, CPU and wall hours by what such runs have cost before, and why "
+        "they would run. Nothing is run or written.",
+    )
+    p.add_argument("targets", metavar="TARGET", nargs="+", help="what you would ask snakemake for, such as gan or all")
+    p.add_argument("--configfile", type=path, metavar="FILE", nargs="+", default=[], help="as for snakemake")
+    p.set_defaults(do=_plan)
+
+
+def _plan(a: argparse.Namespace) -> None:
+    from functools import cache
+
+    from pbt_core.engines.base import cores
+    from reproductions.suite.planning import costs, jobs
+    from reproductions.suite.planning import plan as planning
+
+    planned = jobs.jobs(jobs.ask(a.targets, a.configfile))
+    known = cache(lambda scale: costs.known(Path("results"), scale))
+    budget = planning.budgets([Path("config", "config.yaml"), *a.configfile])
+    print(planning.table(planned, planning.lines(planned, known, budget), cores()))
+
+
+def _add_list(commands: Commands) -> None:
+    p = commands.add_parser("list", help="the domains, their problems, methods and scales")
+    p.set_defaults(do=_list)
+
+
+def _list(a: argparse.Namespace) -> None:
+    for domain in registry.domains():
+        sweep = registry.sweep(domain)
+        print(f"{domain}\n  problems: {', '.join(sweep.PROBLEMS)}")
+        print(f"  methods: {', '.join(sweep.METHODS)}, replay")
+        print(f"  hyperparameters: {', '.join(sweep.SPACE)}")
+        for name, scale in sweep.SCALES.items():
+            size = (
+                f"population {scale.population}, {scale.steps} {sweep.MEASURE.step}, evaluated every {scale.interval}"
+            )
+            print(f"  {name}: {', '.join(scale.problems)}; {size}")

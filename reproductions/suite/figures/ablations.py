@@ -1,0 +1,99 @@
+"""Variants side by side (the paper's figure 5), and scores along an ordered setting such as the size of the population."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from reproductions.suite.figures.look import PALETTE, keep_proportion, left_out, mark_scores, panels, pretty, unit
+from reproductions.suite.figures.profiles import means
+from reproductions.suite.results.records import Record
+from reproductions.suite.results.tables import final_scores
+from reproductions.suite.study.sweep import Measure
+
+Experiments = Mapping[str, Mapping[str, Sequence[Record]]]
+
+
+def reported(records: Sequence[Record]) -> list[float]:
+    """The reported score of each run's final best member, by seed; runs without one are left out."""
+    if not records:
+        return []
+    frame = final_scores(sorted(records, key=lambda record: record.seed))
+    return [score for score in frame.reported if np.isfinite(score)]
+
+
+def bars(experiments: Experiments, measure: Measure) -> Figure:
+    """One panel an experiment, all on one score axis: by variant a dot a seed, their mean and its 95 % bootstrap interval.
+
+    ``experiments``: title -> label of the variant -> its runs. A variant without runs keeps its place, empty. No bars are
+    filled, since the axis need not begin at zero.
+    """
+    counts = [len(variants) for variants in experiments.values()]
+    words = [word for variants in experiments.values() for label in variants for word in label.split()]
+    width = 0.8 + max(0.6, 0.075 * max(map(len, words), default=1)) * sum(counts)
+    figure = Figure(figsize=(max(3.2, width), 3.4), layout="constrained")
+    axes = figure.subplots(1, len(counts), squeeze=False, sharey=True, width_ratios=[max(1, c) for c in counts])[0]
+    everything: list[float] = []
+    lost = 0
+    for ax, (title, variants) in zip(axes, experiments.items(), strict=True):
+        for x, runs in enumerate(variants.values()):
+            scores = reported(runs)
+            lost += len(runs) - len(scores)
+            everything += scores
+            if scores:
+                mark_scores(ax, x, scores, PALETTE[0], spread=0.2)
+            else:  # say so where it would stand
+                ax.annotate(
+                    "no run", (x, 0.5), xycoords=("data", "axes fraction"), ha="center", fontsize=7, color="0.4"
+                )
+        ax.set_xticks(range(len(variants)), [textwrap.fill(label, 15, break_long_words=False) for label in variants])
+        ax.tick_params(axis="x", labelsize=8)
+        ax.set_xlim(-0.6, len(variants) - 0.4)
+        ax.grid(axis="x", visible=False)
+        ax.set_title(textwrap.fill(title, max(14, 13 * len(variants))))
+    if everything:
+        keep_proportion(axes[0], float(np.mean(everything)))
+    axes[0].set_ylabel(unit(measure.held_out or measure.score, measure.unit))
+    figure.suptitle(f"dots are seeds, with their mean and its 95 % bootstrap interval{left_out(lost)}", fontsize=9)
+    return figure
+
+
+def curve(
+    lines: Mapping[str, Mapping[float, Sequence[Record]]], setting: str, measure: Measure, logarithmic: bool = True
+) -> Figure:
+    """Reported score against a numeric setting: a line a label through the means over seeds, with a 95 % bootstrap band.
+
+    ``lines``: label -> value of the setting -> the runs with it; ``setting`` names the x axis.
+    """
+    figure, axes = panels(1, 1, 5.2, 3.2)
+    ax: Axes = axes[0, 0]
+    values = sorted({value for points in lines.values() for value in points})
+    fewest = 0
+    lost = sum(len(own) - len(reported(own)) for points in lines.values() for own in points.values())
+    for shade, (label, points) in zip(PALETTE * 9, lines.items(), strict=False):
+        measured = {value: scores for value in sorted(points) if (scores := reported(points[value]))}
+        told = [means(np.array(scores)[:, None]) for scores in measured.values()]
+        mean, low, high = (np.array([part[i][0] for part in told]) for i in range(3))
+        x = np.array(list(measured))
+        ax.plot(x, mean, "-", color=shade, label=pretty(label))
+        ax.fill_between(x, low, high, color=shade, alpha=0.2, lw=0)
+        for value, scores in measured.items():
+            ax.plot([value] * len(scores), scores, "o", ms=3.5, alpha=0.6, color=shade)
+        fewest = min([fewest or 10**9, *map(len, measured.values())])
+    if logarithmic and min(values, default=1) > 0:
+        ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(values))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlabel(setting)
+    ax.set_ylabel(unit(measure.held_out or measure.score, measure.unit))
+    band = "band: 95 % bootstrap interval" if fewest > 1 else "band: 95 % bootstrap interval, none for one seed"
+    ax.set_title(f"mean over seeds (dots){left_out(lost)}\n{band}")
+    if len(lines) > 1:
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure

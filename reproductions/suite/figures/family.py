@@ -1,0 +1,179 @@
+"""Families of weights: the hyperparameters along every lineage (the paper's figure 6) and the family tree (figure 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from reproductions.suite.figures.branches import Branch, answer, branches, founders
+from reproductions.suite.figures.look import (
+    SCORES,
+    colour,
+    count_steps,
+    hyperparameter_axis,
+    numbers,
+    panels,
+    pretty,
+    problem_name,
+    unit,
+)
+from reproductions.suite.figures.phylogeny import Line, lines, room
+from reproductions.suite.results.records import Record, method_order
+from reproductions.suite.study.sweep import Measure
+
+
+def kin(records: Sequence[Record]) -> list[Record]:
+    """The runs of methods of PBT's kind: those named so, and those that copied weights in any of their runs."""
+    copying = {r.method for r in records if any(e["event"] == "cloned" and e["weights"] for e in r.events)}
+    return [record for record in records if record.method.startswith("pbt") or record.method in copying]
+
+
+def first_runs(records: Sequence[Record]) -> list[Record]:
+    """The run with the lowest seed of each method, in the order of the methods."""
+    by_seed = sorted(records, key=lambda record: record.seed)
+    return [next(run for run in by_seed if run.method == method) for method in method_order(records)]
+
+
+def lineages(records: Sequence[Record], measure: Measure) -> Figure:
+    """Each hyperparameter along the lineages of all final members, one column a method of PBT's kind, first seed.
+
+    A lineage is what some final weights were trained with, from their first step; where lineages share ancestors they run
+    together. That of the final best member is thick.
+    """
+    runs = first_runs(kin(records))
+    names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
+    told = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
+    among = {name: [h[name] for h in told] for name in names}
+    figure, axes = panels(len(names), len(runs), 3.4, 2.1, sharex=True, sharey="row")
+    for column, run in enumerate(runs):
+        of_best = [] if run.lineage.best is None else [run.lineage.schedule()]
+        paths = [path for path in map(run.lineage.schedule, run.lineage.members) if path] + of_best
+        for row, name in enumerate(names):
+            ax: Axes = axes[row, column]
+            for number, path in enumerate(paths):
+                best = number >= len(paths) - len(of_best)
+                style: dict[str, Any] = {"lw": 0.8, "color": "0.45", "alpha": 0.6}
+                if best:
+                    style = {"lw": 2, "color": colour(records, run.method), "zorder": 3}
+                steps = [segment.start for segment in path] + [path[-1].stop]
+                values = numbers([segment.hyperparameters[name] for segment in path], among[name])
+                ax.plot(steps, [*values, values[-1]], drawstyle="steps-post", **style)
+            hyperparameter_axis(ax, name, among[name], measure)
+            if column == 0:
+                ax.set_ylabel(measure.label(name))
+        remain, began = founders(branches(run.events))
+        axes[0, column].set_title(f"{pretty(run.method)}, seed {run.seed}\n{remain} of {began} founders remain")
+        count_steps(axes[-1, column], f"{measure.step} the weights were trained for")
+    title = f"{problem_name(records)}: lineages of all final members (thick: of the best)"
+    figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def tree(records: Sequence[Record], measure: Measure) -> Figure:
+    """The family tree of a population's weights, one panel a method of PBT's kind, first seed (the paper's figure 7).
+
+    Lines fork where weights were copied. What a final member descends from is thick, what died out is faint; where the
+    two ways of a fork stayed in one member's hands is not told.
+    """
+    runs = first_runs(kin(records))
+    trees = [branches(run.events) for run in runs]
+    drawn = [lines(tree, answer(tree, run.events)) for tree, run in zip(trees, runs, strict=True)]
+    tall = [sum(room(line, tree) for line in found) for found, tree in zip(drawn, trees, strict=True)]
+    columns = min(4, len(runs))
+    # One tree may fill a page, several share it.
+    height = float(
+        np.clip(0.17 * max(tall) + 1.2, 2.8, 8.5 if len(runs) == 1 else 6.5 if len(runs) <= columns else 5.0)
+    )
+    figure, axes = panels(-(-len(runs) // columns), columns, 5.6 if columns == 1 else 3.6, height)
+    scores = np.array([score for tree in trees for branch in tree for _, score in branch.evaluated])
+    scores = scores[np.isfinite(scores)]
+    # The low scores of the beginning must not leave one colour to all others.
+    norm = Normalize(*(np.percentile(scores, [25, 100]) if len(scores) else (0, 1)))
+    fresh = any(branch.parent is None and branch.start for tree in trees for branch in tree)
+    marks: set[str] = set()
+    for ax, run, tree, found, total in zip(axes.flat, runs, trees, drawn, tall, strict=False):
+        pitch = 72 * (height - 1.3) / total  # points between two final members
+        marks |= _draw_tree(ax, tree, found, answer(tree, run.events), norm, pitch)
+        remain, began = founders(tree)
+        ax.set_title(f"{pretty(run.method)}, seed {run.seed}\n{remain} of {began} founders remain")
+        count_steps(ax, measure.step if fresh else f"{measure.step} the weights were trained for")
+    for ax in axes.flat[len(runs) :]:
+        ax.set_axis_off()
+    bar = figure.colorbar(ScalarMappable(norm, SCORES), ax=axes, extend="min", aspect=35, fraction=0.03, pad=0.02)
+    bar.set_label(unit(measure.score, measure.unit))
+    bar.ax.grid(False)
+    figure.legend(handles=_legend(marks), loc="outside lower center", ncols=3, fontsize=7)
+    figure.suptitle(f"{problem_name(records)}: family tree of the population's weights", fontsize=9)
+    return figure
+
+
+def _draw_tree(
+    ax: Axes, tree: Sequence[Branch], found: Sequence[Line], best: tuple[int, int] | None, norm: Normalize, pitch: float
+) -> set[str]:
+    """Draw one tree; returns which marks occur in it. ``pitch``: points between two final members."""
+    thick, thin = float(np.clip(0.45 * pitch, 0.9, 3.0)), float(np.clip(0.2 * pitch, 0.4, 1.0))
+    layers: dict[str, list[tuple[list[tuple[float, float]], float]]] = {"faint": [], "best": [], "strong": []}
+    broken: list[tuple[float, float]] = []
+    for line in found:
+        pieces = [([(p.begin, line.row), (p.end, line.row)], p.score, p.kept, p.best) for p in line.pieces]
+        if line.parent is not None:
+            first = pieces[0][2:] if pieces else (tree[line.last].final, False)
+            pieces.append(([(line.begin, found[line.parent].row), (line.begin, line.row)], line.score, *first))
+        for course, score, kept, chosen in pieces:
+            layers["strong" if kept else "faint"].append((course, score))
+            if chosen:
+                layers["best"].append((course, score))
+        broken += [(piece.end, line.row) for piece in line.pieces if piece.broke]
+        if not line.pieces and tree[line.last].broke:
+            broken.append((line.begin, line.row))
+    # A black line below the coloured ones frames the ancestors of the best.
+    for order, (name, width) in enumerate({"faint": thin, "best": thick + 1.8, "strong": thick}.items()):
+        courses = LineCollection([course for course, _ in layers[name]], linewidths=width, zorder=2 + order / 4)
+        courses.set(capstyle="projecting" if name != "faint" else "butt", alpha=0.5 if name == "faint" else 1)
+        if name == "best":
+            courses.set_color("black")
+        else:
+            courses.set(cmap=SCORES, norm=norm, array=np.ma.masked_invalid([score for _, score in layers[name]]))
+        ax.add_collection(courses)
+    ends = [(line.end, line.row, tree[line.last].member) for line in found if tree[line.last].final]
+    dot = float(np.clip(0.45 * pitch, 1.5, 4.5))
+    ax.plot(*np.array(ends)[:, :2].T, "o", color="black", ms=dot, zorder=5)
+    ax.plot(
+        [x for x, _ in broken], [y for _, y in broken], "x", color="black", ms=min(5.0, 0.6 * pitch), mew=0.8, zorder=4
+    )
+    if best is not None:
+        x, y = max((piece.end, line.row) for line in found for piece in line.pieces if piece.best)
+        ax.plot(x, y, "*", color="black", ms=max(9.0, 2 * dot), zorder=6, clip_on=False)
+    if pitch > 7:  # a name needs that much room
+        for x, y, member in ends:
+            ax.annotate(str(member), (x, y), (7, 0), textcoords="offset points", va="center", fontsize=7)
+    ax.set_ylim(max(line.row for line in found) + 0.8, min(line.row for line in found) - 0.8)
+    ax.yaxis.set_major_locator(NullLocator())
+    ax.spines["left"].set_visible(False)
+    ax.autoscale_view(scaley=False)
+    return ({"best"} if best is not None else set()) | ({"broken"} if broken else set())
+
+
+def _legend(marks: set[str]) -> list[Line2D]:
+    shade = SCORES(0.5)
+    handles = [
+        Line2D([], [], lw=3, color=shade, label="a final member descends from it"),
+        Line2D([], [], lw=0.8, alpha=0.5, color=shade, label="died out"),
+        Line2D([], [], ls="none", marker="o", ms=4, color="black", label="final member"),
+    ]
+    if "best" in marks:
+        handles.append(Line2D([], [], ls="none", marker="*", ms=9, color="black", label="best; framed: its ancestors"))
+    if "broken" in marks:
+        handles.append(
+            Line2D([], [], ls="none", marker="x", ms=5, color="black", label="diverged or failed; grey: no score")
+        )
+    return handles

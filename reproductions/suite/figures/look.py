@@ -1,0 +1,183 @@
+"""The look of all figures: colours, style, axes, and how scores of seeds are marked. Equal inputs give equal bytes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FixedLocator, LogFormatter, MaxNLocator, NullLocator
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
+
+from reproductions.suite.results import statistics
+from reproductions.suite.results.records import Record, method_order
+from reproductions.suite.study.sweep import Measure
+
+matplotlib.use("agg")
+#: Colours that colour-blind people can tell apart, and for whoever comes after ten others the same in dark.
+PALETTE = sns.color_palette("colorblind")
+PALETTE += [tuple(0.45 * part for part in rgb) for rgb in PALETTE]
+#: Lines that lie on each other both show.
+DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)))
+#: Dark is low, light is high, grey is no score; without the lightest end, which would vanish on white.
+SCORES: Colormap = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0, 0.92, 256)), "scores").with_extremes(
+    bad="0.6"
+)
+STYLE = {
+    **sns.axes_style("whitegrid"),
+    "figure.dpi": 110,
+    "savefig.dpi": 150,
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.linewidth": 0.5,
+    "svg.hashsalt": "pbt",
+    "svg.fonttype": "none",
+}
+Figures = Mapping[str, Callable[[], Figure]]
+
+
+def draw(figures: Figures, out: Path) -> list[Path]:
+    """Draw each figure in the common style and write it as SVG and PNG into the folder ``out`` (made if missing)."""
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    with matplotlib.rc_context(STYLE):
+        for name, make in figures.items():
+            figure = make()
+            box = arrange(figure)
+            for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
+                path = out / f"{name}{suffix}"
+                figure.savefig(path, format=suffix[1:], bbox_inches=box, metadata=metadata)
+                written.append(path)
+    return written
+
+
+def arrange(figure: Figure) -> Bbox:
+    """Settle the layout once, not again for each file, which is most of what drawing costs; returns what is to be shown."""
+    FigureCanvasAgg(figure)
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)  # a placeholder would have every file drawn twice
+    return figure.get_tightbbox().padded(0.1)
+
+
+def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, Any]:
+    """A figure of its own (no pyplot, so nothing is kept in memory) and its axes [rows, columns]."""
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def colour(records: Sequence[Record], method: str) -> tuple[float, float, float]:
+    """The same colour for a method in every figure over these runs."""
+    rgb: tuple[float, float, float] = PALETTE[method_order(records).index(method) % len(PALETTE)]
+    return rgb
+
+
+def dashes(records: Sequence[Record], method: str) -> Any:
+    """The same line style for a method in every figure over these runs."""
+    return DASHES[method_order(records).index(method) % len(DASHES)]
+
+
+def pretty(method: str) -> str:
+    """``random_search`` as people write it."""
+    return method.replace("_", " ").replace("pbt", "PBT")
+
+
+def unit(label: str, unit: str) -> str:
+    """``label`` with its unit in parentheses, if it has one, in lines that fit along a small axis."""
+    return textwrap.fill(f"{label} ({unit})" if unit else label, 26)
+
+
+def problem_name(records: Sequence[Record]) -> str:
+    """The problem of these runs as people write it."""
+    return records[0].problem.replace("_", " ")
+
+
+def left_out(lost: int) -> str:
+    """What a title adds where some runs could not be drawn: they are not to be forgotten."""
+    return f"; {lost} run{'s' * (lost != 1)} without a finite score left out" if lost else ""
+
+
+def mark_random_play(ax: Axes, records: Sequence[Record], measure: Measure) -> None:
+    """A dotted line at the published score of random play, where there is one for the problem."""
+    if anchor := measure.anchors.get(records[0].problem):
+        ax.axhline(anchor.low, color="black", lw=0.9, ls=":", label="random play")
+
+
+def count_steps(ax: Axes, label: str) -> None:
+    """The x axis counts steps: 75k rather than 75000; few, so that panels side by side do not write into each other."""
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    ax.set_xlabel(textwrap.fill(label, 30))
+
+
+class _Plain(LogFormatter):
+    """0.001 and 1e-5: typeset powers of ten take most of the time that a figure with many axes needs."""
+
+    def _num_to_string(self, value: float, low: float, high: float) -> str:
+        return f"{value:g}".replace("e-0", "e-")
+
+
+def count_decades(ax: Axes) -> None:
+    """The y axis is logarithmic."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(_Plain())
+    ax.yaxis.set_minor_formatter(_Plain(labelOnlyBase=False))
+
+
+def mark_scores(ax: Axes, x: float, scores: Sequence[float], shade: Any, spread: float = 0.12) -> None:
+    """At ``x``: a dot a seed, side by side, and their mean with its 95 % bootstrap interval; one seed has no interval."""
+    scores = [score for score in scores if np.isfinite(score)]
+    beside = np.linspace(-spread, spread, len(scores)) if len(scores) > 1 else np.zeros(len(scores))
+    ax.plot(x + beside, scores, "o", ms=4, alpha=0.6, color=shade)
+    mark_mean(ax, x, scores)
+
+
+def mark_mean(ax: Axes, x: float, scores: Sequence[float]) -> None:
+    """At ``x``: the mean with its 95 % bootstrap interval; one seed has no interval."""
+    if not len(scores):
+        return
+    estimate = statistics.mean(list(scores))
+    if np.isfinite(estimate.low):
+        below, above = estimate.value - estimate.low, estimate.high - estimate.value
+        ax.errorbar(x, estimate.value, [[below], [above]], fmt="_", color="black", ms=16, capsize=5, lw=1.2)
+    else:
+        ax.plot(x, estimate.value, "_", ms=16, color="black")
+
+
+def keep_proportion(ax: Axes, mean: float) -> None:
+    """A narrow range would make noise look like a difference: the axis spans at least a twentieth of the mean."""
+    low, high = ax.get_ylim()
+    widen = max(0.0, 0.05 * abs(mean) - (high - low)) / 2
+    if np.isfinite(widen):
+        ax.set_ylim(low - widen, high + widen)
+
+
+def numbers(values: Sequence[Any], among: Sequence[Any]) -> NDArray[np.float64]:
+    """Hyperparameters as heights in a plot: numbers are themselves, names their place among all that occur."""
+    if not any(isinstance(value, str) for value in among):
+        return np.asarray(values, dtype=float)
+    order = sorted({str(value) for value in among})
+    return np.array([order.index(str(value)) for value in values], dtype=float)
+
+
+def hyperparameter_axis(ax: Axes, name: str, among: Sequence[Any], measure: Measure) -> None:
+    """The y axis of a hyperparameter with these values: logarithmic where declared, ticks with names where they are names."""
+    if any(isinstance(value, str) for value in among):
+        order = sorted({str(value) for value in among})
+        ax.yaxis.set_major_locator(FixedLocator(list(range(len(order)))))
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.set_yticklabels(order)
+    elif name in measure.logarithmic:
+        count_decades(ax)

@@ -1,0 +1,100 @@
+"""The paper's figures that compare across experiments: 1 and 5 from whichever runs there are, 3 from a table of runs.
+
+Figures 2 and 9 are the toy's ``figure2`` and the GAN's ``samples``; 4 and 8 are every domain's ``population``, 6 its
+``lineages`` and 7 its ``tree``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+import pandas as pd
+
+from reproductions.suite.figures.ablations import bars, curve
+from reproductions.suite.figures.headline import headline
+from reproductions.suite.figures.look import Figures
+from reproductions.suite.figures.schematic import schematic
+from reproductions.suite.results.records import Record
+from reproductions.suite.study import registry
+from reproductions.suite.study.sweep import Measure
+
+Key = TypeVar("Key")
+
+#: The domain that the ablations are made on; on a cluster config/paper.yaml chooses the paper's.
+ABLATED = "classifier"
+
+#: Figure 1: its panels and the runs that they are drawn from.
+SCHEMATIC = {"sequential": "tpe (one-by-one)", "parallel": "random_search (six)", "pbt": "pbt (six)"}
+
+#: Figure 5: its panels, the labels of their variants, and the methods that these are.
+ABLATIONS: Mapping[str, Mapping[str, str]] = {
+    "Population size": {
+        "10": "pbt (population-10)",
+        "20": "pbt",
+        "40": "pbt (population-40)",
+        "80": "pbt (population-80)",
+    },
+    "Exploiter": {"truncation": "pbt", "T-test": "pbt_t_test", "tournament": "pbt_tournament"},
+    "What is copied": {
+        "nothing": "random_search",
+        "hyper- parameters": "hyperparameters_only",
+        "weights": "weights_only",
+        "both": "pbt",
+    },
+    "Adaptivity, trained anew": {
+        "final values": "replay (final)",
+        "shuffled schedule": "replay (shuffled)",
+        "schedule": "replay",
+        "PBT": "pbt",
+    },
+}
+
+#: Scores along an ordered setting: file name, name of the axis, and by line the methods at its values.
+CURVES: Mapping[str, tuple[str, Mapping[str, Mapping[float, str]]]] = {
+    "population_size": (
+        "population size",
+        {
+            name: {20: name, **{size: f"{name} (population-{size})" for size in (10, 40, 80)}}
+            for name in ("pbt", "random_search")
+        },
+    ),
+    "truncation_fraction": (
+        "truncation fraction",
+        {"pbt": {0.2: "pbt", **{share: f"pbt (fraction-{share})" for share in (0.05, 0.1, 0.3, 0.4, 0.5)}}},
+    ),
+    "ready_interval": (
+        "steps between two chances to copy",
+        {"pbt": {50: "pbt", **{steps: f"pbt (ready-{steps})" for steps in (100, 200, 300, 500, 750)}}},
+    ),
+}
+
+
+def figures(records: Sequence[Record], table: pd.DataFrame) -> Figures:
+    """Name and maker of each figure that these runs are enough for.
+
+    ``table`` has one row a run, of all domains: figure 3 needs no more, so that runs of which only a table was kept are in it.
+    """
+    measures: dict[str, Measure] = {name: registry.sweep(name).MEASURE for name in registry.domains()}
+    by_method: dict[str, list[Record]] = {}
+    for record in records:
+        if record.summary["domain"] == ABLATED:
+            by_method.setdefault(record.method, []).append(record)
+    found = {"figure3": partial(headline, table, measures)}
+    if drawn := {panel: by_method[name][0] for panel, name in SCHEMATIC.items() if name in by_method}:
+        measure = measures[ABLATED]
+        found["figure1"] = partial(schematic, drawn, f"{measure.score} ({measure.unit})", measure.step)
+    panels = {title: _present(variants, by_method) for title, variants in ABLATIONS.items()}
+    if panels := {title: variants for title, variants in panels.items() if sum(map(bool, variants.values())) > 1}:
+        found["figure5"] = partial(bars, panels, measures[ABLATED])
+    for name, (setting, lines) in CURVES.items():
+        shown = {line: _present(points, by_method) for line, points in lines.items()}
+        points = {line: {x: own for x, own in runs_at.items() if own} for line, runs_at in shown.items()}
+        if points := {line: own for line, own in points.items() if len(own) > 1}:
+            found[name] = partial(curve, points, setting, measures[ABLATED])
+    return found
+
+
+def _present(names: Mapping[Key, str], by_method: Mapping[str, Sequence[Record]]) -> dict[Key, Sequence[Record]]:
+    return {key: by_method.get(name, ()) for key, name in names.items()}

@@ -1,0 +1,153 @@
+"""The family tree of a population's weights as lines on paper: which stretches go straight on, and at what height.
+
+Forks are where weights were copied: the parent goes on and so does its child. For the reader it does not matter which of the
+two stayed in its member's hands, so the one with more of the final members below it goes straight on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from reproductions.suite.figures.branches import Branch, ancestors, kept_until
+
+#: Room for a line that died out, where one that ends in a final member has 1.
+EXTINCT = 0.4
+Node = tuple[int, int]  # the branch, and which of its intervals
+
+
+@dataclass(frozen=True)
+class Piece:
+    """An interval of training: where it lies, the score at its end, whether final members and whether the best have it.
+
+    ``broke``: the member diverged in it, or failed in the one that was to follow.
+    """
+
+    begin: float
+    end: float
+    score: float
+    kept: bool
+    best: bool
+    broke: bool
+
+
+@dataclass
+class Line:
+    """Intervals drawn straight on. ``parent`` is the line it forks from, at ``begin``, with the fork's ``score``.
+
+    ``last`` is the branch it ends with; ``row`` its height.
+    """
+
+    parent: int | None
+    begin: float
+    score: float
+    last: int
+    row: float = 0.0
+    pieces: list[Piece] = field(default_factory=list)
+
+    @property
+    def end(self) -> float:
+        return self.pieces[-1].end if self.pieces else self.begin
+
+
+def lines(tree: Sequence[Branch], best: tuple[int, int] | None) -> list[Line]:
+    """The tree of these branches, drawn along the steps that weights were trained for; a parent comes before its children.
+
+    Fresh weights begin at the step at which their member began with them.
+    """
+    origin = [0.0] * len(tree)
+    children: dict[Node, list[int]] = {}
+    for index, branch in enumerate(tree):
+        origin[index] = float(branch.start)
+        if branch.parent is not None:
+            copied = tree[branch.parent]
+            origin[index] = origin[branch.parent] + branch.left - copied.start
+            interval = next(k for k, (step, _) in enumerate(copied.evaluated) if step == branch.left)
+            children.setdefault((branch.parent, interval), []).append(index)
+    weight = _weights(tree, children, origin)
+    kept, chosen = kept_until(tree, best), dict(ancestors(tree, *best)) if best else {}
+
+    def piece(index: int, interval: int) -> Piece:
+        branch = tree[index]
+        step, score = branch.evaluated[interval]
+        before = branch.evaluated[interval - 1][0] if interval else branch.start
+        shift, survives = origin[index] - branch.start, kept[index]
+        alive = survives is not None and step <= survives
+        broke = branch.broke and interval + 1 == len(branch.evaluated)
+        return Piece(before + shift, step + shift, score, alive, step <= chosen.get(index, -1), broke)
+
+    found: list[Line] = []
+    fresh = [index for index, branch in enumerate(tree) if branch.parent is None]
+    waiting: list[tuple[int | None, Node]] = [(None, (index, 0)) for index in reversed(fresh)]
+    while waiting:
+        parent, (index, interval) = waiting.pop()
+        line, own = Line(parent, origin[index], float("nan"), index), len(found)
+        if interval:  # the member's own way on, beside that of its copy
+            line.begin = piece(index, interval).begin
+        if parent is not None:
+            line.score = next(p.score for p in found[parent].pieces if p.end == line.begin)
+        found.append(line)
+        while interval < len(tree[index].evaluated):
+            line.pieces.append(piece(index, interval))
+            ways: list[Node] = [(child, 0) for child in children.get((index, interval), [])]
+            if interval + 1 < len(tree[index].evaluated):
+                ways.insert(0, (index, interval + 1))
+            if not ways:
+                break
+            ahead = max(ways, key=lambda way: weight[way])  # the first of equals: the member's own way
+            if tree[index].final and interval + 1 == len(tree[index].evaluated):
+                waiting += [(own, way) for way in ways]  # a final member, copied as it ended, ends here
+                break
+            waiting += [(own, way) for way in ways if way != ahead]
+            index, interval = ahead
+            line.last = index
+    _set_rows(found, tree)
+    return found
+
+
+def _weights(
+    tree: Sequence[Branch], children: dict[Node, list[int]], origin: Sequence[float]
+) -> dict[Node, tuple[int, float]]:
+    """Of each interval: how many final members have it behind them, and how far what follows it reaches."""
+    weight: dict[Node, tuple[int, float]] = {}
+    for index in reversed(range(len(tree))):
+        branch = tree[index]
+        finals, reach = int(branch.final), origin[index]
+        for interval in reversed(range(len(branch.evaluated))):
+            reach = max(reach, origin[index] + branch.evaluated[interval][0] - branch.start)
+            for child in children.get((index, interval), []):
+                finals += weight[child, 0][0]
+                reach = max(reach, weight[child, 0][1])
+            weight[index, interval] = finals, reach
+        weight.setdefault((index, 0), (finals, reach))
+    return weight
+
+
+def room(line: Line, tree: Sequence[Branch]) -> float:
+    """How much of the height a line needs."""
+    return 1.0 if tree[line.last].final else EXTINCT
+
+
+def _set_rows(found: Sequence[Line], tree: Sequence[Branch]) -> None:
+    """Give each line a row such that forks cross nothing: what forks off later lies nearer to its parent.
+
+    Where an early child leaves, the later ones in between have not begun. Both sides take turns. Families that died out
+    come last.
+    """
+    children: dict[int | None, list[int]] = {}
+    for index, line in enumerate(found):
+        children.setdefault(line.parent, []).append(index)
+    alive = [any(piece.kept for piece in line.pieces) for line in found]
+    ground = 0.0
+    # A stack in place of recursion: (line, whether its children on the first side are placed).
+    stack = [(index, False) for index in sorted(children.get(None, []), key=lambda i: not alive[i])[::-1]]
+    while stack:
+        index, placed = stack.pop()
+        if placed:
+            found[index].row = ground + room(found[index], tree) / 2
+            ground += room(found[index], tree)
+            continue
+        own = sorted(children.get(index, []), key=lambda child: found[child].begin)  # the first is the outermost
+        stack += [(child, False) for child in own[1::2]]
+        stack.append((index, True))
+        stack += [(child, False) for child in own[::2][::-1]]

@@ -1,0 +1,240 @@
+"""The kinds of figure that domains share, and which of them every domain has. Their look is in ``look``.
+
+Every kind shows the runs of one problem, if it does not say otherwise; ``by_problem`` makes the figures of each.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reproductions.suite.figures.family import kin, lineages, tree
+from reproductions.suite.figures.look import (
+    PALETTE,
+    Figures,
+    colour,
+    count_decades,
+    count_steps,
+    dashes,
+    draw,
+    hyperparameter_axis,
+    keep_proportion,
+    left_out,
+    mark_random_play,
+    mark_scores,
+    numbers,
+    panels,
+    pretty,
+    problem_name,
+    unit,
+)
+from reproductions.suite.figures.profiles import contenders, improvement, means, performance_profile
+from reproductions.suite.results.records import Record, method_order, of_each_problem
+from reproductions.suite.results.tables import final_scores, normalised
+from reproductions.suite.study.sweep import Measure
+
+__all__ = [
+    "PALETTE", "Figures", "across_problems", "best_so_far", "by_problem", "colour", "count_steps", "draw", "headline",
+    "improvement", "lineages", "mark_random_play", "panels", "performance_profile", "population", "pretty",
+    "problem_name", "schedules", "score_comparison", "standard", "tree", "unit",
+]  # fmt: skip
+
+
+def by_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], Figures]) -> Figures:
+    """The figures that ``make`` has for the runs of one problem, for every problem; its name ends theirs if it is not alone."""
+    grouped = of_each_problem(records)
+    return {
+        f"{name}_{problem}" if len(grouped) > 1 else name: figure
+        for problem, own in grouped.items()
+        for name, figure in make(own).items()
+    }
+
+
+def standard(records: Sequence[Record], measure: Measure) -> Figures:
+    """The figures that every domain has of one problem, without those for which these runs have nothing to show."""
+    makers: dict[str, Callable[[Sequence[Record], Measure], Figure]] = {
+        "scores": score_comparison,
+        "best_so_far": best_so_far,
+        "population": population,
+        "performance_profile": performance_profile,
+    }
+    if _of_other_lengths(records):
+        makers["trainings"] = trainings
+    if kin(records):
+        makers |= {"schedules": schedules, "lineages": lineages, "tree": tree}
+    if contenders(records):
+        makers["improvement"] = improvement
+    return {name: partial(make, records, measure) for name, make in makers.items()}
+
+
+def across_problems(records: Sequence[Record], measure: Measure) -> Figures:
+    """The figures over all problems that published scores make comparable."""
+    figures = {"headline": partial(headline, records, measure)}
+    if len({record.problem for record in records} & set(measure.anchors)) > 1:
+        figures["performance_profile"] = partial(performance_profile, records, measure)
+        if contenders(records):
+            figures["improvement"] = partial(improvement, records, measure)
+    return figures
+
+
+def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
+    """A dot a seed and the mean with its 95 % bootstrap interval, by method: reported scores of the final best member."""
+    frame, order = final_scores(records), method_order(records)
+    figure, axes = panels(1, 1, 1.2 + min(1.25, 0.5 + 4 / len(order)) * len(order), 3.2)
+    ax: Axes = axes[0, 0]
+    for x, method in enumerate(order):
+        mark_scores(ax, x, list(frame[frame.method == method].reported), colour(records, method))
+    mark_random_play(ax, records, measure)
+    keep_proportion(ax, frame.reported.mean())
+    ax.set_xticks(range(len(order)), [textwrap.fill(pretty(name), 14) for name in order])
+    ax.set_xlim(-0.5, len(order) - 0.5)
+    if measure.anchors:
+        ax.legend(fontsize=7)
+    ax.set_ylabel(unit(measure.held_out or measure.score, measure.unit))
+    seeds = frame.groupby("method").size().min()
+    interval = "mean and 95 % bootstrap interval" if seeds > 1 else "one seed: no interval"
+    lost = left_out(int(frame.reported.isna().sum()))
+    ax.set_title(f"{problem_name(records)}: final best member\ndots are seeds, {interval}{lost}")
+    return figure
+
+
+def headline(records: Sequence[Record], measure: Measure) -> Figure:
+    """A bar a method for every problem and their mean, in per cent of the way from random play to people (figure 3)."""
+    frame, order = normalised(records, measure.anchors), method_order(records)
+    problems = list(dict.fromkeys(frame.problem))
+    figure, axes = panels(1, 1, 3.2 + 0.34 * len(problems) * len(order), 3.2)
+    ax: Axes = axes[0, 0]
+    width = 0.8 / len(order)
+    for place, method in enumerate(order):
+        own = frame[frame.method == method].set_index("problem").reindex(problems)
+        x, mean = np.arange(len(problems)) + (place - (len(order) - 1) / 2) * width, own.human_normalised_mean
+        ax.bar(x, mean, width * 0.92, color=colour(records, method), label=pretty(method))
+        errors = np.array([mean - own.human_normalised_mean_low, own.human_normalised_mean_high - mean])
+        told = np.isfinite(errors).all(axis=0)  # one seed has no interval
+        ax.errorbar(x[told], mean[told], errors[:, told], fmt="none", color="black", capsize=3, lw=1)
+    ax.axhline(0, color="black", lw=0.8)
+    ax.set_xticks(range(len(problems)), [name.replace("_", " ") for name in problems])
+    ax.set_ylabel("human-normalised score (%)\n0: random play, 100: people")
+    seeds = frame.seeds.min()
+    interval = ", 95 % bootstrap interval over seeds" if seeds > 1 else " (one seed)"
+    # No bar where a seed has no score: a mean over the others would be too good.
+    none = f"; no bar: a run without a finite score ({lost})" if (lost := int(frame.without_score.sum())) else ""
+    ax.set_title(f"Final best member{interval}{none}")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
+    """The reported score of the member that was best until then, against steps of each member: mean and 95 % interval."""
+    figure, axes = panels(1, 1, 6.4, 3.2)
+    ax: Axes = axes[0, 0]
+    longest: list[int] = []
+    for method in method_order(records):
+        runs = [record for record in records if record.method == method]
+        curves = [run.best_so_far(reported=measure.held_out is not None) for run in runs]
+        steps = curves[0].index.to_numpy()
+        longest.append(int(steps[-1]))
+        stacked = np.array([curve.reindex(steps, method="ffill").to_numpy(dtype=float) for curve in curves])
+        value, low, high = means(stacked)
+        style = {"color": colour(records, method), "ls": dashes(records, method)}
+        ax.plot(steps, value, label=pretty(method), **style)
+        if len(runs) > 1:
+            ax.fill_between(steps, low, high, color=colour(records, method), alpha=0.2, lw=0)
+    mark_random_play(ax, records, measure)
+    if max(longest) > 2 * min(longest):  # otherwise the shortest, PBT among them, would be a spot at the edge
+        ax.set_xscale("log")
+    count_steps(ax, f"{measure.step} of each member")
+    ax.set_ylabel(f"{unit(measure.held_out or measure.score, measure.unit)}\nof the best so far")
+    seeds = min(sum(record.method == name for record in records) for name in method_order(records))
+    band = ", band: 95 % bootstrap interval" if seeds > 1 else " (one seed: no interval)"
+    ax.set_title(f"{problem_name(records)}: mean over seeds{band}")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def population(records: Sequence[Record], measure: Measure) -> Figure:
+    """Score and hyperparameters of every member against steps, one column a method (the paper's figure 4), first seed.
+
+    Members are thin lines, the final best one is thick; a cloned member's line goes on from its own past. Methods whose
+    members train for other lengths than PBT's are in ``trainings``.
+    """
+    others = _of_other_lengths(records)
+    return _members([record for record in records if record not in others], measure, records)
+
+
+def trainings(records: Sequence[Record], measure: Measure) -> Figure:
+    """As ``population``, of the methods whose members train for other lengths than PBT's, one setting after another."""
+    return _members(_of_other_lengths(records), measure, records)
+
+
+def _of_other_lengths(records: Sequence[Record]) -> list[Record]:
+    """The runs whose members have other numbers of steps than those of the first method, which is PBT if it is there."""
+    usual = next(record for record in records if record.method == method_order(records)[0]).clock_steps
+    return [record for record in records if record.clock_steps != usual]
+
+
+def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record]) -> Figure:
+    """The columns of ``population``, in the colours that methods have ``among`` these runs."""
+    seed = min(record.seed for record in records)
+    runs = [record for record in records if record.seed == seed]
+    names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
+    figure, axes = panels(1 + len(names), len(runs), 2.9, 1.9, sharex="col", sharey="row")
+    for column, run in enumerate(runs):
+        frame, best = run.evaluations, run.lineage.best
+        for row, name in enumerate(["score", *names]):
+            ax: Axes = axes[row, column]
+            for member, own in frame.groupby("member"):
+                chosen = member == best
+                style: dict[str, Any] = {"lw": 1.8, "zorder": 3} if chosen else {"lw": 0.7, "alpha": 0.6}
+                shade = colour(among, run.method) if chosen else "0.45"
+                if name == "score":
+                    ax.plot(own["step"], own[name], color=shade, **style)
+                else:  # in force during the interval that ends at a step
+                    steps, values = [0, *own["step"]], [own[name].iloc[0], *own[name]]
+                    ax.plot(steps, values, color=shade, drawstyle="steps-pre", **style)
+            if name == "score":
+                mark_random_play(ax, records, measure)
+            if name in measure.logarithmic:
+                count_decades(ax)
+            if column == 0:
+                ax.set_ylabel(unit(measure.score, measure.unit) if name == "score" else measure.label(name))
+        axes[0, column].set_title(f"{pretty(run.method)}, seed {seed}")
+        count_steps(axes[-1, column], measure.step)
+    random_play = "; dotted: random play" if records[0].problem in measure.anchors else ""
+    title = f"{problem_name(records)}: every member is a line; coloured: the final best member{random_play}"
+    figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def schedules(records: Sequence[Record], measure: Measure) -> Figure:
+    """The hyperparameters along the lineage of the final best member of each seed, for the methods of PBT's kind."""
+    runs = kin(records)
+    methods = [name for name in method_order(records) if name in {run.method for run in runs}]
+    names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
+    told = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
+    among = {name: list(dict.fromkeys(h[name] for h in told)) for name in names}
+    figure, axes = panels(len(names), len(methods), 3.4, 2.1, sharex=True, sharey="row")
+    for column, method in enumerate(methods):
+        for run in (run for run in runs if run.method == method and run.lineage.best is not None):
+            path = run.lineage.schedule()
+            steps = [segment.start for segment in path] + [path[-1].stop]
+            for row, name in enumerate(names):
+                values = numbers([segment.hyperparameters[name] for segment in path], among[name])
+                shade = PALETTE[run.seed % len(PALETTE)]
+                label = f"seed {run.seed}"
+                axes[row, column].plot(steps, [*values, values[-1]], drawstyle="steps-post", color=shade, label=label)
+        for row, name in enumerate(names):
+            hyperparameter_axis(axes[row, column], name, among[name], measure)
+            axes[row, 0].set_ylabel(measure.label(name))
+        axes[0, column].set_title(pretty(method))
+        count_steps(axes[-1, column], f"{measure.step} the weights were trained for")
+    seeds = {line.get_label(): line for ax in axes[0] for line in ax.lines}
+    figure.legend(seeds.values(), seeds.keys(), loc="outside right upper", fontsize=7)
+    figure.suptitle(f"{problem_name(records)}: schedules along the lineage of the final best weights", fontsize=9)
+    return figure

@@ -1,0 +1,1 @@
+"""What a target of the workflow will cost, before it runs."""

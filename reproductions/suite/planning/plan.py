@@ -1,0 +1,126 @@
+"""What a target of the workflow will cost before anything runs: its jobs, and what runs like them have cost before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from reproductions.suite.planning.costs import Cost, Costs, Name, wall
+from reproductions.suite.planning.jobs import Job
+from reproductions.suite.study import asked, configuration
+from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.settings import resolve
+
+HEADER = ("domain", "problem", "method", "runs", "done", "to do", "CPU h", "wall h", "costs from", "why")
+
+
+def budgets(configfiles: Iterable[Path]) -> Callable[[str, Name], int | None]:
+    """Member-steps of a run, by scale and name, with the variants that the files name; None where they cannot be told."""
+    variants: dict[str, dict[str, Any]] = {}
+    for path in configfiles:
+        for name, settings in (configuration.read(path).get("variants") or {}).items():
+            variants.setdefault(name, {}).update(settings)
+
+    def of(scale: str, name: Name) -> int | None:
+        domain, problem, method, variant = name
+        if variant not in (asked.DEFAULT, *variants):
+            return None
+        changes = asked.overrides(variants.get(variant, {}))
+        try:
+            settings = resolve(domain, method, 0, scale, variant, problem, changes)
+        except ConfigError:  # such as a replay, whose schedule is not there yet
+            return None
+        return settings.population * settings.steps
+
+    return of
+
+
+@dataclass(frozen=True)
+class Line:
+    """The runs of one method and variant on one problem; costs are those of the runs to do, None where unknown."""
+
+    name: Name
+    done: int
+    costs: tuple[Cost | None, ...]
+    why: Mapping[str, int]
+
+
+def lines(
+    planned: Iterable[Job], costs: Callable[[str], Costs], budget: Callable[[str, Name], int | None]
+) -> list[Line]:
+    """The runs of a plan, grouped. ``costs`` are those of a scale."""
+    groups: dict[tuple[str, Name], list[Job]] = {}
+    for job in planned:
+        if job.run is not None:
+            groups.setdefault(job.run, []).append(job)
+    told = []
+    for (scale, name), own in groups.items():
+        to_do = [job for job in own if job.why]
+        cost = costs(scale).of(name, partial(budget, scale, name)) if to_do else None
+        why = Counter(job.why for job in to_do)
+        told.append(Line(name, len(own) - len(to_do), (cost,) * len(to_do), why))
+    return sorted(told, key=lambda line: line.name)
+
+
+def table(planned: Sequence[Job], grouped: Sequence[Line], cores: int) -> str:
+    """The plan as aligned text, with totals; its last line says so if there is nothing to do."""
+    rows = [HEADER, *(_row(line, cores) for line in grouped)]
+    costs = [cost for line in grouped for cost in line.costs]
+    known = [cost for cost in costs if cost is not None]
+    unknown = len(costs) - len(known)
+    least = ">" if unknown and known else ""
+    hours = ("unknown",) * 2 if unknown and not known else tuple(least + told for told in _hours(known, cores))
+    done = sum(line.done for line in grouped)
+    rows.append(("total", "", "", str(done + len(costs)), str(done), str(len(costs)), *hours, "", ""))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
+    numbers = range(3, 8)
+    told = [
+        "  ".join(
+            cell.rjust(width) if i in numbers else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    told.append(f"wall h: on {cores} core{'s' * (cores != 1)}, runs side by side where there is room")
+    if unknown:
+        told.append(f"what {unknown} of the runs will cost is unknown: nothing like them was measured at this scale")
+    if any("begun" in reason for line in grouped for reason in line.why):
+        told.append("runs that were begun go on where they stopped, but are counted whole")
+    rest = [job for job in planned if job.run is None and job.why]
+    for rule, count in sorted(Counter(job.rule for job in rest).items()):
+        why = Counter(job.why for job in rest if job.rule == rule)
+        told.append(f"and {count} job{'s' * (count != 1)} of rule {rule}, not measured: {_counted(why)}")
+    to_do = sum(bool(job.why) for job in planned)
+    told.append(f"{to_do} of {len(planned)} jobs to do" if to_do else "nothing to be done")
+    return "\n".join(told)
+
+
+def _row(line: Line, cores: int) -> tuple[str, ...]:
+    domain, problem, method, variant = line.name
+    known = [cost for cost in line.costs if cost is not None]
+    counts = (str(line.done + len(line.costs)), str(line.done), str(len(line.costs)))
+    if not line.costs:
+        hours, source = ("", ""), ""
+    elif known:
+        hours, source = _hours(known, cores), known[0].source
+    else:
+        hours, source = ("unknown", "unknown"), ""
+    method += "" if variant == "default" else f" ({variant})"
+    return (domain, problem, method, *counts, *hours, source, _counted(line.why))
+
+
+def _hours(costs: Sequence[Cost], cores: int) -> tuple[str, str]:
+    cpu, elapsed = sum(cost.cpu_s for cost in costs) / 3600, wall(costs, cores) / 3600
+    return _short(cpu), _short(elapsed)
+
+
+def _short(hours: float) -> str:
+    return "<0.01" if 0 < hours < 0.01 else f"{hours:.2f}" if hours < 100 else f"{hours:.0f}"
+
+
+def _counted(why: Mapping[str, int]) -> str:
+    return "; ".join(f"{reason} ({count})" for reason, count in sorted(why.items()))

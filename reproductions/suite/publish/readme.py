@@ -1,0 +1,92 @@
+"""Fills the blocks of the READMEs from the files they name, so that no number or code in them is typed by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from reproductions.suite.results.statistics import Estimate
+from reproductions.suite.results.tables import read
+from reproductions.suite.study.inputs import InputError, read_json, read_text
+
+#: The columns of a table that a README shows, as far as the file has them: title and format.
+COLUMNS = {
+    "domain": ("domain", ""),
+    "claim": ("claim", ""),
+    "paper": ("the paper", ""),
+    "test": ("test", ""),
+    "ours": ("ours", ""),
+    "problem": ("problem", ""),
+    "method": ("method", ""),
+    "seeds": ("seeds", ""),
+    "without_score": ("without a score", ""),
+    "reported_final_mean": ("reported, final best member", ""),
+    "human_normalised_mean": ("human-normalised, %", ""),
+    "reported_best_mean": ("reported, best ever", ""),
+    "fid_final_mean": ("FID", ".1f"),
+    "member_steps_mean": ("member-steps", ".0f"),
+    "clock_steps_mean": ("steps one after another", ".0f"),
+    "cpu_s_mean": ("CPU s", ".0f"),
+    "wall_s_mean": ("wall s", ".0f"),
+    "verdict": ("verdict", ""),
+    "command": ("command", ""),
+}
+BLOCK = re.compile(r"<!-- (table|bench|code|text): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def readmes(root: Path) -> list[Path]:
+    """The README of the project and those of its domains."""
+    return [root / "README.md", *sorted(root.glob("reproductions/*/README.md"))]
+
+
+def fill(text: str, root: Path) -> str:
+    """``text`` with every block made anew; InputError names a file that is missing or is not what it should be."""
+
+    def made(match: re.Match[str]) -> str:
+        kind, path = match.groups()
+        return f"<!-- {kind}: {path} -->\n{MAKERS[kind](root / path)}<!-- end -->"
+
+    return BLOCK.sub(made, text)
+
+
+def table(path: Path) -> str:
+    """The main columns of a table as Markdown; runs without a score have one only where there are any."""
+    frame = read(path)
+    if "without_score" in frame and not frame["without_score"].any():
+        frame = frame.drop(columns="without_score")
+    shown = {name: column for name, column in COLUMNS.items() if name in frame}
+    lines = ["| " + " | ".join(title for title, _ in shown.values()) + " |", "|" + "---|" * len(shown)]
+    for row in frame.to_dict("records"):
+        cells = [
+            str(Estimate(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))))
+            if f"{name}_low" in frame
+            else "-"
+            if row[name] != row[name]
+            else format(row[name], form)
+            for name, (_, form) in shown.items()
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def bench(path: Path) -> str:
+    """The figures of a benchmark's JSON as Markdown."""
+    told = read_json(path)
+    if not isinstance(told, dict):
+        raise InputError(f"{path}: must be a JSON object")
+    rows = [(key.replace("_", " "), value) for key, value in told.items() if isinstance(value, float)]
+    return "| measure | value |\n|---|---|\n" + "".join(f"| {name} | {value:.4g} |\n" for name, value in rows)
+
+
+def code(path: Path) -> str:
+    """A source file in a fence."""
+    return f"```python\n{read_text(path)}```\n"
+
+
+def text(path: Path) -> str:
+    """A file as it is."""
+    return f"```\n{read_text(path)}```\n"
+
+
+MAKERS: dict[str, Callable[[Path], str]] = {"table": table, "bench": bench, "code": code, "text": text}

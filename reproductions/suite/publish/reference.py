@@ -1,0 +1,133 @@
+"""Keeps a study's results for the repository: small tables with their provenance, and the paper's numbers beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pbt_core.files import write_whole
+from reproductions.suite.results import claims
+from reproductions.suite.results.records import Record, load
+from reproductions.suite.results.schemas import TABLES, Provenance
+from reproductions.suite.results.tables import read
+from reproductions.suite.results.traits import traits
+from reproductions.suite.study import registry
+from reproductions.suite.study.inputs import InputError, read_model
+from reproductions.suite.study.outputs import exchanged
+from reproductions.suite.study.registry import ConfigError
+
+_PLAIN = (
+    "domain",
+    "problem",
+    "method",
+    "variant",
+    "seed",
+    "scale",
+    "budget_steps",
+    "member_steps",
+    "cloned",
+    "diverged",
+    "failed",
+)
+_COST = ("wall_s", "cpu_s", "train_s", "evaluate_s", "save_s", "commit", "modified", "sources")
+
+
+#: What is read of a run: all that tables and figures need. Not every domain has illustrations.
+_RECORD = ("events.parquet", "lineage.json", "summary.json", "illustration.safetensors")
+
+
+def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
+    """Copy the tables of ``results/STUDY`` and one row a run into ``results/reference/STUDY``; returns that folder.
+
+    Only what is there is replaced, experiment by experiment and run by run: it need not all be run on one day. Of the
+    domains in ``whole`` the records are copied too, so that figures can be remade where running again takes hours.
+    Everything is read and made before the folder is exchanged: what fails leaves what was kept before.
+    """
+    tables = results / study / "tables"
+    if not tables.is_dir():
+        raise ConfigError(f"study = {study!r} has no tables in {tables}: run snakemake first")
+    out = results / "reference" / study
+    records = load(path.parent for path in sorted((results / study / "runs").glob("*/*/*/*/*/summary.json")))
+    with exchanged(out) as new:
+        for folder in sorted(path for path in tables.iterdir() if path.is_dir()):
+            for path in (path for path in folder.glob("*.csv") if path.name in TABLES and path.name != "pairs.csv"):
+                read(path)  # a lone method has no pairs
+            shutil.rmtree(new / "tables" / folder.name, ignore_errors=True)
+            shutil.copytree(folder, new / "tables" / folder.name, ignore=shutil.ignore_patterns(".*"))
+        for record in (record for record in records if record.summary["domain"] in whole):
+            folder = new / record.folder.relative_to(results / study)
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in (record.folder / name for name in _RECORD):
+                if path.exists():
+                    shutil.copy(path, folder)
+        known = [read_runs(out / "runs.csv")] if (out / "runs.csv").exists() else []
+        table = one_row_a_run(pd.concat([*known, runs(records)]))
+        table.to_csv(new / "runs.csv", index=False)
+        claims.write(claims.judge(claims.all_claims(), read_runs(new / "runs.csv")), new)
+        told = _provenance([record.summary for record in records], out / "provenance.json")
+        (new / "provenance.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+    paper = [
+        {"domain": domain, **dataclasses.asdict(number)}
+        for domain in registry.domains()
+        for number in registry.sweep(domain).EXPECTED
+    ]
+    write_whole(results / "reference" / "paper.csv", pd.DataFrame(paper).to_csv(index=False))
+    return out
+
+
+def runs(records: Sequence[Record]) -> pd.DataFrame:
+    """One row a run: what was asked for, the scores, what the lineages show, and the cost. What claims are judged by.
+
+    Scores that there are not, or that are not finite, are empty.
+    """
+    rows = []
+    for record in records:
+        row = {key: record.summary[key] for key in _PLAIN}
+        for kind in ("final", "best"):
+            told = record.summary[kind] or {}
+            row |= {f"{kind}_selected": _finite(told.get("score")), f"{kind}_reported": _finite(told.get("held_out"))}
+        row |= traits(record)
+        rows.append(row | {key: record.summary[key] for key in _COST})
+    return pd.DataFrame(rows)
+
+
+def _finite(score: float | None) -> float | None:
+    return score if score is not None and math.isfinite(score) else None
+
+
+def read_runs(path: Path) -> pd.DataFrame:
+    """A table of runs that was written before; InputError for whatever is wrong with it, such as a run that occurs twice."""
+    if not os.path.exists(path):  # noqa: PTH110 - never raises, whatever the name
+        raise InputError(f"{path} is no table of runs: `python -m reproductions runs RUN... --out FILE` writes one")
+    table = read(path, "runs.csv")
+    if table.empty:
+        raise InputError(f"{path}: must have at least one run")
+    twice = table.duplicated(list(_PLAIN[:6]))
+    if twice.any():
+        run = ", ".join(str(value) for value in table[twice].iloc[0][list(_PLAIN[:6])])
+        raise InputError(f"{path}: the run {run} must occur once")
+    return table
+
+
+def one_row_a_run(runs: pd.DataFrame) -> pd.DataFrame:
+    """A table of runs in its order; of several rows of one run the last is the one that counts."""
+    key = list(_PLAIN[:6])
+    return runs.drop_duplicates(key, keep="last").sort_values(key)
+
+
+def _provenance(summaries: Sequence[Mapping[str, Any]], path: Path) -> dict[str, Any]:
+    """What ``path`` tells by domain, the versions and machines that its runs had, with those of these runs."""
+    told = read_model(path, Provenance).model_dump() if path.exists() else {}
+    for domain in {summary["domain"] for summary in summaries}:
+        own = [s for s in summaries if s["domain"] == domain]
+        places = {json.dumps([s["versions"], s["machine"]], sort_keys=True) for s in own}
+        told[domain] = [json.loads(place) for place in sorted(places)]
+    return told

@@ -1,0 +1,165 @@
+"""The paper's claims as data, each with its test fixed before the runs, and the verdicts of the runs that were made.
+
+A claim is a linear contrast: each seed gives the weighted sum of some column over methods (a score, the number of founders,
+CPU seconds), and the mean over seeds has to lie above its threshold, or not above it. Each domain's are in its ``analysis``.
+The interval is Student's: with three to ten seeds a bootstrap interval is too narrow to be called 95 %.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from reproductions.suite.results import statistics
+from reproductions.suite.results.statistics import Estimate
+from reproductions.suite.study import registry
+from reproductions.suite.study.sweep import Mark, Measure
+
+#: The verdicts, best first.
+VERDICTS = ("reproduced", "inconclusive", "not reproduced", "not run")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and its test.
+
+    text: what is claimed. paper: the paper's number or words, with ``mark`` for how sure we are of them.
+    experiment: the Snakemake target that makes the runs.
+    weights: by method (with its variant, as in tables: ``pbt (hold)``), its weight in the contrast.
+    column: of the table of runs; ``trends.NAME`` is the trend of a hyperparameter along the answer's lineage. The default,
+        ``reported``, is the reported score, averaged over problems in per cent from random play to people where a
+        domain has several; ``spread`` is its distance from the median over the method's seeds, whose means compare how noisy
+        methods are (Brown and Forsythe, 1974).
+    unit: of the contrast. threshold: what the mean of the contrast is held against; ``side`` where it has to lie.
+    """
+
+    text: str
+    paper: str
+    mark: Mark | None
+    domain: str
+    experiment: str
+    weights: Mapping[str, float]
+    column: str = "reported"
+    unit: str = ""
+    side: Literal["above", "at most"] = "above"
+    threshold: float = 0.0
+
+
+def all_claims() -> list[Claim]:
+    """Those of every domain that stands."""
+    return [claim for domain in registry.domains() for claim in getattr(registry.analysis(domain), "CLAIMS", ())]
+
+
+def contrast(claim: Claim, runs: pd.DataFrame) -> list[float]:
+    """The contrast of each seed for which all the methods were run, by seed."""
+    own = runs[runs.domain == claim.domain].copy()
+    own["name"] = [_named(method, variant) for method, variant in zip(own.method, own.variant, strict=True)]
+    own["value"] = _values(own, claim.column, registry.sweep(claim.domain).MEASURE)
+    # Several problems: a seed counts where every method was run on all of them.
+    wide = own[own.name.isin(claim.weights)].pivot_table(index="seed", columns=["name", "problem"], values="value")
+    problems = list(own.problem.unique())
+    asked = pd.MultiIndex.from_product([list(claim.weights), problems])
+    by_method = wide.reindex(columns=asked).dropna().T.groupby(level=0).mean().T
+    return [float(sum(row[name] * weight for name, weight in claim.weights.items())) for _, row in by_method.iterrows()]
+
+
+def reported(runs: pd.DataFrame, held_out: bool) -> pd.Series:
+    """The reported score of each run in a table of runs; the selecting one where the task is exact and holds nothing out."""
+    return runs.final_reported if held_out else runs.final_reported.fillna(runs.final_selected)
+
+
+def without_score(claim: Claim, runs: pd.DataFrame) -> int:
+    """How many runs of the claim's methods have no finite score."""
+    own = runs[runs.domain == claim.domain]
+    names = [_named(method, variant) for method, variant in zip(own.method, own.variant, strict=True)]
+    scores = reported(own, registry.sweep(claim.domain).MEASURE.held_out is not None)
+    return int(scores[[name in claim.weights for name in names]].isna().sum())
+
+
+def _was_run(claim: Claim, runs: pd.DataFrame) -> bool:
+    """Whether there are runs of all its methods."""
+    own = runs[runs.domain == claim.domain]
+    return set(claim.weights) <= {_named(*names) for names in zip(own.method, own.variant, strict=True)}
+
+
+def _named(method: str, variant: str) -> str:
+    return method if variant == "default" else f"{method} ({variant})"
+
+
+def _values(runs: pd.DataFrame, column: str, measure: Measure) -> list[float]:
+    anchors, held_out = measure.anchors, measure.held_out is not None
+    if column == "reported":
+        scores = reported(runs, held_out=held_out)
+        told = zip(scores, runs.problem, strict=True)
+        return [anchors[problem].normalised(score) if problem in anchors else score for score, problem in told]
+    if column == "spread":
+        scores = pd.Series(_values(runs, "reported", measure), index=runs.index)
+        return list((scores - scores.groupby([runs["name"], runs["problem"]]).transform("median")).abs())
+    column, _, key = column.partition(".")
+    if column not in runs:
+        return [float("nan")] * len(runs)
+    if not key:
+        return list(runs[column].astype(float))
+    return [json.loads(told).get(key, float("nan")) if isinstance(told, str) else float("nan") for told in runs[column]]
+
+
+def verdict(claim: Claim, estimate: Estimate, seeds: int) -> str:
+    """``reproduced`` if the whole interval is on the claimed side, ``not reproduced`` if it is all on the other."""
+    if seeds == 0:
+        return "not run"
+    low, high = (estimate.low, estimate.high) if seeds > 1 else (float("-inf"), float("inf"))
+    above, at_most = low > claim.threshold, high <= claim.threshold
+    if not above and not at_most:
+        return "inconclusive"
+    return "reproduced" if above == (claim.side == "above") else "not reproduced"
+
+
+def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
+    """One row a claim: what the paper says, what our runs say with a 95 % interval, the seeds, the verdict, the command.
+
+    Where a run of one of its methods has no finite score a claim is inconclusive and has no number: what the other seeds say
+    would leave out the worst. How many such runs there are is told.
+    """
+    rows = []
+    for claim in claims:
+        values, lost = contrast(claim, runs), without_score(claim, runs)
+        estimate = statistics.student_mean([] if lost else values)
+        rows.append(
+            {
+                "domain": claim.domain,
+                "claim": claim.text,
+                "paper": claim.paper + (f" ({claim.mark})" if claim.mark else ""),
+                "test": test(claim),
+                "ours": estimate.value,
+                "ours_low": estimate.low,
+                "ours_high": estimate.high,
+                "seeds": len(values),
+                "without_score": lost,
+                "verdict": "inconclusive" if lost and _was_run(claim, runs) else verdict(claim, estimate, len(values)),
+                "command": f"snakemake {claim.experiment}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def test(claim: Claim) -> str:
+    """The test in words: ``reported: pbt - random_search above 0``."""
+    terms: list[str] = []
+    for name, weight in claim.weights.items():
+        size = "" if abs(weight) == 1 else f"{abs(weight):g} "
+        sign = "-" if weight < 0 else "+" if terms else ""
+        terms.append(f"{sign} {size}{name}" if terms else f"{sign}{size}{name}")
+    unit = f" {claim.unit}" if claim.unit else ""
+    return f"{claim.column}: {' '.join(terms)} {claim.side} {claim.threshold:g}{unit}"
+
+
+def write(judged: pd.DataFrame, out: Path) -> Path:
+    """The verdicts as ``claims.csv`` in the folder ``out``."""
+    path = out / "claims.csv"
+    judged.to_csv(path, index=False)
+    return path

@@ -1,0 +1,202 @@
+"""Finished runs as data frames: the one place where tables, figures and tracking read results from.
+
+What is read is not trusted: files are held against their schemas, and the files of a folder against each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pbt_core.events import Record as Events
+from pbt_core.events import RecordError, read
+from pbt_core.lineage import Lineage
+from pbt_core.schema import encode
+from reproductions.suite.results.schemas import LineageFile, Summary
+from reproductions.suite.study.inputs import InputError, read_bytes, read_model, shown
+from reproductions.suite.study.registry import ConfigError
+
+#: What names a run.
+IDENTITY = ("domain", "scale", "problem", "method", "variant", "seed")
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A finished run: its folder, its summary and its events."""
+
+    folder: Path
+    summary: dict[str, Any]
+    events: Events
+
+    @property
+    def problem(self) -> str:
+        problem: str = self.summary["problem"]
+        return problem
+
+    @property
+    def method(self) -> str:
+        """The method, with the variant where it is not the default one."""
+        variant = self.summary["variant"]
+        return self.summary["method"] + ("" if variant == "default" else f" ({variant})")
+
+    @property
+    def seed(self) -> int:
+        seed: int = self.summary["seed"]
+        return seed
+
+    @property
+    def clock_steps(self) -> int:
+        """A virtual wall-clock: the steps until the last member ended, if each had a worker of its own."""
+        return max(self.events.last_steps().values(), default=0)
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        return Lineage(self.events)
+
+    @cached_property
+    def evaluations(self) -> pd.DataFrame:
+        """One row an evaluation: member, step, score, held_out, and a column for each hyperparameter and metric."""
+        table = self.events.evaluations()
+        names = [name.partition(".")[2] if "." in name else name for name in table.column_names]
+        return table.rename_columns(names).to_pandas()
+
+    def best_so_far(self, reported: bool) -> pd.Series:
+        """By step: the score of the member that was best by its selecting score until then.
+
+        ``reported`` takes that member's held-out score; what selects is the selecting score in either case. Non-finite
+        scores are left out.
+        """
+        frame = self.evaluations
+        frame = frame[np.isfinite(frame["score"])].sort_values(["step", "score"], kind="stable")
+        leaders = frame.loc[frame["score"] > frame["score"].cummax().shift(fill_value=-np.inf)]
+        steps = np.sort(self.evaluations["step"].unique())
+        column = leaders.set_index("step")["held_out" if reported else "score"]
+        return column[~column.index.duplicated(keep="last")].reindex(steps, method="ffill")
+
+
+def load(folders: Iterable[Path]) -> list[Record]:
+    """The runs in the given folders, each held against the schemas of its files and against itself.
+
+    They are grouped by problem, in the order in which problems first occur, then sorted by method, variant and seed.
+    Raises ConfigError, in one line, for a folder without a finished run, a file that is not what it should be, files of
+    different runs in one folder, and a run that is given twice.
+    """
+    records: list[Record] = []
+    places: dict[Path, Path] = {}
+    names: dict[tuple[Any, ...], Path] = {}
+    for folder in folders:
+        if (known := places.setdefault(folder.resolve(), folder)) is not folder:
+            raise ConfigError(f"{folder}: the same run as {known}; each may be given once")
+        record = read_record(folder)
+        name = tuple(record.summary[key] for key in IDENTITY)
+        if (other := names.setdefault(name, folder)) is not folder:
+            told = ", ".join(f"{key} {value}" for key, value in zip(IDENTITY, name, strict=True))
+            raise ConfigError(
+                f"{folder}: has the name of the run in {other} ({told}); runs that differ need a --variant"
+            )
+        records.append(record)
+    if not records:
+        raise ConfigError("no runs were given")
+    order = method_order(records)
+    return [
+        record
+        for own in of_each_problem(records).values()
+        for record in sorted(own, key=lambda record: (order.index(record.method), record.seed))
+    ]
+
+
+def read_record(folder: Path) -> Record:
+    """The finished run in a folder; ConfigError in one line if its files are not whole, valid and of one run."""
+    try:
+        summary = read_model(folder / "summary.json", Summary)
+    except InputError as error:
+        if (folder / "summary.json").exists():
+            raise
+        raise ConfigError(f"{folder} holds no finished run: {error}") from None
+    if summary.digests is not None:
+        for name, digest in summary.digests.model_dump(by_alias=True).items():
+            if hashlib.sha256(read_bytes(folder / name)).hexdigest() != digest:
+                raise InputError(f"{folder / name}: is not the file that {folder / 'summary.json'} was written with")
+    record = Record(
+        folder, summary.model_dump(by_alias=True, exclude_unset=True), read_events(folder / "events.parquet")
+    )
+    _must_agree(record)
+    return record
+
+
+def read_events(path: Path) -> Events:
+    """The events of a finished run; InputError if the file is not a valid record."""
+    read_bytes(path)  # refuses what is no regular file
+    try:
+        events = read(path)
+    except RecordError as error:
+        raise InputError(str(error)) from None
+    if not len(events) or events[0]["event"] != "started" or events[-1]["event"] != "finished":
+        raise InputError(f"{path}: must begin with the event 'started' and end with 'finished'")
+    return events
+
+
+def _must_agree(record: Record) -> None:
+    """Raise InputError for the first thing that the summary, the lineage and the events of a folder tell differently."""
+    summary, events, path = record.summary, record.events, record.folder / "summary.json"
+    asked, plan = summary["settings"], events[0]["run"]["plan"]
+    extended = events.others("extended")
+    plan = plan | ({"steps": extended[-1]["steps"]} if extended else {})
+    for key in ("population", "steps", "interval", "seed", "synchronous"):
+        _must_equal(path, f"settings.{key}", asked[key], plan.get(key))
+    _must_equal(path, "settings.population", asked["population"], len(events.others("joined")))
+    for key in ("cloned", "diverged", "failed", "stopped"):
+        _must_equal(path, key, summary[key], len(events.others(key)))
+    finite = events.scores[np.isfinite(events.scores)]
+    best = float(finite.max()) if len(finite) else None
+    _must_equal(path, "best.score", (summary["best"] or {}).get("score"), best)
+    for kind, answer in (("final", events[-1]), ("best", None)):
+        told = summary[kind]
+        if answer is not None:
+            _must_equal(path, kind, None if told is None else told["member"], answer["best"])
+        if told is not None:
+            row = events.row(told["member"], told["step"])
+            recorded = {} if row is None else events.evaluation(row)
+            for key, value in told.items():
+                _must_equal(path, f"{kind}.{key}", value, recorded.get(key))
+    told_of = read_model(record.folder / "lineage.json", LineageFile).model_dump()
+    try:
+        lineage = record.lineage.to_json()
+    except RecordError as error:
+        raise InputError(f"{record.folder / 'events.parquet'}: {error}") from None
+    for key, value in lineage.items():
+        _must_equal(record.folder / "lineage.json", key, told_of[key], value)
+
+
+def _must_equal(path: Path, key: str, told: Any, recorded: Any) -> None:
+    if _comparable(told) != _comparable(recorded):
+        raise InputError(f"{path}: {key} = {shown(told)}, but its record says {shown(recorded)}: not of one run")
+
+
+def _comparable(value: Any) -> Any:
+    """Equal for equal values: NaN is NaN, 1 is 1.0 (a column of Parquet has one type), and neither is true."""
+    if isinstance(value, dict):
+        return {key: _comparable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_comparable(item) for item in value]
+    return str(value) if isinstance(value, bool) else encode(value)
+
+
+def of_each_problem(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """The runs of each problem, in the order in which problems first occur: scores of two problems are never compared."""
+    grouped: dict[str, list[Record]] = {}
+    for record in records:
+        grouped.setdefault(record.problem, []).append(record)
+    return grouped
+
+
+def method_order(records: Sequence[Record]) -> list[str]:
+    """The methods that occur: PBT first, the others by name, so that every figure has the same colours."""
+    return sorted({record.method for record in records}, key=lambda name: (not name.startswith("pbt"), name))

@@ -1,0 +1,355 @@
+"""What may stand in the files that runs and studies leave: one model for each kind of file, held against it when it is read.
+
+JSON files are held against strict models: no number is taken for text, no truth value for a number. CSV files have nothing
+but text in them, so their models read it. Keys that a model does not have are errors: they come from another version.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
+
+from reproductions.suite.study.inputs import InputError, read_model, shown
+
+#: Steps, members and whatever else is counted: what a double, and so Parquet and JSON readers, can tell apart.
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seconds = Annotated[float, Field(ge=0, le=1e12)]
+#: Becomes part of paths and of MLflow's filters.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]+$", max_length=64)]
+Words = Annotated[str, Field(max_length=1000)]
+
+
+def _finite_json(value: Any) -> Any:
+    """Whatever JSON holds, but for numbers that are not finite and text that no file can hold. ValueError says where."""
+    match value:
+        case dict():
+            for key, item in value.items():
+                _finite_json(key)
+                _finite_json(item)
+        case list():
+            for item in value:
+                _finite_json(item)
+        case float() if not math.isfinite(value):
+            raise ValueError(f"{value} must be a finite number")
+        case int() if abs(value) >= 2**63:
+            raise ValueError(f"{shown(value)} must be a number of at most 64 bits")
+        case str() if any(0xD800 <= ord(letter) < 0xE000 for letter in value):
+            raise ValueError(f"{shown(value)} must be text")
+    return value
+
+
+def _from_words(value: Any) -> Any:
+    """JSON has no infinities and no NaN: where they may stand they are written as words, as in the record."""
+    return float(value) if value in ("inf", "-inf", "nan") else value
+
+
+Json = Annotated[Any, AfterValidator(_finite_json)]
+#: A measurement that may have come to nothing.
+Measured = Annotated[float, Field(allow_inf_nan=True), BeforeValidator(_from_words)]
+
+
+class Document(BaseModel):
+    """The base of what stands in a JSON file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Told(Document):
+    """An evaluation, as a summary tells it."""
+
+    member: Count
+    step: Count
+    score: float
+    held_out: Measured | None
+    metrics: dict[str, Measured]
+    hyperparameters: dict[str, Json]
+
+
+class Ending(Document):
+    """When a run was to end before its steps were done."""
+
+    seconds: Seconds | None
+    score: float | None
+
+
+class Asked(Document):
+    """The settings of a run: those that its record or its summary name too, and any others."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Json] = Field(init=False)
+
+    domain: Name
+    problem: Name
+    method: Name
+    variant: Name
+    seed: Seed
+    scale: Name
+    population: Annotated[Count, Field(ge=1)]
+    steps: Annotated[Count, Field(ge=1)]
+    interval: Annotated[Count, Field(ge=1)]
+    synchronous: bool
+    stop: Ending | None = None
+
+
+class Digests(Document):
+    """SHA-256 of the files beside a summary."""
+
+    events: Digest = Field(alias="events.parquet")
+    lineage: Digest = Field(alias="lineage.json")
+
+
+class Summary(Document):
+    """``summary.json`` of a finished run. ``digests``, ``begun`` and ``ended`` (Unix seconds) are missing in older ones."""
+
+    finished: Literal[True]
+    domain: Name
+    problem: Name
+    method: Name
+    variant: Name
+    seed: Seed
+    scale: Name
+    final: Told | None
+    best: Told | None
+    budget_steps: Count
+    member_steps: Count
+    cloned: Count
+    diverged: Count
+    failed: Count
+    stopped: Count
+    wall_s: Seconds
+    train_s: Seconds
+    evaluate_s: Seconds
+    save_s: Seconds
+    cpu_s: Seconds
+    settings: Asked
+    commit: Digest | None
+    modified: bool | None
+    sources: Digest
+    versions: dict[str, Words]
+    machine: dict[str, Json]
+    described: dict[str, Json] = {}
+    digests: Digests | None = None
+    begun: Seconds | None = None
+    ended: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Summary:
+        for key in ("domain", "problem", "method", "variant", "seed", "scale"):
+            if (ours := getattr(self, key)) != (asked := getattr(self.settings, key)):
+                raise ValueError(f"settings.{key} = {shown(asked)} must be the {key} of the run, {shown(ours)}")
+        if self.budget_steps != (budget := self.settings.population * self.settings.steps):
+            raise ValueError(f"budget_steps = {self.budget_steps} must be population x steps = {budget}")
+        if self.begun is not None and self.ended is not None and self.begun > self.ended:
+            raise ValueError(f"begun = {self.begun} must not be after ended = {self.ended}")
+        return self
+
+
+class Stretch(Document):
+    """A segment of a schedule."""
+
+    start: Count
+    stop: Count
+    member: Count
+    member_step: Count
+    hyperparameters: dict[str, Json]
+
+
+class Source(Document):
+    """A checkpoint."""
+
+    member: Count
+    step: Count
+    digest: Words
+
+
+class Clone(Document):
+    """An edge of the tree."""
+
+    member: Count
+    step: Count
+    parent: Count
+    weights: bool
+    source: Source
+    hyperparameters: dict[str, Json]
+
+
+class LineageFile(Document):
+    """``lineage.json``: the tree, the founders of the final members, and the schedule of the run's answer."""
+
+    members: list[Count]
+    best: Count | None
+    founders: dict[Annotated[str, Field(pattern=r"^[0-9]{1,16}$")], Count]
+    clones: list[Clone]
+    schedule: list[Stretch]
+
+    @model_validator(mode="after")
+    def _is_a_tree(self) -> LineageFile:
+        members = set(self.members)
+        if len(members) < len(self.members):
+            raise ValueError("members: each must occur once")
+        if set(map(int, self.founders)) != members:
+            raise ValueError("founders: must name the members")
+        if self.best is not None and self.best not in members:
+            raise ValueError(f"best = {self.best} must be one of the members")
+        if (self.best is None) != (not self.schedule):
+            raise ValueError("schedule: must be there if there is a best member, and only then")
+        for number, (before, after) in enumerate(pairwise(self.schedule), start=1):
+            if before.stop != after.start:
+                raise ValueError(f"schedule.{number}.start = {after.start} must be where the last ended, {before.stop}")
+            if before.hyperparameters.keys() != after.hyperparameters.keys():
+                raise ValueError(f"schedule.{number}.hyperparameters: must be those of the first")
+        for number, stretch in enumerate(self.schedule):
+            if stretch.stop <= stretch.start or (number == 0 and stretch.start):
+                raise ValueError(
+                    f"schedule.{number}: must begin at 0 and go on, not from {stretch.start} to {stretch.stop}"
+                )
+        return self
+
+
+def _is_trends(text: str) -> str:
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict) or not all(
+        type(value) in (int, float) and abs(value) <= 1 for value in told.values()
+    ):
+        raise ValueError(f"{shown(text)} must be JSON: numbers between -1 and 1, by hyperparameter")
+    return text
+
+
+class Provenance(RootModel[dict[Name, list[tuple[dict[str, Words], dict[str, Json]]]]]):
+    """``provenance.json``: by domain, the versions and machines that its runs had."""
+
+
+class Row(BaseModel):
+    """The base of a row of a CSV file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class RunRow(Row):
+    """A run in ``runs.csv``. A run without a finite score has none of the four."""
+
+    domain: Name
+    problem: Name
+    method: Name
+    variant: Name
+    seed: Seed
+    scale: Name
+    budget_steps: Count | None = None
+    member_steps: Count | None = None
+    cloned: Count | None = None
+    diverged: Count | None = None
+    failed: Count | None = None
+    final_selected: float | None
+    final_reported: float | None
+    best_selected: float | None = None
+    best_reported: float | None = None
+    clock_steps: Annotated[float, Field(ge=0)] | None = None
+    founders: Annotated[float, Field(ge=0)] | None = None
+    trends: Annotated[str, AfterValidator(_is_trends)] | None = None
+    wall_s: Seconds | None = None
+    cpu_s: Seconds | None = None
+    train_s: Seconds | None = None
+    evaluate_s: Seconds | None = None
+    save_s: Seconds | None = None
+    commit: Digest | None = None
+    modified: bool | None = None
+    sources: Digest | None = None
+
+
+class MethodRow(Row):
+    """A method in ``comparison.csv``; means of the task's own metrics are further columns."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float] = Field(init=False)
+
+    problem: Words
+    method: Words
+    seeds: Count
+    without_score: Count = 0
+    reported_final_mean: float | None
+    reported_final_mean_low: float | None
+    reported_final_mean_high: float | None
+    member_steps_mean: float
+    cpu_s_mean: float
+
+
+class PairRow(Row):
+    """Two methods in ``pairs.csv``."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float] = Field(init=False)
+
+    problem: Words
+    method: Words
+    against: Words
+    seeds: Count
+
+
+class NormalisedRow(Row):
+    """A method in ``normalised.csv``."""
+
+    problem: Words
+    method: Words
+    seeds: Count
+    without_score: Count = 0
+    human_normalised_mean: float | None
+    human_normalised_mean_low: float | None
+    human_normalised_mean_high: float | None
+
+
+class VerdictRow(Row):
+    """A claim in ``claims.csv``."""
+
+    domain: Name
+    claim: Words
+    paper: Words
+    test: Words
+    ours: float | None
+    ours_low: float | None
+    ours_high: float | None
+    seeds: Count
+    without_score: Count = 0
+    verdict: Literal["reproduced", "inconclusive", "not reproduced", "not run"]
+    command: Words
+
+
+class NumberRow(Row):
+    """A number of the paper in ``paper.csv``."""
+
+    domain: Name
+    method: Words
+    what: Words
+    value: float
+    mark: Literal["high", "medium", "recall"]
+
+
+#: By the name of a table's file.
+TABLES: dict[str, type[Row]] = {
+    "runs.csv": RunRow,
+    "comparison.csv": MethodRow,
+    "pairs.csv": PairRow,
+    "normalised.csv": NormalisedRow,
+    "claims.csv": VerdictRow,
+    "paper.csv": NumberRow,
+}
+
+
+def schedule(path: Path) -> list[Stretch]:
+    """The schedule of a ``lineage.json``; InputError if it holds none."""
+    if not os.path.exists(path):  # noqa: PTH110 - never raises, whatever the name
+        raise InputError(f"{path} holds no schedule: there is no such file")
+    found = read_model(path, LineageFile).schedule
+    if not found:
+        raise InputError(f"{path}: holds no schedule: the run had no best member")
+    return found

@@ -1,0 +1,196 @@
+"""Tables over finished runs of one domain, problem by problem: the methods side by side, and each pair of them.
+
+A run without a finite score is never left out, or its method would look better for it. It is counted (``without_score``); a
+mean over seeds that it belongs to has no value; where only order matters, it is below all that have a score.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reproductions.suite.results import statistics
+from reproductions.suite.results.records import Record, method_order, of_each_problem
+from reproductions.suite.results.schemas import TABLES, Row
+from reproductions.suite.study.inputs import InputError, read_rows
+from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.sweep import Anchor
+
+Cells = dict[str, Any]
+
+
+def final_scores(records: Sequence[Record], kind: str = "final") -> pd.DataFrame:
+    """One row a run: method, seed, the selecting and the reported score of the ``final`` or the ``best`` ever member.
+
+    ``reported`` is the held-out score, or the score itself where a task has nothing held out (an exact one). Both are NaN
+    where there is no finite one.
+    """
+    rows = []
+    for record in records:
+        told = record.summary[kind] or {}
+        selected = told.get("score")
+        reported = selected if told.get("held_out") is None else told["held_out"]
+        scores = {"selected": _finite(selected), "reported": _finite(reported)}
+        rows.append({"method": record.method, "seed": record.seed, **scores})
+    return pd.DataFrame(rows)
+
+
+def _finite(score: float | None) -> float:
+    return score if score is not None and math.isfinite(score) else math.nan
+
+
+def comparison(records: Sequence[Record], budgets_differ: bool = False) -> pd.DataFrame:
+    """One row a problem and method: seeds, how many of them have no finite reported score, reported scores with intervals,
+    the selecting score beside them, and all costs.
+
+    ``clock_steps`` is what a search that trains one member after another pays for, though its budget is the same.
+    Raises ConfigError where the runs of one problem had different budgets, unless that is what is studied.
+    """
+    for own in of_each_problem(records).values():
+        budgets = sorted({record.summary["budget_steps"] for record in own})
+        if len(budgets) > 1 and not budgets_differ:
+            what = f"the runs of {own[0].problem} have different budgets"
+            raise ConfigError(f"{what} ({budgets} steps) and cannot be compared (unless with --budgets-differ)")
+    return _of_each_problem(records, _compared)
+
+
+def pairs(records: Sequence[Record]) -> pd.DataFrame:
+    """One row a problem and ordered pair of methods: probability of improvement, mean paired difference over shared seeds."""
+    return _of_each_problem(records, _paired)
+
+
+def _of_each_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], list[Cells]]) -> pd.DataFrame:
+    """The rows that ``make`` has for the runs of one problem, for every problem, which is the first column."""
+    grouped = of_each_problem(records)
+    return pd.DataFrame([{"problem": problem, **row} for problem, own in grouped.items() for row in make(own)])
+
+
+def _compared(records: Sequence[Record]) -> list[Cells]:
+    final, best = final_scores(records), final_scores(records, "best")
+    rows = []
+    for method in method_order(records):
+        runs = [record for record in records if record.method == method]
+        ours, peak = final[final.method == method], best[best.method == method]
+        row: Cells = {"method": method, "seeds": len(runs), "without_score": int(ours.reported.isna().sum())}
+        for name, estimate in (
+            ("reported_final_mean", statistics.mean(list(ours.reported))),
+            ("reported_final_iqm", statistics.interquartile_mean(list(ours.reported))),
+            ("reported_best_mean", statistics.mean(list(peak.reported))),
+        ):
+            row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        row["selected_final_mean"] = ours.selected.mean(skipna=False)
+        metrics = [(run.summary["final"] or {}).get("metrics", {}) for run in runs]
+        for metric in sorted({name for told in metrics for name in told}):
+            mean = sum(told.get(metric, math.nan) for told in metrics) / len(metrics)
+            row[f"{metric}_final_mean"] = _finite(mean)
+        row["clock_steps_mean"] = sum(run.clock_steps for run in runs) / len(runs)
+        for key in ("budget_steps", "member_steps", "cloned", "diverged", "failed", "cpu_s", "wall_s"):
+            row[f"{key}_mean"] = sum(run.summary[key] for run in runs) / len(runs)
+        rows.append(row)
+    return rows
+
+
+def _paired(records: Sequence[Record]) -> list[Cells]:
+    final = final_scores(records)
+    rows = []
+    for ours, theirs in permutations(method_order(records), 2):
+        a, b = (final[final.method == name].set_index("seed").reported for name in (ours, theirs))
+        shared = sorted(set(a.index) & set(b.index))
+        row: Cells = {"method": ours, "against": theirs, "seeds": len(shared)}
+        estimates = {"probability_of_improvement": statistics.probability_of_improvement(list(a), list(b))}
+        if shared:
+            estimates["paired_difference"] = statistics.difference(list(a[shared]), list(b[shared]))
+        for name, estimate in estimates.items():
+            row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        rows.append(row)
+    return rows
+
+
+def normalised(records: Sequence[Record], anchors: Mapping[str, Anchor]) -> pd.DataFrame:
+    """One row a problem and method: the reported score in per cent of the way from random play to people.
+
+    The last rows, problem ``mean``, average over all problems, seed by seed; they need every method and seed on every
+    problem and leave out what was not run somewhere. A seed without a finite score on one of them has none here.
+    """
+    tables = {problem: final_scores(own) for problem, own in of_each_problem(records).items() if problem in anchors}
+    scores = {
+        problem: frame.assign(reported=[anchors[problem].normalised(score) for score in frame.reported])
+        .set_index(["method", "seed"])
+        .reported
+        for problem, frame in tables.items()
+    }
+    if len(scores) > 1:
+        scores["mean"] = pd.concat(scores, axis=1, join="inner").mean(axis=1, skipna=False)
+    rows: list[Cells] = []
+    for problem, own in scores.items():
+        for method in (name for name in method_order(records) if name in own.index.get_level_values("method")):
+            seeds = list(own[method])
+            estimate = statistics.mean(seeds)
+            row: Cells = {
+                "problem": problem,
+                "method": method,
+                "seeds": len(seeds),
+                "without_score": sum(map(math.isnan, seeds)),
+                "human_normalised_mean": estimate.value,
+            }
+            rows.append(row | {"human_normalised_mean_low": estimate.low, "human_normalised_mean_high": estimate.high})
+    return pd.DataFrame(rows)
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """A table for people: three decimals, and each value with its interval in one cell."""
+    shown = pd.DataFrame()
+    for name in frame.columns:
+        if name.endswith(("_low", "_high")):
+            continue
+        if f"{name}_low" in frame:
+            columns = zip(frame[name], frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
+            shown[name] = [str(statistics.Estimate(*values)) for values in columns]
+        else:
+            shown[name] = [_cell(value) for value in frame[name]]
+    header = "| " + " | ".join(column.replace("_", " ") for column in shown.columns) + " |"
+    rule = "|" + "---|" * len(shown.columns)
+    lines = ["| " + " | ".join(row) + " |" for row in shown.itertuples(index=False)]
+    return "\n".join([header, rule, *lines]) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.6g}"
+    return str(value)
+
+
+def write(
+    records: Sequence[Record], out: Path, anchors: Mapping[str, Anchor], budgets_differ: bool = False
+) -> list[Path]:
+    """``comparison``, ``pairs`` and, where there are anchors, ``normalised`` as CSV and Markdown in the folder ``out``."""
+    written = []
+    frames = {"comparison": comparison(records, budgets_differ), "pairs": pairs(records)}
+    if anchors:
+        frames["normalised"] = normalised(records, anchors)
+    for name, frame in frames.items():
+        for suffix, text in ((".csv", frame.to_csv(index=False)), (".md", to_markdown(frame))):
+            path = out / f"{name}{suffix}"
+            path.write_text(text)
+            written.append(path)
+    return written
+
+
+def read(path: Path, kind: str | None = None) -> pd.DataFrame:
+    """A table that was written before, held against the schema of its ``kind``: its file name, unless that is another.
+
+    InputError in one line for whatever is wrong with it.
+    """
+    kind = kind or path.name
+    if kind not in TABLES:
+        raise InputError(f"{path}: must be one of the tables {list(TABLES)}")
+    return pd.DataFrame([_cells(row) for row in read_rows(path, TABLES[kind])])
+
+
+def _cells(row: Row) -> Cells:
+    return {key: math.nan if value is None else value for key, value in row.model_dump(exclude_unset=True).items()}

@@ -1,0 +1,162 @@
+"""Files from disk, which may hold anything: read as text, JSON or CSV, and held against a schema before they are used.
+
+Whatever is wrong with one is an InputError in one line: the file, the field and the rule.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from reproductions.suite.study.registry import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+#: Bytes. The largest that a study writes has a few; a file of this size is none of ours.
+LARGEST = 256 * 2**20
+#: Characters of a wrong value that are shown.
+SHOWN = 80
+
+
+class InputError(ConfigError):
+    """A file that cannot be used; the message names the file, the field and the rule."""
+
+
+def shown(value: Any) -> str:
+    """A value for a message: in one line, and not endless."""
+    try:
+        told = repr(value)
+    except (RecursionError, ValueError):  # nested too deeply; a number of too many digits
+        told = f"a {type(value).__name__} too long to show"
+    told = told if told.isprintable() else ascii(value)
+    return told if len(told) <= SHOWN else f"{told[: SHOWN - 20]}... ({len(told)} characters)"
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file: a folder, a device or a pipe is refused, so that reading ends."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{path}: must be a regular file")
+        if status.st_size > LARGEST:
+            raise InputError(f"{path}: must be at most {LARGEST} bytes, not {status.st_size}")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+
+
+def read_text(path: Path) -> str:
+    """The text of a file; it must be UTF-8."""
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8 text") from None
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file. Numbers that are not finite (NaN, Infinity) are left for the schema to judge."""
+    text = read_text(path)
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not JSON: {error.msg} in line {error.lineno}") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply to be read") from None
+    except ValueError as error:  # a number of thousands of digits, or a key that occurs twice
+        raise InputError(f"{path}: {_one_line(str(error))}") from None
+
+
+def read_model(path: Path, model: type[Model]) -> Model:
+    """The value in a JSON file, held against a schema."""
+    return checked(path, model, read_json(path))
+
+
+def read_rows(path: Path, model: type[Model]) -> list[Model]:
+    """The rows of a CSV file with a header, each held against a schema. An empty cell is a field that is None.
+
+    Columns must be fields of the model (or whatever else it allows), each once; every row must have all of them.
+    """
+    lines = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    try:
+        header = next(lines, None)
+        if not header:
+            raise InputError(f"{path}: is empty: the first line must name the columns")
+        if len(set(header)) < len(header):
+            twice = next(name for name in header if header.count(name) > 1)
+            raise InputError(f"{path}: the column {shown(twice)} must occur once")
+        required = [name for name, field in model.model_fields.items() if field.is_required()]
+        if missing := [name for name in required if name not in header]:
+            raise InputError(f"{path}: the column {missing[0]!r} is required")
+        rows = []
+        for cells in lines:
+            where = f"{path}, line {lines.line_num}"
+            if len(cells) != len(header):
+                raise InputError(f"{where}: must have {len(header)} cells, not {len(cells)}")
+            told = dict(zip(header, cells, strict=True))
+            absent = {name: None for name in model.model_fields if told.get(name) == ""}
+            rows.append(checked(where, model, {name: cell for name, cell in told.items() if cell != ""} | absent))
+    except csv.Error as error:
+        raise InputError(f"{path}, line {lines.line_num}: not CSV: {error}") from None
+    return rows
+
+
+def checked(where: Path | str, model: type[Model], value: Any) -> Model:
+    """``value`` as a ``model``; InputError with ``where`` it was found."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise InputError(f"{where}: {first_violation(error, value)}") from None
+    except RecursionError:
+        raise InputError(f"{where}: nested too deeply to be read") from None
+
+
+def first_violation(error: ValidationError, data: Any, prefix: str = "") -> str:
+    """The first thing that is wrong, in one line: key, value, rule."""
+    first = error.errors()[0]
+    key = ".".join([*([prefix] if prefix else []), *_keys(first["loc"], data)])
+    key = key if key.isprintable() and len(key) <= 2 * SHOWN else shown(key)
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] in ("missing", "extra_forbidden"):
+        return f"{key}: {'is required' if first['type'] == 'missing' else 'no such key'}{more}"
+    rule = _one_line(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "value_error":  # a validator's own words, which name the value
+        return f"{key}: {rule}{more}" if key else f"{rule}{more}"
+    return f"{key or 'it'} = {shown(first['input'])}: {rule[0].lower()}{rule[1:]}{more}"
+
+
+def _keys(location: Sequence[int | str], data: Any) -> list[str]:
+    """The keys as they were written: pydantic adds the kind that it chose for a description as if it were a key."""
+    keys = []
+    for part in location:
+        if isinstance(data, Mapping) and part not in data and data.get("kind") == part:
+            continue
+        keys.append(str(part))
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            data = None
+    return keys
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, none of whose keys may occur twice: readers disagree on which one counts."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        _refuse(next(name for name in names if names.count(name) > 1))
+    return made
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"the key {shown(name)} must occur once")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,125 @@
+"""Where commands write: checked before any work, and filled at once or not at all.
+
+What stood there before stays until everything new is whole, and a request that is refused leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from reproductions.suite.study.inputs import shown
+from reproductions.suite.study.registry import ConfigError
+
+
+@contextlib.contextmanager
+def staged(out: Path) -> Iterator[Path]:
+    """A fresh folder whose files move to ``out`` (made if missing) when the block ends well; else ``out`` is as it was.
+
+    Raises ConfigError before the block if nothing can be written there.
+    """
+    with _folder(out), _temporary(out) as place:
+        yield place
+        files = sorted(place.iterdir())
+        for path in files:
+            _must_not_be_a_folder(out / path.name)
+        for path in files:
+            os.replace(path, out / path.name)
+
+
+@contextlib.contextmanager
+def staged_file(path: Path) -> Iterator[Path]:
+    """A path that is renamed to ``path`` when the block ends well. Raises ConfigError before it if that cannot be."""
+    with _folder(path.parent), _temporary(path.parent) as place:
+        _must_not_be_a_folder(path)
+        temporary = place / "new"
+        yield temporary
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def exchanged(folder: Path) -> Iterator[Path]:
+    """A copy of ``folder`` (empty if it is not there) to change, which takes its place when the block ends well."""
+    with _folder(folder.parent), _temporary(folder.parent) as place:
+        new, old = place / "new", place / "old"
+        if folder.exists():
+            shutil.copytree(folder, new)
+        else:
+            new.mkdir()
+        yield new
+        if folder.exists():
+            os.replace(folder, old)
+        try:
+            os.replace(new, folder)
+        except OSError:
+            os.replace(old, folder)
+            raise
+
+
+def check(out: Path) -> None:
+    """ConfigError unless the folder ``out``, or one that can be made there, can be written to. Leaves nothing behind."""
+    with contextlib.suppress(_Undo), _folder(out), _temporary(out):
+        raise _Undo
+
+
+class _Undo(Exception):
+    """Only a question was asked: what was made is removed."""
+
+
+@contextlib.contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """A folder that is there; those that had to be made are removed again if the block fails."""
+    made: list[Path] = []
+    try:
+        with _refused(folder):
+            for parent in [*reversed(folder.parents), folder]:
+                if not parent.is_dir() and _make(parent):
+                    made.append(parent)
+        yield
+    except BaseException:
+        for parent in reversed(made):
+            with contextlib.suppress(OSError):  # somebody else has put something there meanwhile
+                parent.rmdir()
+        raise
+
+
+def _make(folder: Path) -> bool:
+    """Whether this process has made the folder: another may do so at the same moment."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path) -> Iterator[Path]:
+    """A folder of its own in ``folder``, hence on the same disk, removed in the end."""
+    with _refused(folder):
+        place = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _refused(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        raise ConfigError(f"cannot write to {shown(str(folder))}: part of it is a file, not a folder") from None
+    except OSError as error:
+        raise ConfigError(f"cannot write to {shown(str(folder))}: {error.strerror or error}") from None
+
+
+def _must_not_be_a_folder(path: Path) -> None:
+    with _refused(path):
+        if path.is_dir():
+            raise ConfigError(f"cannot write to {shown(str(path))}: it is a folder")

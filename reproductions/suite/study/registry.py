@@ -1,0 +1,44 @@
+"""The domains: every folder of ``reproductions`` that holds a ``sweep.py``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+HERE = Path(__file__).parent.parent.parent
+
+
+class ConfigError(ValueError):
+    """What was asked for cannot be run; the message names the key, the value and the rule."""
+
+
+def domains() -> list[str]:
+    """Names of all domains, sorted."""
+    return sorted(path.parent.name for path in HERE.glob("*/sweep.py"))
+
+
+def sweep(domain: str) -> ModuleType:
+    """The ``sweep`` module of a domain; needs neither torch nor a simulator."""
+    return _module(domain, "sweep")
+
+
+def analysis(domain: str) -> ModuleType:
+    """The ``analysis`` module of a domain; needs neither torch nor a simulator."""
+    return _module(domain, "analysis")
+
+
+def task_class(domain: str) -> Any:
+    """The task's class. ConfigError if something that the domain requires is not installed."""
+    for module in sweep(domain).REQUIRES:
+        if importlib.util.find_spec(module) is None:
+            raise ConfigError(f"domain {domain!r} needs the module {module!r}: pip install 'pbt-suite[{domain}]'")
+    return _module(domain, "task").TASK
+
+
+def _module(domain: str, name: str) -> ModuleType:
+    if domain not in domains():
+        raise ConfigError(f"domain = {domain!r} must be one of {domains()}")
+    return importlib.import_module(f"reproductions.{domain}.{name}")

@@ -1,0 +1,205 @@
+"""Everything that decides the outcome of a run, resolved and validated before any work starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from baselines import Scheduled
+from pbt_core import Plan, Processes, Serial, Space, Stream, Until
+from pbt_core.engines import Engine
+from pbt_core.task import AnyTask
+from reproductions.suite.results import schemas
+from reproductions.suite.study import registry
+from reproductions.suite.study.inputs import SHOWN, first_violation, shown
+from reproductions.suite.study.methods import AnyMethod
+from reproductions.suite.study.operators import Spec
+from reproductions.suite.study.overrides import override, plain
+from reproductions.suite.study.registry import ConfigError
+
+#: A run is kept in memory as a whole, and each evaluation takes about a kilobyte of its record.
+MOST_EVALUATIONS = 10**9
+#: Of the steps at which schedules are held against their bounds.
+CHECKED_STEPS = 100_000
+#: Of the members whose first settings are held against their bounds before a run.
+CHECKED_MEMBERS = 1_000
+SCALES = ("smoke", "laptop", "paper")
+
+
+class Stop(Spec):
+    """When a run ends before its steps are done: see ``pbt_core.Until``."""
+
+    seconds: float | None = Field(None, gt=0)
+    score: float | None = None
+
+
+class Settings(Spec):
+    """One run. Engine and workers do not change a synchronous run's record, everything else may."""
+
+    domain: str
+    problem: str
+    method: str
+    # Becomes a folder: no "..", nothing hidden, nothing that looks like an option.
+    variant: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
+    seed: int = Field(ge=0, lt=2**63)
+    scale: Literal["smoke", "laptop", "paper"]
+    population: int = Field(ge=1, le=1_000_000)
+    steps: int = Field(ge=1, le=2**53)
+    interval: int = Field(ge=1, le=2**53)
+    synchronous: bool
+    stop: Stop | None = None
+    engine: Literal["serial", "processes"]
+    workers: int | None = Field(None, ge=1, le=1024)
+    # The system's clocks and waits take no more than 2**31 milliseconds.
+    timeout: float | None = Field(None, gt=0, le=2_000_000)
+    search: AnyMethod
+    task: dict[str, Any] = Field(default_factory=dict)
+
+    def plan(self) -> Plan:
+        stop = None if self.stop is None else Until(self.stop.seconds, self.stop.score)
+        return Plan(self.population, self.steps, self.interval, self.seed, self.synchronous, stop)
+
+    def build_engine(self) -> Engine:
+        if self.engine == "serial":
+            return Serial()
+        return Processes(workers=self.workers, timeout=self.timeout)
+
+    def build_task(self) -> AnyTask:
+        """The task, its settings validated. ConfigError names what is missing or wrong."""
+        cls = registry.task_class(self.domain)
+        unknown = sorted(set(self.task) - {field.name for field in dataclasses.fields(cls)})
+        if unknown:
+            known = sorted(field.name for field in dataclasses.fields(cls))
+            value = shown(self.task[unknown[0]])
+            raise ConfigError(f"task.{unknown[0]} = {value}: no such key; {cls.__name__} has {known}")
+        try:
+            # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
+            task: AnyTask = TypeAdapter(cls).validate_json(json.dumps(self.task), strict=True)
+        except ValidationError as error:
+            raise ConfigError(first_violation(error, self.task, "task")) from None
+        return task
+
+
+def resolve(
+    domain: str,
+    method: str,
+    seed: int = 0,
+    scale: str = "laptop",
+    variant: str = "default",
+    problem: str | None = None,
+    overrides: Sequence[str] = (),
+    lineage: Path | None = None,
+    **chosen: Any,
+) -> Settings:
+    """Settings of a run from the domain's sweep, the scale and overrides such as ``search.exploit.fraction=0.1``.
+
+    The task's settings are the scale's, then the problem's, then the overrides. Without a problem it is the scale's first.
+    ``lineage`` is the file that a replay trains on. ``chosen`` are keys of Settings; None leaves the scale's value. Raises
+    ConfigError with one line that names the key, the value and the rule. Nothing is written, no simulator is loaded.
+    """
+    sweep = registry.sweep(domain)
+    if scale not in sweep.SCALES:
+        raise ConfigError(f"scale = {shown(scale)} must be one of {list(sweep.SCALES)}")
+    size = dataclasses.asdict(sweep.SCALES[scale])
+    first, *_ = size.pop("problems")
+    problem = first if problem is None else problem
+    if problem not in sweep.PROBLEMS:
+        raise ConfigError(f"problem = {shown(problem)} must be one of {list(sweep.PROBLEMS)} in domain {domain!r}")
+    methods: dict[str, dict[str, Any]] = {**sweep.METHODS, **size.pop("methods")}
+    if method not in methods and method != "replay":
+        raise ConfigError(f"method = {shown(method)} must be one of {[*methods, 'replay']} in domain {domain!r}")
+    search = {**methods.get(method, {"kind": "replay"})}
+    size |= search.pop("plan", {})
+    named = {"domain": domain, "problem": problem, "method": method, "scale": scale}
+    data: dict[str, Any] = {**size, **named, "variant": variant, "seed": seed, "search": _copied(search)}
+    data["task"] |= _copied(sweep.PROBLEMS[problem])
+    data |= {key: value for key, value in chosen.items() if value is not None}
+    for text in overrides:
+        override(data, text)
+    if lineage is not None and isinstance(data["search"], dict):
+        data["search"]["lineage"] = str(lineage)
+    for key, value in named.items():
+        if data[key] != value:  # its settings were taken from the sweep already: only the name would change
+            raise ConfigError(
+                f"--set {key}={str(data[key])[:SHOWN]}: the {key} is an argument of its own, not a setting"
+            )
+    plain(data)
+    try:
+        # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
+        settings = Settings.model_validate_json(json.dumps(data), strict=True)
+        settings.plan()
+        _check_values(settings, sweep.SPACE)
+    except ValidationError as error:
+        raise ConfigError(first_violation(error, data)) from None
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    if settings.engine == "serial" and settings.timeout is not None:
+        raise ConfigError(
+            f"timeout = {settings.timeout} needs engine = 'processes': nobody can interrupt the serial engine"
+        )
+    ready = getattr(settings.search, "ready", None)
+    if ready is not None and ready < settings.interval:
+        raise ConfigError(f"search.ready = {ready} must be at least interval = {settings.interval}")
+    return settings
+
+
+def _check_values(settings: Settings, space: Space) -> None:
+    """Build the method and check its initial and its scheduled values against the space; ValueError says what is wrong."""
+    evaluations = settings.population * -(-settings.steps // settings.interval)
+    if evaluations > MOST_EVALUATIONS:
+        raise ValueError(
+            f"interval = {settings.interval} makes {evaluations} evaluations of population = {settings.population} "
+            f"over steps = {settings.steps}: must be at most {MOST_EVALUATIONS}"
+        )
+    if (lineage := getattr(settings.search, "lineage", None)) is not None:
+        for number, stretch in enumerate(schemas.schedule(lineage)):
+            try:
+                space.check(stretch.hyperparameters)
+            except ValueError as error:
+                raise ConfigError(f"{lineage}: schedule.{number}.hyperparameters: {error}") from None
+    method = settings.search.build()
+    given = len(getattr(settings.search, "initial", ()))
+    size = min(settings.population, max(given, CHECKED_MEMBERS))
+    for hyperparameters in method.start(space, size, Stream(settings.seed).generator()):
+        space.check(hyperparameters)
+    _check_trainings(settings)
+    if isinstance(method, Scheduled):
+        if len(method.schedules) > settings.population:
+            count, size = len(method.schedules), settings.population
+            raise ValueError(
+                f"population = {size} must be at least {count}: every schedule of the sweep needs a member"
+            )
+        stride = settings.interval * -(-settings.steps // (settings.interval * CHECKED_STEPS))
+        for step in range(0, settings.steps, stride):
+            for schedule in method.schedules:
+                space.check(schedule.at(step))
+
+
+def _check_trainings(settings: Settings) -> None:
+    """Methods that train again from the beginning: whole trainings and rungs, at evaluations, that fill the steps."""
+    trial, rung = (getattr(settings.search, key, None) for key in ("trial", "rung"))
+    for key, value in (("trial", trial), ("rung", rung)):
+        if value is not None and value % settings.interval:
+            raise ValueError(f"search.{key} = {value} must be a multiple of interval = {settings.interval}")
+    if trial is not None and trial > settings.steps:
+        raise ValueError(f"search.trial = {trial} must be at most steps = {settings.steps}")
+    if trial is not None and settings.steps % trial:
+        raise ValueError(f"steps = {settings.steps} must be a multiple of search.trial = {trial}: whole trainings")
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(item) for item in value]
+    return value
+
+
+__all__ = ["SCALES", "ConfigError", "Settings", "resolve"]

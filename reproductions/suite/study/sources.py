@@ -1,0 +1,158 @@
+"""Which sources can change a run, and a digest that stays the same while nothing that can change it does.
+
+Snakemake makes a run again when its digest changes, so an edited comment, engine or figure must not change it, and an
+edited number anywhere below a task must. The sources are those of this repository's packages that are reached by imports
+from the task and the sweep of the domain and from the composition of a run; nothing is imported to find them. What they
+mean is ``reproductions.suite.study.meaning``. Versions of other packages are in a run's provenance, not here.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reproductions.suite.study.meaning import meaning
+from reproductions.suite.study.registry import ConfigError
+
+ROOT = Path(__file__).parents[3]
+PACKAGES = ("pbt_core", "baselines", "reproductions")
+#: What every run is made by; what they import follows.
+COMPOSITION = ("reproductions.suite.running.execute", "reproductions.suite.study.settings")
+
+#: Modules and packages that cannot change a number, and why. What they import counts all the same: engines lead to the
+#: decisions that they carry out.
+LEFT_OUT: Mapping[str, str] = {
+    "pbt_core.engines": "carry a run out: all of them write the same record, which their tests hold them to",
+    "pbt_core.files": "writes files at once or not at all",
+    "pbt_core.testing": "checks tasks, methods and engines",
+    "reproductions.shared.assets": "fetches and keeps what is checked by its checksum wherever it comes from",
+    "reproductions.suite.figures": "shows what runs have recorded",
+    "reproductions.suite.study.meaning": "is part of this digest",
+    "reproductions.suite.running.progress": "shows a run while it goes on",
+    "reproductions.suite.running.provenance": "says where a run comes from",
+    "reproductions.suite.study.sources": "is this digest",
+    "reproductions.suite.publish.tracking": "shows what runs have recorded",
+}
+#: What a sweep declares for axes, tables and readers; no run reads it.
+LOOKS = ("MEASURE", "EXPECTED")
+
+
+def sources_digest(domain: str, root: Path = ROOT) -> str:
+    """SHA-256 (16 digits) of what can change a run of ``domain``; ConfigError if there is none, or a source is no Python."""
+    sha = hashlib.sha256()
+    for name, source in sorted(sources(domain, root).items()):
+        sha.update(f"{name}\0{source.digest}\0".encode())
+    return sha.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A module, or a file that a sweep names in ``SOURCES``; ``digest`` is of its meaning, or of its bytes."""
+
+    path: Path
+    digest: str
+
+
+def sources(domain: str, root: Path = ROOT) -> dict[str, Source]:
+    """What can change a run of ``domain``: modules by their dotted names, other files by their paths below ``root``."""
+    sweep = f"reproductions.{domain}.sweep"
+    if not (root / "reproductions" / domain / "sweep.py").is_file():
+        known = sorted(path.parent.name for path in (root / "reproductions").glob("*/sweep.py"))
+        raise ConfigError(f"domain = {domain!r} must be one of {known}")
+    found: dict[str, Source] = {}
+    reached: set[str] = set()
+    pending = [f"reproductions.{domain}.task", sweep, *COMPOSITION]
+    while pending:
+        name = pending.pop()
+        if name in reached or name.partition(".")[0] not in PACKAGES:
+            continue
+        reached.add(name)
+        # Whoever imports a module runs its packages first; and a name in a package may be a module or not.
+        pending += [name.rpartition(".")[0]]
+        if (path := _file(name, root)) is None:
+            continue
+        module = _read(name, path)
+        pending += module.imports
+        if not left_out(name):
+            found[name] = Source(path, module.digest)
+    return found | _declared(sweep, root)
+
+
+def left_out(module: str) -> bool:
+    """Whether a module, or the package that it is in, is one of LEFT_OUT."""
+    return any(module == name or module.startswith(f"{name}.") for name in LEFT_OUT)
+
+
+def meaning_digest(path: Path) -> str:
+    """SHA-256 of what the module in a file does, however it is written."""
+    return _sha256(meaning(ast.parse(path.read_bytes()), path.parent.name).text.encode())
+
+
+def _file(module: str, root: Path) -> Path | None:
+    path = root.joinpath(*module.split("."))
+    return next((file for file in (path / "__init__.py", path.with_name(f"{path.name}.py")) if file.is_file()), None)
+
+
+@dataclass(frozen=True)
+class _Module:
+    digest: str
+    imports: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+#: By name and file; a file with another size or time is read again. Snakemake asks for every run.
+_known: dict[tuple[str, Path], tuple[tuple[int, int], _Module]] = {}
+
+
+def _read(name: str, path: Path) -> _Module:
+    about = path.stat()
+    stamp = (about.st_mtime_ns, about.st_size)
+    held = _known.get((name, path))
+    if held is None or held[0] != stamp:
+        held = _known[name, path] = (stamp, _parsed(name, path))
+    return held[1]
+
+
+def _parsed(name: str, path: Path) -> _Module:
+    sweep = name.startswith("reproductions.") and name.endswith(".sweep")
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:  # a null byte is a ValueError
+        raise ConfigError(f"{path}: no Python: {error}") from None
+    files = _literal(tree, "SOURCES") if sweep else ()
+    found = meaning(tree, package, left_out, LOOKS if sweep else ())
+    return _Module(_sha256(found.text.encode()), found.imports, files)
+
+
+def _literal(tree: ast.Module, name: str) -> tuple[str, ...]:
+    """The strings that a module assigns to ``name``; none if it does not."""
+    for node in tree.body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            return tuple(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+    return ()
+
+
+def _declared(sweep: str, root: Path) -> dict[str, Source]:
+    """The files that a sweep names in SOURCES because a run reads them and no import shows it."""
+    path = _file(sweep, root)
+    assert path is not None
+    found = {}
+    for name in _read(sweep, path).files:
+        place = root / name
+        if not place.exists():
+            raise ConfigError(f"{path}: SOURCES names {name!r}, which is not there")
+        files = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
+        for file in files:
+            found[str(file.relative_to(root))] = Source(file, _sha256(file.read_bytes()))
+    return found
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

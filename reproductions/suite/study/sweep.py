@@ -1,0 +1,80 @@
+"""The vocabulary of the domains' ``sweep.py``: what a domain declares as data.
+
+Each domain has ``SPACE``, ``MEASURE``, ``PROBLEMS`` (by name, the settings of the task that make this problem: a data set,
+a game, a level), ``SCALES`` (smoke, laptop, paper), ``METHODS`` (see ``study.methods``; under ``plan``,
+population and steps where a method divides the budget in another way than the scale does), ``EXPECTED`` (the paper's numbers,
+marked) and ``REQUIRES`` (modules without which its task cannot run). It may have ``SOURCES``: a tuple of files and folders,
+relative to the repository's root, that can change a run and that no import shows, such as the description of a level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+#: How sure we are of a number of the paper: its own words, a secondary source that was read, or memory.
+Mark = Literal["high", "medium", "recall"]
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Published scores on a problem that make it comparable with others: ``low`` of random play, ``high`` of people."""
+
+    low: float
+    high: float
+    source: str
+
+    def normalised(self, score: float) -> float:
+        """0 for random play, 100 for people: per cent."""
+        return 100 * (score - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How things are called on axes: the score, the reported score if it differs, steps, and the hyperparameters.
+
+    ``logarithmic`` are the hyperparameters to draw on a logarithmic axis; ``anchors``, by problem, make scores of several
+    problems comparable.
+    """
+
+    score: str
+    unit: str
+    held_out: str | None
+    step: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    logarithmic: tuple[str, ...] = ()
+    anchors: Mapping[str, Anchor] = field(default_factory=dict)
+
+    def label(self, hyperparameter: str) -> str:
+        return self.labels.get(hyperparameter, hyperparameter)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The size of an experiment.
+
+    ``problems`` are the keys of PROBLEMS that are measured at it; the first is the one of a run that names none.
+    ``task`` and ``methods`` override the task's settings and keys of METHODS.
+    """
+
+    problems: tuple[str, ...]
+    population: int
+    steps: int
+    interval: int
+    synchronous: bool = True
+    engine: Literal["serial", "processes"] = "processes"
+    workers: int | None = None
+    timeout: float | None = None
+    task: Mapping[str, Any] = field(default_factory=dict)
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A number of the paper and how sure we are of it."""
+
+    method: str
+    what: str
+    value: float
+    mark: Mark
