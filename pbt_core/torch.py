@@ -49,8 +49,12 @@ def seeded(seed: Stream) -> Iterator[None]:
     For code that takes no generator, such as the constructors of layers and dropout.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed.integer())
+        # torch.manual_seed would go through every kind of device that there is.
+        torch.default_generator.manual_seed(seed.integer())
         yield
+
+
+_SCALARS = {bool, int, float, str, type(None)}
 
 
 def _take_apart(value: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
@@ -60,11 +64,20 @@ def _take_apart(value: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]])
         kind = "bfloat16" if tensor.dtype == torch.bfloat16 else "tensor"
         tensors[path] = (tensor.view(torch.int16) if kind == "bfloat16" else tensor).numpy()
         return {kind: path}
+    # Most of an optimiser's state are plain numbers: no call for each of them.
     if isinstance(value, dict):
         # Optimisers count their parameters with integer keys, which JSON would turn into strings.
-        return {"items": [[key, _take_apart(item, f"{path}.{key}", tensors)] for key, item in value.items()]}
+        return {
+            "items": [
+                [key, item if item.__class__ in _SCALARS else _take_apart(item, f"{path}.{key}", tensors)]
+                for key, item in value.items()
+            ]
+        }
     if isinstance(value, list | tuple):
-        parts = [_take_apart(item, f"{path}.{i}", tensors) for i, item in enumerate(value)]
+        parts = [
+            item if item.__class__ in _SCALARS else _take_apart(item, f"{path}.{i}", tensors)
+            for i, item in enumerate(value)
+        ]
         return {"tuple" if isinstance(value, tuple) else "list": parts}
     if value is None or isinstance(value, bool | int | float | str):
         return value

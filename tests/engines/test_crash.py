@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from slow import Slow
+from waiting import LONG
 
 from pbt_core import PBT, Plan, Serial
 from pbt_core.events import read
@@ -26,7 +27,7 @@ def start(directory, engine, mode):
 
 def wait_for(path, size):
     """Until the record has grown beyond ``size`` bytes."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LONG
     while not path.exists() or path.stat().st_size <= size:
         assert time.monotonic() < deadline, "the run does not come forward"
         time.sleep(0.005)
@@ -43,7 +44,7 @@ def kill_again_and_again(directory, engine, mode, chance, victim):
                 wait_for(record, size + 300)
                 time.sleep(chance.uniform(0, 0.3))
                 kills += victim(process)
-            assert process.wait(timeout=120) in (0, -signal.SIGKILL)
+            assert process.wait(timeout=LONG) in (0, -signal.SIGKILL)
         finally:
             process.kill()
             process.wait()
@@ -67,7 +68,7 @@ def kill_everything_below(process):
 
 
 def kill_descendants(process, chosen):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + LONG
     while process.poll() is None and time.monotonic() < deadline:
         family = [child for child in psutil.Process(process.pid).children(recursive=True) if chosen(child)]
         if sum(child.ppid() != process.pid for child in family) >= 2:  # both workers have been started
@@ -112,7 +113,7 @@ def test_an_asynchronous_run_that_was_killed_loses_at_most_the_interval_in_fligh
     process.wait()
     before = record.read_bytes()
     before = before[: before.rfind(b"\n") + 1]
-    assert start(tmp_path, "processes", "async").wait(timeout=120) == 0
+    assert start(tmp_path, "processes", "async").wait(timeout=LONG) == 0
     assert record.read_bytes().startswith(before)
     events = read(record)
     for member in range(5):
@@ -126,7 +127,7 @@ def outcome(folder):
     """The program in the same folder, until it ends."""
     command = [sys.executable, PROGRAM, folder, "serial", "sync"]
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parent)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=LONG, env=environment)
 
 
 def test_no_worker_outlives_a_killed_driver(tmp_path):
@@ -136,7 +137,7 @@ def test_no_worker_outlives_a_killed_driver(tmp_path):
     family = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=LONG)
     assert not alive
 
 
@@ -146,7 +147,7 @@ def test_a_second_driver_in_the_same_folder_is_refused(tmp_path):
     wait_for(tmp_path / "events.jsonl", 500)
     second = outcome(tmp_path)
     assert "another process is running" in second.stderr
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=LONG) == 0
 
 
 def test_an_altered_checkpoint_stops_a_resumed_run_with_its_name(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from oracle import run as oracle
 from rooted import Rooted
+from waiting import LONG
 
 from pbt_core import PBT, BinaryTournament, Plan, Processes, Serial, Truncation, WelchTTest
 from pbt_core.engines.base import driving
@@ -160,7 +161,7 @@ def test_a_task_defined_in_a_script_beside_another_module_runs_in_processes(tmp_
             """
         )
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, cwd="/")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=LONG, cwd="/")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in {"0", "1", "2"}
 

@@ -26,7 +26,7 @@ def bad_members(events, limit=0.1):
     [
         ("raise", Serial(), "raised"),
         ("raise", Processes(workers=2), "raised"),
-        ("hang", Processes(workers=2, timeout=0.5), "hung"),
+        ("hang", Processes(workers=2, timeout=5), "hung"),
         ("die", Processes(workers=2), "crashed"),
     ],
 )
@@ -94,7 +94,7 @@ def test_when_everybody_fails_the_run_ends_with_a_clear_error(tmp_path):
 
 def test_the_time_that_imports_take_is_not_counted_as_hanging(tmp_path):
     """A limit below the start-up time of a worker does not hurt members that are quick."""
-    run = Processes(workers=1, timeout=0.2).run(Faulty(limit=2.0), METHOD, PLAN, tmp_path)
+    run = Processes(workers=1, timeout=1).run(Faulty(limit=2.0), METHOD, PLAN, tmp_path)
     assert not [e for e in run.events if e["event"] == "failed"]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from naughty import RETURNS, STEPS, Drawing, Naughty, Simulated
+from waiting import LONG
 
 from pbt_core import PBT, Perturb, Plan, Processes, RunError, Serial
 from pbt_core.engines.processes import share_out
@@ -107,7 +108,7 @@ def programs(mark):
 
 def gone(mark):
     """Whether the programs end within a while (generous: the machine may be busy)."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LONG
     while programs(mark) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not programs(mark)
@@ -129,7 +130,7 @@ def test_what_a_worker_started_dies_with_it(how, tmp_path):
     mark = f"{how}-{tmp_path}"
     if how == "timeout":
         with pytest.raises(RunError):
-            Processes(workers=2, timeout=0.5).run(Simulated(mark=mark, pause=600.0), METHOD, PLAN, tmp_path / "run")
+            Processes(workers=2, timeout=5).run(Simulated(mark=mark, pause=600.0), METHOD, PLAN, tmp_path / "run")
         assert gone(mark)
         return
     script = tmp_path / "script.py"

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from waiting import LONG
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -28,7 +30,7 @@ def command(*arguments, cwd, check=True):
         env={**os.environ, "PATH": path, "PYTHONPATH": str(cwd)},
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=LONG,
     )
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import LONG
 
 from pbt_core.events import read
 from reproductions.suite.cli import main
@@ -134,7 +135,7 @@ def test_settings_are_the_same_text_in_every_process():
             [sys.executable, "-c", code],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LONG,
             check=True,
             env={**os.environ, "PYTHONHASHSEED": seed},
         ).stdout
@@ -181,7 +182,7 @@ def test_the_command_line_loads_no_heavy_library_before_it_must():
     """Listing the domains takes a moment, not seconds."""
     code = "import sys; from reproductions.suite.cli import main; main(['list'])"
     code += "; print(sorted({'torch', 'mlflow', 'pandas'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LONG, check=True)
     assert done.stdout.strip().endswith("[]")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from waiting import LONG
 
 from reproductions.suite.cli import main, parser
 from reproductions.suite.publish.readme import fill, readmes
@@ -23,14 +24,14 @@ def test_the_readmes_tables_and_listings_are_those_of_the_files_they_name():
 def test_the_readmes_example_runs_and_keeps_the_contract(tmp_path):
     """As a newcomer would: the file as a program, and its task in the conformance kit."""
     done = subprocess.run(
-        [sys.executable, ROOT / "examples" / "digits.py"], capture_output=True, text=True, timeout=240, cwd=tmp_path
+        [sys.executable, ROOT / "examples" / "digits.py"], capture_output=True, text=True, timeout=LONG, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     found = re.search(r"selected at ([\d.]+), held out ([\d.]+)", done.stdout)
     assert found, done.stdout
     assert float(found[2]) > 0.85
     check = "from digits import Digits; from pbt_core.testing import check_task; check_task(Digits())"
-    subprocess.run([sys.executable, "-c", check], cwd=ROOT / "examples", check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", check], cwd=ROOT / "examples", check=True, timeout=LONG)
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m reproductions (\w+[^\n`]*)", README))))
