@@ -5,39 +5,22 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from pbt_core.engines.base import cores
-from reproductions.suite.study.sources import ROOT, sources_digest
+from reproductions.suite.study.sources import ROOT, foreign, sources_digest
 
-__all__ = ["PACKAGES", "ROOT", "provenance", "sources_digest"]
-
-#: Distributions whose version may change a number.
-PACKAGES = (
-    "numpy",
-    "scipy",
-    "torch",
-    "torchvision",
-    "torch-fidelity",
-    "ale-py",
-    "opencv-python-headless",
-    "sacrebleu",
-    "sentencepiece",
-    "safetensors",
-    "pyarrow",
-    "optuna",
-    "scikit-learn",
-)
-
+__all__ = ["ROOT", "provenance", "sources_digest"]
 
 def provenance(domain: str) -> dict[str, Any]:
     """For the summary of a run. ``commit`` and ``modified`` are None where the sources are no checkout of their own."""
     return {
         **checkout(ROOT),
         "sources": sources_digest(domain),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **_versions(domain)},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": cores()},
     }
 
@@ -53,14 +36,12 @@ def checkout(root: Path) -> dict[str, Any]:
     return {"commit": commit, "modified": None if changes is None else bool(changes)}
 
 
-def _versions() -> dict[str, str]:
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+def _versions(domain: str) -> dict[str, str]:
+    """By distribution, the versions of what the sources of a domain's runs import."""
+    distributions = importlib.metadata.packages_distributions()
+    names = {name for module in foreign(domain) for name in distributions.get(module, ())}
+    versions = {re.sub(r"[-_.]+", "-", name).lower(): importlib.metadata.version(name) for name in names}
+    return dict(sorted(versions.items()))
 
 
 def _git(root: Path, *arguments: str) -> str | None:

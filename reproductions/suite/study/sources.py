@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,9 +63,23 @@ def sources(domain: str, root: Path = ROOT) -> dict[str, Source]:
     if not (root / "reproductions" / domain / "sweep.py").is_file():
         known = sorted(path.parent.name for path in (root / "reproductions").glob("*/sweep.py"))
         raise ConfigError(f"domain = {domain!r} must be one of {known}")
-    found: dict[str, Source] = {}
+    modules = _reached(domain, root)
+    found = {name: Source(path, module.digest) for name, (path, module) in modules.items() if not left_out(name)}
+    return found | _declared(sweep, root)
+
+
+def foreign(domain: str, root: Path = ROOT) -> set[str]:
+    """The top-level modules of other packages that those of ``sources`` may import, Python's own left out."""
+    modules = [module for name, (_, module) in _reached(domain, root).items() if not left_out(name)]
+    tops = {name.partition(".")[0] for module in modules for name in module.imports}
+    return tops - set(PACKAGES) - sys.stdlib_module_names
+
+
+def _reached(domain: str, root: Path) -> dict[str, tuple[Path, _Module]]:
+    """The modules of this repository that imports lead to from the task of a domain and from the composition of a run."""
+    modules: dict[str, tuple[Path, _Module]] = {}
     reached: set[str] = set()
-    pending = [f"reproductions.{domain}.task", sweep, *COMPOSITION]
+    pending = [f"reproductions.{domain}.task", f"reproductions.{domain}.sweep", *COMPOSITION]
     while pending:
         name = pending.pop()
         if name in reached or name.partition(".")[0] not in PACKAGES:
@@ -76,9 +91,8 @@ def sources(domain: str, root: Path = ROOT) -> dict[str, Source]:
             continue
         module = _read(name, path)
         pending += module.imports
-        if not left_out(name):
-            found[name] = Source(path, module.digest)
-    return found | _declared(sweep, root)
+        modules[name] = path, module
+    return modules
 
 
 def left_out(module: str) -> bool:
