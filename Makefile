@@ -11,7 +11,7 @@ override TARGET := $(value TARGET)
 export PYTHON TARGET
 # The shell's own folder is quoted whatever its name. Snakemake fails where its cache, usually in HOME, cannot be written.
 WITH := [ -n "$$XDG_CACHE_HOME" ] || [ -w "$$HOME" ] || export XDG_CACHE_HOME="$$PWD/.snakemake/cache"; \
-  PATH="$$PWD/$(BIN):$$PATH" PYTHONPATH="$$PWD"
+  PATH="$$PWD/$(BIN):$$PATH" PYTHONPATH="$$PWD:$$PWD/workflow/plugins"
 
 .PHONY: venv demo test lint bench ui report clean
 
@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)
-	@$(WITH) snakemake demo --quiet rules
+	@$(WITH) snakemake demo --logger brief
 	@$(BIN)/python -m reproductions show laptop-demo
 
 test: $(STAMP)

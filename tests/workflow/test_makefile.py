@@ -39,7 +39,7 @@ def test_the_target_of_a_report_is_one_word_whatever_is_in_it(folder, target):
     for done in (make(folder, "report", f"TARGET={target}"), make(folder, "report", TARGET=target)):
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[:2] == [target, "--report"]
-        assert f"path={folder}" in done.stdout.splitlines()
+        assert f"path={folder}:{folder}/workflow/plugins" in done.stdout.splitlines()
 
 
 def test_a_python_that_is_none_is_one_line_with_its_name(folder):

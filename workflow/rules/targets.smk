@@ -14,6 +14,7 @@ rule demo:
     input:
         products(DEMO, "tables"),
         [f"figures/{DEMO}/{experiment}" for experiment in config["demo"]],
+        f"results/{DEMO}/claims/claims.csv",
         f"results/{DEMO}/tracked",
 
 

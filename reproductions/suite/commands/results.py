@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reproductions.suite.commands import Commands, path, study
 from reproductions.suite.study import registry
@@ -95,7 +95,6 @@ def _add_claims(commands: Commands) -> None:
 def _claims(a: argparse.Namespace) -> None:
     from reproductions.suite.publish import reference
     from reproductions.suite.results import claims
-    from reproductions.suite.results.statistics import Estimate
 
     if a.out:
         with staged(a.out) as place:
@@ -105,10 +104,19 @@ def _claims(a: argparse.Namespace) -> None:
     else:
         judged = claims.judge(claims.all_claims(), reference.read_runs(a.table))
     for row in judged.to_dict("records"):
-        ours = Estimate(row["ours"], row["ours_low"], row["ours_high"])
-        without = f", {row['without_score']} run(s) without a finite score" if row["without_score"] else ""
-        print(f"{row['verdict']:15} {row['domain']:12} {row['claim']}")
-        print(f"{'':28} {row['test']}: {ours}, {row['seeds']} seed(s){without}")
+        print(_verdict(row))
+
+
+def _verdict(row: dict[Hashable, Any]) -> str:
+    """A claim, its verdict and the numbers behind it, in two lines."""
+    from reproductions.suite.results.statistics import Estimate
+
+    ours = Estimate(row["ours"], row["ours_low"], row["ours_high"])
+    without = f", {row['without_score']} run(s) without a finite score" if row["without_score"] else ""
+    return (
+        f"{row['verdict']:15} {row['domain']:12} {row['claim']}\n"
+        f"{'':28} {row['test']}: {ours}, {row['seeds']} seed(s){without}"
+    )
 
 
 def _add_figure(commands: Commands) -> None:
@@ -188,5 +196,14 @@ def _show(a: argparse.Namespace) -> None:
             cost = f"{row['member_steps_mean']:.0f} member-steps, {row['cpu_s_mean']:.0f} CPU s a run"
             lost = f" ({row['without_score']} without a finite score)" if row.get("without_score") else ""
             print(f"  {row['problem']:16} {row['method']:16} {told!s:24} {row['seeds']} seed(s){lost}, {cost}")
+    verdicts = Path("results", a.study, "claims", "claims.csv")
+    judged = (
+        [row for row in read(verdicts).to_dict("records") if row["verdict"] != "not run"] if verdicts.exists() else []
+    )
+    if judged:
+        print("\nverdicts on the paper's claims that these runs allow, by 95 % intervals over seeds")
+        print("\n".join(f"  {line}" for row in judged for line in _verdict(row).splitlines()))
+    trees = sorted(Path("figures", a.study).glob("*/tree*.png"))
     report = "make report TARGET=demo" if a.study.endswith("-demo") else "make report"
-    print(f"\nfigures  figures/{a.study}/\ntables   results/{a.study}/tables/\nMLflow   make ui\nreport   {report}")
+    print(f"\nfigures  figures/{a.study}/" + "".join(f", family tree in {path}" for path in trees))
+    print(f"tables   results/{a.study}/tables/\nMLflow   make ui\nreport   {report}")

@@ -15,6 +15,7 @@ from reproductions.suite.study.sources import ROOT, foreign, sources_digest
 
 __all__ = ["ROOT", "provenance", "sources_digest"]
 
+
 def provenance(domain: str) -> dict[str, Any]:
     """For the summary of a run. ``commit`` and ``modified`` are None where the sources are no checkout of their own."""
     return {
