@@ -72,8 +72,8 @@ class _Real:
 
     def restore(self, value: Any) -> Any:
         """JSON may have lost the point of 1.0."""
-        found = plain(value)
-        return float(found) if is_number(found) else found
+        plain_value = plain(value)
+        return float(plain_value) if is_number(plain_value) else plain_value
 
 
 @dataclass(frozen=True)
@@ -215,19 +215,20 @@ class Choice:
         return self.values[self.index(value)]
 
     def check(self, value: Any) -> str | None:
-        return None if any(same(value, own) for own in self.values) else f"one of {list(self.values)}"
+        return None if any(same(value, declared) for declared in self.values) else f"one of {list(self.values)}"
 
     def restore(self, value: Any) -> Any:
         """A number that lost or gained its point on the way is the declared one, if only one is meant."""
-        found = plain(value)
-        alike = [own for own in self.values if same(found, own)]
-        alike = alike or [own for own in self.values if is_number(found) and is_number(own) and found == own]
-        return alike[0] if len(alike) == 1 else found
+        plain_value = plain(value)
+        alike = [declared for declared in self.values if same(plain_value, declared)]
+        if not alike and is_number(plain_value):
+            alike = [declared for declared in self.values if is_number(declared) and plain_value == declared]
+        return alike[0] if len(alike) == 1 else plain_value
 
     def index(self, value: Any) -> int:
         """The place of ``value`` among the declared ones; ValueError if it is none."""
         restored = self.restore(value)
-        for index, own in enumerate(self.values):
-            if same(restored, own):
+        for index, declared in enumerate(self.values):
+            if same(restored, declared):
                 return index
         raise ValueError(f"Choice: {value!r} must be one of {list(self.values)}")

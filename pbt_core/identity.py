@@ -89,22 +89,22 @@ def _object(value: Any, name: str) -> Any:
     if callable(getattr(type(value), "identity", None)):
         return kind | {"identity": described(value.identity(), f"{name}.identity()")}
     if dataclasses.is_dataclass(value):
-        own = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
     elif type(value).__module__ != "builtins" and hasattr(value, "__dict__"):
-        own = dict(vars(value))
+        fields = dict(vars(value))
     else:
         raise ValueError(_refused(value, name))
-    return kind | {key: described(item, f"{name}.{key}") for key, item in own.items()}
+    return kind | {key: described(item, f"{name}.{key}") for key, item in fields.items()}
 
 
 def _function(value: Any, name: str) -> Any:
     owner = getattr(value, "__self__", None)
     if owner is not None and not inspect.ismodule(owner):
         return {"method": value.__name__, "of": described(owner, name)}
-    found: Any = sys.modules.get(value.__module__ or "builtins")
+    named: Any = sys.modules.get(value.__module__ or "builtins")
     for part in value.__qualname__.split("."):
-        found = getattr(found, part, None)
-    if found is not value:
+        named = getattr(named, part, None)
+    if named is not value:
         raise ValueError(_refused(value, name))
     return {"function": _where(value)}
 

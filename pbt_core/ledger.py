@@ -229,13 +229,13 @@ class Ledger:
         """With the parent's weights comes the parent's score: the same weights would be evaluated again (Algorithm 1)."""
         if event["parent"] not in self.slots or event["parent"] == slot.member.id:
             raise ValueError(f"member {slot.member.id} was cloned from {event['parent']}, which is no other member")
-        told = {"hyperparameters": event["hyperparameters"], "parent": event["parent"], "born": event["step"]}
+        changes = {"hyperparameters": event["hyperparameters"], "parent": event["parent"], "born": event["step"]}
         if not event["weights"]:
-            self._put(replace(slot, member=replace(slot.member, **told), undecided=False))
+            self._put(replace(slot, member=replace(slot.member, **changes), undecided=False))
             return
         samples, history = tuple(event["samples"]), tuple(event["history"])
         copied = {"score": event["score"], "samples": samples, "history": history, "age": event["age"], "failed": False}
-        member = replace(slot.member, **told, **copied)
+        member = replace(slot.member, **changes, **copied)
         self._put(Slot(member, slot.published, slot.latest, Reference(**event["source"]), False, slot.stopped))
 
     def _retried(self, slot: Slot, event: Event) -> None:

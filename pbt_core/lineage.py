@@ -139,8 +139,8 @@ class Lineage:
 def read_schedule(path: Path) -> list[Segment]:
     """The schedule in a ``lineage.json``; ValueError names the file and the field that is not what it must be."""
     try:
-        told = json.loads(path.read_bytes())
-        segments = [_segment(told, i) for i in range(len(told["schedule"]))]
+        content = json.loads(path.read_bytes())
+        segments = [_segment(content, i) for i in range(len(content["schedule"]))]
     except OSError as error:
         raise ValueError(f"{path} holds no schedule: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -154,8 +154,8 @@ def read_schedule(path: Path) -> list[Segment]:
     return segments
 
 
-def _segment(told: Any, i: int) -> Segment:
-    fields = told["schedule"][i]
+def _segment(content: Any, i: int) -> Segment:
+    fields = content["schedule"][i]
     if fields.__class__ is not dict or fields.keys() != {field.name for field in dataclasses.fields(Segment)}:
         raise ValueError(f"schedule[{i}] must have {[field.name for field in dataclasses.fields(Segment)]}")
     for name in ("start", "stop", "member", "member_step"):

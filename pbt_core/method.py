@@ -81,8 +81,8 @@ def initial(
 
 def listed_settings(owner: str, settings: Any) -> tuple[Hyperparameters, ...]:
     """``settings`` as a method's ``initial``: a tuple of dicts. ValueError, naming the method, unless they are mappings."""
-    found = listed(owner, "initial", settings, '({"lr": 0.1},)')
-    for setting in found:
+    given_settings = listed(owner, "initial", settings, '({"lr": 0.1},)')
+    for setting in given_settings:
         if not isinstance(setting, Mapping):
             raise ValueError(f"{owner}: initial: {shown(setting)} must be a mapping of hyperparameters")
-    return tuple({name: plain(value) for name, value in setting.items()} for setting in found)
+    return tuple({name: plain(value) for name, value in setting.items()} for setting in given_settings)

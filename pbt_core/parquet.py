@@ -69,8 +69,8 @@ def rows(path: Path) -> Iterator[Event]:
         file = pq.ParquetFile(path, page_checksum_verification=True)
         metadata = file.schema_arrow.metadata or {}
         if metadata.get(b"pbt.format") != str(FORMAT).encode():
-            found = metadata.get(b"pbt.format", b"3 or less").decode(errors="replace")
-            raise RecordError(f"{path} has format {found}; this version reads {FORMAT}")
+            written = metadata.get(b"pbt.format", b"3 or less").decode(errors="replace")
+            raise RecordError(f"{path} has format {written}; this version reads {FORMAT}")
         number = 0
         for batch in file.iter_batches(_ROWS):
             for event in _events(batch):

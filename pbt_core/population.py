@@ -104,14 +104,14 @@ class Standing:
 
     def other(self, member: int, index: int) -> int:
         """The id at ``index`` among the evaluated members but ``member``, in the order of ids."""
-        own = bisect_left(self._by_id, member)
-        there = own < len(self._by_id) and self._by_id[own] == member
-        return self._by_id[index + (there and index >= own)]
+        place = bisect_left(self._by_id, member)
+        there = place < len(self._by_id) and self._by_id[place] == member
+        return self._by_id[index + (there and index >= place)]
 
     def others(self, member: int) -> int:
         """How many evaluated members there are besides ``member``."""
-        own = bisect_left(self._by_id, member)
-        return len(self._by_id) - (own < len(self._by_id) and self._by_id[own] == member)
+        place = bisect_left(self._by_id, member)
+        return len(self._by_id) - (place < len(self._by_id) and self._by_id[place] == member)
 
 
 def _key(member: Member) -> tuple[float, int]:

@@ -122,8 +122,8 @@ class Record(Sequence[Event]):
 
     def row(self, member: int, step: int) -> int | None:
         """The number of the evaluation of ``member`` at ``step``; None if there was none."""
-        found = np.flatnonzero((np.array(self._members) == member) & (np.array(self._steps) == step))
-        return int(found[-1]) if len(found) else None
+        rows = np.flatnonzero((np.array(self._members) == member) & (np.array(self._steps) == step))
+        return int(rows[-1]) if len(rows) else None
 
     def last_steps(self) -> dict[int, int]:
         """By member, its own step at its last evaluation."""

@@ -42,15 +42,15 @@ def must_be_the_same(journal: Journal, asked: Mapping[str, Any], extend: bool) -
     differing = differences(recorded, asked)
     if not differing:
         return
-    told = "; ".join(differing[:TOLD]) + (f" (and {len(differing) - TOLD} more)" if len(differing) > TOLD else "")
+    named = "; ".join(differing[:TOLD]) + (f" (and {len(differing) - TOLD} more)" if len(differing) > TOLD else "")
     extension = {"steps": asked["plan"]["steps"], "stop": asked["plan"]["stop"]}
     steps = recorded["plan"].get("steps")
     grows = isinstance(steps, int) and extension["steps"] >= steps
     if not journal.ledger.finished or not grows or differences(_extended(recorded, extension), asked):
-        raise RecordError(f"{journal.path} holds another run: {told}. Choose another directory")
+        raise RecordError(f"{journal.path} holds another run: {named}. Choose another directory")
     if not extend:
         how = "to go on from there, extend it (extend=True, on the command line --extend)"
-        raise RecordError(f"{journal.path.parent} holds a finished run: {told}; {how}")
+        raise RecordError(f"{journal.path.parent} holds a finished run: {named}; {how}")
     journal.append({"event": "extended", **extension})
 
 

@@ -320,8 +320,8 @@ def read_lines(path: Path) -> Iterator[tuple[Event, str, int]]:
 
 def _parsed(text: bytes, chain: str, path: Path, number: int) -> tuple[Event, str]:
     body, link, after, end = text[:-28], text[-28:-18], text[-18:-2], text[-2:]
-    if number == 1 and (found := _FIRST.match(text)) is not None and int(found[1]) != FORMAT:
-        raise RecordError(f"{path} has format {int(found[1])}; this version reads {FORMAT}")
+    if number == 1 and (beginning := _FIRST.match(text)) is not None and int(beginning[1]) != FORMAT:
+        raise RecordError(f"{path} has format {int(beginning[1])}; this version reads {FORMAT}")
     expected = _linked(chain, body)
     if after != expected.encode() or link != _LINK or end != b'"}':
         what = "it or a line before it is altered, missing or doubled"

@@ -60,8 +60,8 @@ class Space(Mapping[str, Dimension]):
 
     def __repr__(self) -> str:
         functions = {"where": self.where, "repair": self.repair}
-        told = [f", {key}={_name(function)}" for key, function in functions.items() if function is not None]
-        return f"Space({self._dimensions!r}{''.join(told)})"
+        options = [f", {key}={_name(function)}" for key, function in functions.items() if function is not None]
+        return f"Space({self._dimensions!r}{''.join(options)})"
 
     def sample(self, rng: np.random.Generator) -> dict[str, Value]:
         """One draw of every hyperparameter from its prior; drawn again until the constraint holds."""
@@ -107,9 +107,9 @@ class Space(Mapping[str, Dimension]):
         ValueError, which says ``what`` was proposed, after ``TRIES`` of them.
         """
         for _ in range(TRIES):
-            found = self.admitted(propose())
-            if found is not None and all(found[name] == value for name, value in (keep or {}).items()):
-                return found
+            admitted = self.admitted(propose())
+            if admitted is not None and all(admitted[name] == value for name, value in (keep or {}).items()):
+                return admitted
         raise ValueError(
             f"the constraint {self._constraint()} was broken by {TRIES} {what} in a row: widen it or the bounds, or give "
             "the space a repair"
@@ -117,10 +117,10 @@ class Space(Mapping[str, Dimension]):
 
     def admitted(self, hyperparameters: Hyperparameters) -> dict[str, Value] | None:
         """The hyperparameters, repaired if the constraint asks for it; None if they break it all the same."""
-        found = self.restore(hyperparameters)
-        if self.repair is not None and (self.where is None or not self._holds(found)):
-            found = self._repaired(found)
-        return found if self._holds(found) else None
+        candidate = self.restore(hyperparameters)
+        if self.repair is not None and (self.where is None or not self._holds(candidate)):
+            candidate = self._repaired(candidate)
+        return candidate if self._holds(candidate) else None
 
     def _draw(self, rng: np.random.Generator) -> dict[str, Value]:
         return {name: dimension.sample(rng) for name, dimension in self.items()}
@@ -135,8 +135,8 @@ class Space(Mapping[str, Dimension]):
                 raise ValueError(f"hyperparameter {name!r} is not declared; the space has {list(self)}")
         for name, dimension in self.items():
             if name in hyperparameters and (rule := dimension.check(value := hyperparameters[name])):
-                own = " of Python's own, not numpy's" if isinstance(value, np.generic) else ""
-                raise ValueError(f"hyperparameter {name!r} = {shown(value)} must be {rule}{own}")
+                hint = " of Python's own, not numpy's" if isinstance(value, np.generic) else ""
+                raise ValueError(f"hyperparameter {name!r} = {shown(value)} must be {rule}{hint}")
 
     def _holds(self, hyperparameters: Hyperparameters) -> bool:
         if self.where is None:
@@ -148,12 +148,12 @@ class Space(Mapping[str, Dimension]):
 
     def _repaired(self, hyperparameters: dict[str, Any]) -> dict[str, Any]:
         assert self.repair is not None
-        found = _called("repair", self.repair, dict(hyperparameters))
-        if not isinstance(found, Mapping) or set(found) != set(hyperparameters):
+        repaired = _called("repair", self.repair, dict(hyperparameters))
+        if not isinstance(repaired, Mapping) or set(repaired) != set(hyperparameters):
             raise ValueError(
-                f"the repair {_name(self.repair)} gave {shown(found)}: it must give all hyperparameters again"
+                f"the repair {_name(self.repair)} gave {shown(repaired)}: it must give all hyperparameters again"
             )
-        restored = self.restore(found)
+        restored = self.restore(repaired)
         try:
             self._check_each(restored)
         except ValueError as error:
@@ -163,16 +163,16 @@ class Space(Mapping[str, Dimension]):
     def _constraint(self) -> str:
         """Which constraint there is, in an error's words: its name, and what its docstring says first."""
         function = self.where or self.repair
-        told = (inspect.getdoc(function) or "").split("\n")[0]
-        return _name(function) + (f" ({told.rstrip('.')})" if told else "")
+        summary = (inspect.getdoc(function) or "").split("\n")[0]
+        return _name(function) + (f" ({summary.rstrip('.')})" if summary else "")
 
 
 def _called(kind: str, function: Callable[..., Any], hyperparameters: dict[str, Any]) -> Any:
     try:
         return function(hyperparameters)
     except Exception as error:
-        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise ValueError(f"the {kind} {_name(function)} raised {told} for {hyperparameters}") from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ValueError(f"the {kind} {_name(function)} raised {reason} for {hyperparameters}") from error
 
 
 def _name(function: Any) -> str:
@@ -190,31 +190,31 @@ def _check_function(key: str, function: Any) -> None:
 
 
 def _checked_name(name: Any) -> str:
-    found = plain(name)
-    if not isinstance(found, str) or not found.strip() or not found.isprintable():
+    plain_name = plain(name)
+    if not isinstance(plain_name, str) or not plain_name.strip() or not plain_name.isprintable():
         raise ValueError(f"Space: the name {shown(name)} must be a string of printable characters, and not empty")
-    return found
+    return plain_name
 
 
 def _check_dimension(name: str, dimension: Any) -> None:
     """ValueError, with what was probably meant, unless ``dimension`` has the operations of one."""
-    told = f"Space: {name!r}: {shown(dimension)}"
+    begins = f"Space: {name!r}: {shown(dimension)}"
     if isinstance(dimension, Mapping):
         inner = next((key for key in dimension if isinstance(key, str)), "lr")
         raise ValueError(
-            f"{told} is a mapping, and spaces are flat: name its hyperparameters like {f'{name}.{inner}'!r}"
+            f"{begins} is a mapping, and spaces are flat: name its hyperparameters like {f'{name}.{inner}'!r}"
         )
     value = plain(dimension)
     if isinstance(value, tuple | range | set | frozenset):
         pair = isinstance(value, tuple) and len(value) == 2 and all(map(is_number, value))
         ways = [*(["a range is Uniform(low, high) or LogUniform(low, high)"] if pair else [])]
-        raise ValueError(f"{told} is no dimension: {', '.join([*ways, 'alternatives are Choice((...))'])}")
+        raise ValueError(f"{begins} is no dimension: {', '.join([*ways, 'alternatives are Choice((...))'])}")
     if value is None or isinstance(value, bool | int | float | str):
-        raise ValueError(f"{told} is a constant, and a space holds what is searched: constants belong in the task")
+        raise ValueError(f"{begins} is a constant, and a space holds what is searched: constants belong in the task")
     if isinstance(dimension, type):
-        raise ValueError(f"{told} is a class: give an instance, such as {dimension.__name__}(...)")
+        raise ValueError(f"{begins} is a class: give an instance, such as {dimension.__name__}(...)")
     if lacking := [operation for operation in _OPERATIONS if not callable(getattr(dimension, operation, None))]:
-        raise ValueError(f"{told} is no dimension: a {type(dimension).__name__} has no {', '.join(lacking)}")
+        raise ValueError(f"{begins} is no dimension: a {type(dimension).__name__} has no {', '.join(lacking)}")
 
 
 __all__ = [

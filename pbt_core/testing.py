@@ -156,8 +156,10 @@ def _watching(function: str) -> Iterator[None]:
     """Warn if the call in the block drew from a global generator."""
     yield
     if moved := moved_generators():
-        told = f"{function} draws from the global generator of {' and '.join(moved)}: draw from the given seed instead"
-        warnings.warn(told, GlobalDrawWarning, stacklevel=4)
+        warning = (
+            f"{function} draws from the global generator of {' and '.join(moved)}: draw from the given seed instead"
+        )
+        warnings.warn(warning, GlobalDrawWarning, stacklevel=4)
 
 
 def _saved(calls: Calls, state: Any) -> Checkpoint:
@@ -172,9 +174,9 @@ def _varied(space: Space, base: dict[str, Value], rng: np.random.Generator) -> l
         values = [v for v in (dimension.sample(rng) for _ in range(100)) if not same(v, base[name])]
         assert values, f"{name}: 100 draws from its prior gave the same value"
         others = [{**base, name: value} for value in values]
-        found = next((other for other in others if space.admitted(other) == other), None)
-        if found is not None:
-            varied.append((name, found))
+        admitted = next((other for other in others if space.admitted(other) == other), None)
+        if admitted is not None:
+            varied.append((name, admitted))
     return varied
 
 

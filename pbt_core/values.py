@@ -76,18 +76,18 @@ def is_number(value: Any) -> bool:
 
 def number(owner: str, name: str, value: Any) -> int | float:
     """``value`` as a number of Python's own; ValueError, naming owner and name, unless it is a finite one."""
-    found = plain(value)
-    if not is_number(found):
+    plain_value = plain(value)
+    if not is_number(plain_value):
         raise ValueError(f"{owner}: {name} = {shown(value)} must be a finite number")
-    return found if isinstance(found, int) else float(found)
+    return plain_value if isinstance(plain_value, int) else float(plain_value)
 
 
 def whole(owner: str, name: str, value: Any) -> int:
     """``value`` as an int; ValueError, naming owner and name, unless it is a whole number. 2.0 and True are none."""
-    found = plain(value)
-    if not isinstance(found, int) or isinstance(found, bool):
+    plain_value = plain(value)
+    if not isinstance(plain_value, int) or isinstance(plain_value, bool):
         raise ValueError(f"{owner}: {name} = {shown(value)} must be a whole number")
-    return found
+    return plain_value
 
 
 def whole_fields(settings: object, *names: str) -> None:
@@ -98,10 +98,10 @@ def whole_fields(settings: object, *names: str) -> None:
 
 def flag(owner: str, name: str, value: Any) -> bool:
     """``value`` as a bool; ValueError, naming owner and name, unless it is True or False."""
-    found = plain(value)
-    if not isinstance(found, bool):
+    plain_value = plain(value)
+    if not isinstance(plain_value, bool):
         raise ValueError(f"{owner}: {name} = {shown(value)} must be True or False")
-    return found
+    return plain_value
 
 
 def listed(owner: str, name: str, values: Any, example: str) -> tuple[Any, ...]:

@@ -23,19 +23,19 @@ def kill_group(leader: int) -> None:
 def kill_marked(mark: str) -> None:
     """Kill every process whose mark begins with ``mark``, but this one. Needs ``/proc``; does nothing without it."""
     for _ in range(3):  # what is killed may be starting something just now
-        found = list(_marked(mark))
-        for process in found:
+        marked = list(_marked(mark))
+        for process in marked:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
-        if not found:
+        if not marked:
             return
 
 
 def _marked(mark: str) -> Iterator[int]:
     wanted = f"{MARK}={mark}".encode()
-    own = os.getpid()
+    this = os.getpid()
     for folder in _PROC.iterdir() if _PROC.is_dir() else ():
-        if folder.name.isdigit() and int(folder.name) != own:
+        if folder.name.isdigit() and int(folder.name) != this:
             with contextlib.suppress(OSError):
                 variables = (folder / "environ").read_bytes().split(b"\0")
                 if any(variable.startswith(wanted) for variable in variables):
