@@ -10,6 +10,7 @@ import pytest
 from baselines import PB2, Fixed, Halving, Piecewise, Scheduled
 from pbt_core import PBT, BinaryTournament, Compose, Noise, Nudge, Perturb, Resample, Truncation
 from pbt_core.exploit import Exploit
+from reproductions.suite.cli import main
 from reproductions.suite.study import descriptions
 from reproductions.suite.study.examples import EXAMPLES
 from reproductions.suite.study.kinds import EXPLOIT, EXPLORE, FAMILIES, METHOD
@@ -146,6 +147,24 @@ def test_another_kind_is_its_declaration_and_one_row_of_the_table(monkeypatch):
         with pytest.raises(ConfigError) as refused:
             build({**described, **wrong}, EXPLOIT)
         assert str(refused.value).startswith(message)
+
+
+def test_the_manual_has_every_kind_with_its_keys_and_defaults(capsys):
+    """Read from the declarations; one kind comes with its documentation."""
+    assert main(["kinds"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    for family in FAMILIES:
+        for name, kind in family.kinds.items():
+            start = told.index(f"  {name}") + 1
+            assert [line.split(":")[0].strip() for line in told[start : start + len(keys(kind))]] == [
+                key.name for key in keys(kind)
+            ]
+    assert '    exploit: exploit or null = {"kind": "truncation", "fraction": 0.2}' in told
+    assert "    points: list of [whole number, values by name]" in told
+    assert main(["kinds", "halving"]) == 0
+    assert "reduction_factor: the papers' eta" in capsys.readouterr().out
+    assert main(["kinds", "halvign"]) == 2
+    assert "kind = 'halvign' must be one of ['pbt', " in capsys.readouterr().err
 
 
 def test_whole_trainings_that_fill_the_steps_are_accepted():

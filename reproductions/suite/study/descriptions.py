@@ -131,21 +131,22 @@ def _described(kind: Kind, arguments: Mapping[str, Any]) -> dict[str, Any]:
         value = arguments.get(parameter.name, parameter.default)
         if parameter.inlined is not None:
             description |= _described(parameter.inlined, _fields(value))
-        elif parameter.family is not None:
-            description[parameter.name] = _part(parameter.family, value, parameter.several)
         else:
-            description[parameter.name] = _plain(value)
+            description[parameter.name] = as_json(parameter, value)
     return description
 
 
-def _part(family: Family, value: Any, several: bool) -> Any:
-    """The description of what a parameter holds: a list of them where it is written as one."""
+def as_json(parameter: Parameter, value: Any) -> Any:
+    """How a description says ``value``: by its kind if it is of one, as a list where several may follow each other."""
+    family = parameter.family
+    if family is None:
+        return _plain(value)
 
     def one(item: Any) -> dict[str, Any]:
         name = next(name for name, kind in family.kinds.items() if kind is type(item))
         return {"kind": name, **_described(type(item), _fields(item))}
 
-    if several:
+    if parameter.several:
         return [one(item) for item in value]
     if family.chain is None:
         return None if value is None else one(value)
