@@ -280,6 +280,6 @@ def test_a_missing_library_is_refused_before_any_work_with_the_remedy(monkeypatc
 def test_the_chain_of_a_family_is_no_kind_of_its_own():
     """A list says it."""
     assert EXPLORE.chain is Compose
-    assert build([{"kind": "noise", "scale": 0.1}][0], EXPLORE) == Noise(0.1)
+    assert build({"kind": "noise", "scale": 0.1}, EXPLORE) == Noise(0.1)
     with pytest.raises(ConfigError, match=r"search.kind = 'compose' must be one of"):
         build({"kind": "compose", "explorers": []}, EXPLORE)

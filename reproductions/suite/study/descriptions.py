@@ -81,7 +81,7 @@ def _argument(parameter: Parameter, value: Any, key: str) -> Any:
             # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
             return _adapter(parameter.annotation).validate_json(json.dumps(value), strict=True)
         except ValidationError as error:
-            raise ConfigError(first_violation(error, value, key)) from None
+            raise ConfigError(first_violation(error, key)) from None
     if value is None and parameter.optional:
         return None
     if isinstance(value, list | tuple) and (parameter.several or family.chain is not None):

@@ -94,7 +94,7 @@ class Settings(Checked):
             # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
             task: AnyTask = TypeAdapter(cls).validate_json(json.dumps(self.task), strict=True)
         except ValidationError as error:
-            raise ConfigError(first_violation(error, self.task, "task")) from None
+            raise ConfigError(first_violation(error, "task")) from None
         return task
 
 
@@ -149,7 +149,7 @@ def resolve(
         settings.plan()
         _check_values(settings, sweep.SPACE)
     except ValidationError as error:
-        raise ConfigError(first_violation(error, data)) from None
+        raise ConfigError(first_violation(error)) from None
     except ConfigError:
         raise
     except ValueError as error:
