@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from baselines.trainings import check_trial, ended, is_over
+from baselines.trainings import check_training_steps, full_trainings, is_over
 from pbt_core.explore import Compose, Explore, Perturb, Resample, check_operator, explored, warn_of
 from pbt_core.method import Continue, Decision, Restart, initial, listed_settings
 from pbt_core.population import Evaluation, Member, Population
@@ -20,9 +20,10 @@ from pbt_core.values import whole_fields
 class Genetic:
     """When a full training is over, its slot trains a child of the best ones so far.
 
-    trial: steps of one full training.
+    training_steps: steps of one full training.
     mutation: any explorer; our choice is PBT's perturbation after a redraw of each value with probability 0.25, so that
         a few generations can also leave the settings they began with.
+    initial: known settings to begin with, as for PBT.
 
     Parents are chosen by two binary tournaments among the best ``size`` full trainings of all generations, where
     ``size`` is that of the population: (mu + lambda) with mu = lambda = size. A training costs a whole run here, so
@@ -31,13 +32,13 @@ class Genetic:
     space is conceived again.
     """
 
-    trial: int
+    training_steps: int
     mutation: Explore = field(default_factory=lambda: Compose((Resample(0.25), Perturb())))
     initial: tuple[Hyperparameters, ...] = ()
 
     def __post_init__(self) -> None:
-        whole_fields(self, "trial")
-        check_trial("Genetic", self.trial)
+        whole_fields(self, "training_steps")
+        check_training_steps("Genetic", self.training_steps)
         check_operator("Genetic", "mutation", self.mutation)
         object.__setattr__(self, "initial", listed_settings("Genetic", self.initial))
 
@@ -46,9 +47,9 @@ class Genetic:
         return initial(self.initial, space, size, rng)
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
-        if not is_over(member, self.trial):
+        if not is_over(member, self.training_steps):
             return Continue()
-        ranked = survivors(population.evaluations, self.trial, len(population))
+        ranked = survivors(population.evaluations, self.training_steps, len(population))
         if not ranked:
             return Restart(population.space.sample(rng))
         mother, father = (_tournament(ranked, rng).hyperparameters for _ in range(2))
@@ -59,9 +60,10 @@ class Genetic:
         return Restart(explored(conceived, mother, population.space, rng))
 
 
-def survivors(evaluations: Sequence[Evaluation], trial: int, size: int) -> list[Evaluation]:
+def survivors(evaluations: Sequence[Evaluation], training_steps: int, size: int) -> list[Evaluation]:
     """The best ``size`` full trainings with finite scores, best first; among equals the earlier."""
-    healthy = [evaluation for evaluation in ended(evaluations, trial) if math.isfinite(evaluation.score)]
+    trained = full_trainings(evaluations, training_steps)
+    healthy = [evaluation for evaluation in trained if math.isfinite(evaluation.score)]
     return sorted(healthy, key=lambda evaluation: -evaluation.score)[:size]
 
 

@@ -10,58 +10,60 @@ from typing import Any, Literal
 import numpy as np
 
 from baselines.memo import Memo
-from baselines.optional import distributions, needed, optuna, to_optuna
-from baselines.trainings import check_trial
+from baselines.optional import distributions, optuna, require_modules, to_optuna
+from baselines.trainings import check_training_steps
 from pbt_core.method import Continue, Decision, Restart, initial, listed_settings
 from pbt_core.population import Evaluation, Member, Population
 from pbt_core.space import Hyperparameters, Space
-from pbt_core.values import whole_fields
+from pbt_core.values import shown, whole_fields
 
 
 @dataclass(frozen=True)
 class Halving:
-    """Draws from the prior, each trained for ``trial`` steps unless it is stopped at a rung before.
+    """Draws from the prior, each trained for ``training_steps`` unless it is stopped at a rung before.
 
     pruner: "asha", asynchronous successive halving in its stopping form (Li et al., 2020), or "hyperband", which shares
         the trainings out among brackets that begin to stop at different rungs (Li et al., 2018).
-    trial: steps of one full training.
-    rung: steps to the first rung; rung k is at ``rung * factor**k``, where a training goes on if its score is among
-        the best ``1 / factor`` of those that came there before.
-    factor: the papers' eta, 3 or 4 there.
+    training_steps: steps of one full training.
+    first_rung: steps to the first rung; rung k is at ``first_rung * reduction_factor**k``, where a training goes on if its
+        score is among the best ``1 / reduction_factor`` of those that came there before.
+    reduction_factor: the papers' eta, 3 or 4 there.
+    initial: known settings to begin with, as for PBT.
 
     A score that is not finite ends its training, rung or not.
     """
 
     pruner: Literal["asha", "hyperband"]
-    trial: int
-    rung: int
-    factor: int = 3
+    training_steps: int
+    first_rung: int
+    reduction_factor: int = 3
     initial: tuple[Hyperparameters, ...] = ()
     _replay: Memo[_Replay] = field(default_factory=Memo, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.pruner not in ("asha", "hyperband"):
-            raise ValueError(f"Halving: pruner = {self.pruner!r} must be 'asha' or 'hyperband'")
-        whole_fields(self, "trial", "rung", "factor")
-        check_trial("Halving", self.trial)
-        if not 1 <= self.rung < self.trial:
-            raise ValueError(f"Halving: rung = {self.rung!r} must be in [1, trial = {self.trial!r})")
-        if self.factor < 2:
-            raise ValueError(f"Halving: factor = {self.factor!r} must be at least 2")
+            raise ValueError(f"Halving: pruner = {shown(self.pruner)} must be 'asha' or 'hyperband'")
+        whole_fields(self, "training_steps", "first_rung", "reduction_factor")
+        check_training_steps("Halving", self.training_steps)
+        if not 1 <= self.first_rung < self.training_steps:
+            bounds = f"[1, training_steps = {self.training_steps!r})"
+            raise ValueError(f"Halving: first_rung = {self.first_rung!r} must be in {bounds}")
+        if self.reduction_factor < 2:
+            raise ValueError(f"Halving: reduction_factor = {self.reduction_factor!r} must be at least 2")
         object.__setattr__(self, "initial", listed_settings("Halving", self.initial))
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
-        needed("Halving", "optuna")
+        require_modules("Halving", "optuna")
         distributions(space)
         return initial(self.initial, space, size, rng)
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
-        if member.failed or self._told(population).over(member):
+        if member.failed or self._replayed(population).over(member):
             return Restart(population.space.sample(rng))
         return Continue()
 
-    def _told(self, population: Population) -> _Replay:
-        """All evaluations as optuna has seen them; only those since the last question are new to it."""
+    def _replayed(self, population: Population) -> _Replay:
+        """A study of optuna's that has seen all evaluations; it reads only those since the last decision."""
         replay = self._replay.value
         if replay is None or not replay.precedes(population.evaluations):
             replay = self._replay.value = _Replay(self, population.space)
@@ -70,20 +72,20 @@ class Halving:
 
 
 class _Replay:
-    """A study that is told one evaluation after another, in the order in which they were made."""
+    """A study of optuna's that reads one evaluation after another, in the order in which they were made."""
 
     def __init__(self, method: Halving, space: Space) -> None:
         library = optuna()
         if method.pruner == "asha":
-            pruner = library.pruners.SuccessiveHalvingPruner(method.rung, method.factor)
+            pruner = library.pruners.SuccessiveHalvingPruner(method.first_rung, method.reduction_factor)
         else:
-            pruner = library.pruners.HyperbandPruner(method.rung, method.trial, method.factor)
-        # Hyperband names the bracket of a training by the study's name and the training's number. The sampler is never
-        # asked for anything: every training's settings are given.
+            pruner = library.pruners.HyperbandPruner(method.first_rung, method.training_steps, method.reduction_factor)
+        # Hyperband draws the bracket of a training from the study's name and the training's number. The sampler draws
+        # nothing: every training is enqueued with its settings.
         sampler = library.samplers.RandomSampler(seed=0)
         self._study = library.create_study(direction="maximize", sampler=sampler, pruner=pruner, study_name="halving")
         self._space, self._kinds, self._states = space, distributions(space), library.trial.TrialState
-        self._trial = method.trial
+        self._training_steps = method.training_steps
         self._open: dict[int, Any] = {}
         self._seen = 0
         self._source: Sequence[Evaluation] | None = None
@@ -100,15 +102,15 @@ class _Replay:
     def read(self, evaluations: Sequence[Evaluation]) -> None:
         self._source = evaluations
         for evaluation in evaluations[self._seen :]:
-            if self._tell(evaluation):
+            if self._take_in(evaluation):
                 self._over.add((evaluation.member, evaluation.step))
             self._seen += 1
 
-    def _tell(self, evaluation: Evaluation) -> bool:
-        """Take in one evaluation; whether its training is over."""
+    def _take_in(self, evaluation: Evaluation) -> bool:
+        """Report one evaluation to optuna; whether its training is over."""
         if evaluation.age == evaluation.steps:  # its first interval; one still open has failed
-            if (lost := self._open.pop(evaluation.member, None)) is not None:
-                self._study.tell(lost, state=self._states.FAIL)
+            if (failed := self._open.pop(evaluation.member, None)) is not None:
+                self._study.tell(failed, state=self._states.FAIL)
             self._study.enqueue_trial(to_optuna(self._space, evaluation.hyperparameters))
             self._open[evaluation.member] = self._study.ask(self._kinds)
         trial = self._open[evaluation.member]
@@ -117,7 +119,7 @@ class _Replay:
         else:
             trial.report(evaluation.score, evaluation.age)
             stopped = trial.should_prune()
-            if evaluation.age >= self._trial:
+            if evaluation.age >= self._training_steps:
                 self._study.tell(trial, evaluation.score)
             elif stopped:
                 self._study.tell(trial, state=self._states.PRUNED)

@@ -1,4 +1,4 @@
-"""Libraries that only some methods need: imported where they are used, and asked for in one clear line."""
+"""Libraries that only some methods need: imported where they are used; the error for a missing one names its extra."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pbt_core.dimensions import Choice, Dimension, Integer, LogUniform, OneMinus
 from pbt_core.space import Hyperparameters, Space, Value
 
 
-def needed(method: str, *modules: str) -> None:
+def require_modules(method: str, *modules: str) -> None:
     """ValueError, naming the extra that brings it, if one of ``modules`` is not installed. Imports nothing."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
@@ -27,11 +27,13 @@ def optuna() -> ModuleType:
 
 
 def distributions(space: Space) -> dict[str, Any]:
-    """The space in optuna's words: choices by their places, ``OneMinus`` by 1 - x. ValueError for a dimension of the user's
-    own, which has none."""
+    """The space as optuna's distributions: choices by their places, ``OneMinus`` by 1 - x.
+
+    ValueError for a dimension of a user's class, which optuna cannot sample.
+    """
     kinds = optuna().distributions
 
-    def told(name: str, dimension: object) -> Any:
+    def distribution(name: str, dimension: object) -> Any:
         match dimension:
             case Uniform(low, high):
                 return kinds.FloatDistribution(low, high)
@@ -45,26 +47,26 @@ def distributions(space: Space) -> dict[str, Any]:
                 return kinds.CategoricalDistribution(range(len(values)))
         raise ValueError(f"hyperparameter {name!r} is of type {type(dimension).__name__}, which optuna cannot search")
 
-    return {name: told(name, dimension) for name, dimension in space.items()}
+    return {name: distribution(name, dimension) for name, dimension in space.items()}
 
 
 def to_optuna(space: Space, hyperparameters: Hyperparameters) -> dict[str, Any]:
     """Hyperparameters as values of ``distributions``."""
 
-    def told(dimension: Dimension, value: Any) -> Any:
+    def converted(dimension: Dimension, value: Any) -> Any:
         if isinstance(dimension, Choice):
             return dimension.index(value)
         return 1 - value if isinstance(dimension, OneMinus) else value
 
-    return {name: told(space[name], value) for name, value in hyperparameters.items()}
+    return {name: converted(space[name], value) for name, value in hyperparameters.items()}
 
 
 def from_optuna(space: Space, params: Mapping[str, Any]) -> dict[str, Value]:
     """The inverse of ``to_optuna``, within the bounds."""
 
-    def meant(dimension: Dimension, value: Any) -> Value:
+    def converted(dimension: Dimension, value: Any) -> Value:
         if isinstance(dimension, Choice):
             return dimension.values[int(value)]
         return dimension.clip(1 - value if isinstance(dimension, OneMinus) else value)
 
-    return {name: meant(dimension, params[name]) for name, dimension in space.items()}
+    return {name: converted(dimension, params[name]) for name, dimension in space.items()}

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.memo import Memo
-from baselines.optional import needed
-from baselines.trainings import scores
+from baselines.optional import require_modules
+from baselines.trainings import imputed_scores
 from pbt_core.method import Decision, initial
 from pbt_core.pbt import PBT
 from pbt_core.population import Member, Population
@@ -39,28 +39,29 @@ class PB2:
     pbt: who is replaced by whom and when; its ``explore`` changes what the model cannot order (unordered and ordered
         choices, types of the user's own) and leaves the rest to the model.
     window: the last intervals of the population that the model is fitted to (the cost of a decision is cubic in it).
-    startup: intervals needed for a fit; before, a replaced member draws from the prior.
+    startup_intervals: those needed for a fit; before, a replaced member draws from the prior.
     candidates: random settings of which the one with the highest upper confidence bound is taken, among those that the
         space's constraint admits.
     """
 
     pbt: PBT
     window: int = 100
-    startup: int = 10
+    startup_intervals: int = 10
     candidates: int = 500
     _model: Memo[_Model] = field(default_factory=Memo, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        whole_fields(self, "window", "startup", "candidates")
-        if self.startup < 2:
-            raise ValueError(f"PB2: startup = {self.startup!r} must be at least 2 intervals")
-        if self.window < self.startup:
-            raise ValueError(f"PB2: window = {self.window!r} must be at least startup = {self.startup!r} intervals")
+        whole_fields(self, "window", "startup_intervals", "candidates")
+        if self.startup_intervals < 2:
+            raise ValueError(f"PB2: startup_intervals = {self.startup_intervals!r} must be at least 2")
+        if self.window < self.startup_intervals:
+            least = f"startup_intervals = {self.startup_intervals!r}"
+            raise ValueError(f"PB2: window = {self.window!r} must be at least {least}")
         if self.candidates < 1:
             raise ValueError(f"PB2: candidates = {self.candidates!r} must be at least 1")
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
-        needed("PB2", "sklearn")
+        require_modules("PB2", "sklearn")
         return initial(self.pbt.initial, space, size, rng)
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
@@ -77,8 +78,8 @@ class PB2:
     ) -> dict[str, Value]:
         real = [name for name in space if is_real(space[name])]
         rows = [e for e in population.evaluations[-self.window :] if e.before is not None and math.isfinite(e.before)]
-        gains = scores([replace(e, score=(e.score - e.before) / e.steps) for e in rows if e.before is not None])
-        if len(gains) < self.startup:
+        gains = imputed_scores([replace(e, score=(e.score - e.before) / e.steps) for e in rows if e.before is not None])
+        if len(gains) < self.startup_intervals:
             return space.sample(rng)
         changed = dict(hyperparameters) if self.pbt.explore is None else self.pbt.explore(hyperparameters, space, rng)
         if not real:

@@ -16,6 +16,7 @@ from pbt_core.method import Continue, Decision
 from pbt_core.population import Member, Population
 from pbt_core.seeds import Stream
 from pbt_core.space import Hyperparameters, Space, Value
+from pbt_core.values import number, shown, whole_fields
 
 
 class Schedule(Protocol):
@@ -45,22 +46,26 @@ class Annealed:
     values: Hyperparameters
     hold: int
     end: int
-    kind: Literal["exponential", "linear"] = "exponential"
+    decay: Literal["exponential", "linear"] = "exponential"
     final: float = 0.01
     only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        whole_fields(self, "hold", "end")
+        object.__setattr__(self, "final", number("Annealed", "final", self.final))
         if not 0 <= self.hold < self.end:
             raise ValueError(f"Annealed: hold = {self.hold!r} must be in [0, end = {self.end!r})")
         if not 0 < self.final <= 1:
             raise ValueError(f"Annealed: final = {self.final!r} must be in (0, 1]")
+        if self.decay not in ("exponential", "linear"):
+            raise ValueError(f"Annealed: decay = {shown(self.decay)} must be 'exponential' or 'linear'")
         for name in self.only:
             if not isinstance(self.values.get(name), float):
                 raise ValueError(f"Annealed: only = {self.only!r}: {name!r} is not the name of a real value")
 
     def at(self, step: int) -> Hyperparameters:
         progress = min(max((step - self.hold) / (self.end - self.hold), 0.0), 1.0)
-        factor = self.final**progress if self.kind == "exponential" else 1 - (1 - self.final) * progress
+        factor = self.final**progress if self.decay == "exponential" else 1 - (1 - self.final) * progress
         names = self.only or tuple(name for name, value in self.values.items() if isinstance(value, float))
         annealed: dict[str, Value] = {name: float(self.values[name]) * factor for name in names}
         return {**self.values, **annealed}
@@ -70,20 +75,23 @@ class Annealed:
 class Noam:
     """One value rises linearly to ``peak`` over ``warmup`` steps, then falls with the root of the steps (Vaswani et al., 2017).
 
-    The others, ``values``, stay. Values hold for a whole interval, so the schedule is read ``lead`` steps ahead: half an
-    interval makes the mean right, and a rate of zero at step 0 is never used.
+    ``name`` is the hyperparameter that rises and falls; the others, ``values``, stay. Values hold for a whole interval, so
+    the schedule is read ``lead`` steps ahead: half an interval makes the mean right, and a rate of zero at step 0 is never
+    used.
     """
 
     values: Hyperparameters
-    name: str
     peak: float
     warmup: int
     lead: int
+    name: str = "lr"
 
     def __post_init__(self) -> None:
-        if self.warmup < 1 or self.lead < 1 or self.peak <= 0:
-            told = f"peak = {self.peak!r}, warmup = {self.warmup!r}, lead = {self.lead!r}"
-            raise ValueError(f"Noam: {told} must be above 0")
+        object.__setattr__(self, "peak", number("Noam", "peak", self.peak))
+        whole_fields(self, "warmup", "lead")
+        for name, unit in (("peak", ""), ("warmup", " steps"), ("lead", " steps")):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"Noam: {name} = {getattr(self, name)!r} must be above 0{unit}")
 
     def at(self, step: int) -> Hyperparameters:
         age = step + self.lead
@@ -92,14 +100,14 @@ class Noam:
 
 @dataclass(frozen=True)
 class Piecewise:
-    """``points`` are (from this step on, these values), in rising order from step 0; the found schedules of PBT."""
+    """``points`` are (from this step on, these values), in rising order from step 0, such as the schedules that PBT finds."""
 
     points: tuple[tuple[int, Hyperparameters], ...]
 
     def __post_init__(self) -> None:
         steps = [step for step, _ in self.points]
         if not steps or steps[0] != 0 or steps != sorted(set(steps)):
-            raise ValueError(f"Piecewise: the steps {steps} must begin with 0 and rise")
+            raise ValueError(f"Piecewise: points: the steps {shown(steps)} must begin with 0 and rise")
 
     def at(self, step: int) -> Hyperparameters:
         return next(values for start, values in reversed(self.points) if start <= step)
@@ -117,7 +125,7 @@ class Scheduled:
 
     def __post_init__(self) -> None:
         if not self.schedules:
-            raise ValueError("Scheduled: at least one schedule is needed")
+            raise ValueError("Scheduled: schedules = () must be one or more")
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         return [space.restore(self._of(member).at(0)) for member in range(size)]

@@ -8,27 +8,27 @@ from collections.abc import Sequence
 from pbt_core.population import Evaluation, Member
 
 
-def check_trial(method: str, trial: int) -> None:
-    """ValueError unless ``trial``, the steps of one full training, is at least 1."""
-    if trial < 1:
-        raise ValueError(f"{method}: trial = {trial!r} must be at least 1 step")
+def check_training_steps(method: str, training_steps: int) -> None:
+    """ValueError, naming the method, unless a full training has at least 1 step."""
+    if training_steps < 1:
+        raise ValueError(f"{method}: training_steps = {training_steps!r} must be at least 1 step")
 
 
-def is_over(member: Member, trial: int) -> bool:
-    """Whether the member's weights have been trained for ``trial`` steps, or were lost: its slot is free."""
-    return member.failed or member.age >= trial
+def is_over(member: Member, training_steps: int) -> bool:
+    """Whether the member's weights have been trained for ``training_steps``, or were lost: its slot is free."""
+    return member.failed or member.age >= training_steps
 
 
-def ended(evaluations: Sequence[Evaluation], trial: int) -> list[Evaluation]:
+def full_trainings(evaluations: Sequence[Evaluation], training_steps: int) -> list[Evaluation]:
     """The last evaluation of every full training so far, oldest first, whatever its score."""
-    return [evaluation for evaluation in evaluations if evaluation.age >= trial]
+    return [evaluation for evaluation in evaluations if evaluation.age >= training_steps]
 
 
-def scores(evaluations: Sequence[Evaluation]) -> list[float]:
-    """The score of each evaluation; one that is not finite counts as the worst finite one (empty: there is none).
+def imputed_scores(evaluations: Sequence[Evaluation]) -> list[float]:
+    """The score of each evaluation; one that is not finite counts as the worst finite one. Empty if none is finite.
 
-    A diverged training is a result: who leaves it out, as libraries do with failed trials, knows nothing of the region
-    that it came from and proposes it again.
+    A diverged training is a result: a model that never hears of it, as where libraries leave out failed trials, knows
+    nothing of the region that it came from and proposes it again.
     """
     finite = [evaluation.score for evaluation in evaluations if math.isfinite(evaluation.score)]
     if not finite:

@@ -154,7 +154,7 @@ def toy(population: int) -> float:
     settings = resolve("toy", "pbt", population=population)
     with tempfile.TemporaryDirectory() as directory:
         begun = time.perf_counter()
-        Serial().run(settings.build_task(), settings.search.build(), settings.plan(), Path(directory))
+        Serial().run(settings.build_task(), settings.build_method(), settings.plan(), Path(directory))
         return time.perf_counter() - begun
 
 

@@ -176,17 +176,18 @@ def explore_warnings(space: Space, explore: Explore | None) -> list[str]:
         case Compose(explorers):
             return [line for inner in explorers for line in explore_warnings(space, inner)]
         case Perturb(factors):
-            found = {name: dimension for name, dimension in space.items() if _always_leave(dimension, factors)}
+            affected = {name: dimension for name, dimension in space.items() if _always_leave(dimension, factors)}
             reason = "takes every value in the range onto a bound"
             remedy = "declare OneMinus(low, high) if it is 1 - x that matters, or explore with Nudge()"
         case Noise(scale):
-            found = {name: dimension for name, dimension in space.items() if scale >= TOO_NOISY * _width(dimension)}
+            affected = {name: dimension for name, dimension in space.items() if scale >= TOO_NOISY * _width(dimension)}
             reason = "takes nearly every value in the range onto a bound"
             remedy = "use less of it, or explore with Nudge(), which counts in shares of each range"
         case _:
             return []
     return [
-        f"hyperparameter {name!r} = {dimension!r}: {explore!r} {reason}; {remedy}" for name, dimension in found.items()
+        f"hyperparameter {name!r} = {dimension!r}: {explore!r} {reason}; {remedy}"
+        for name, dimension in affected.items()
     ]
 
 

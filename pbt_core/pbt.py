@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -12,10 +13,14 @@ from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
 from pbt_core.method import Clone, Continue, Decision, Restart, initial, listed_settings
 from pbt_core.population import Member, Population
 from pbt_core.space import Hyperparameters, Space
-from pbt_core.values import flag, whole_fields
+from pbt_core.values import listed, shown, whole_fields
 
 #: Which part of the population may stand in for a failed member: that of truncation selection.
 REPLACEMENT_FRACTION = 0.2
+
+#: What a member can take from its parent.
+Part = Literal["weights", "hyperparameters"]
+PARTS: tuple[Part, ...] = get_args(Part)
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class PBT:
     exploit: who replaces a ready member; None for nobody, in which case every ready member explores where it stands
         (the toy's "explore only").
     explore: how a replaced member's hyperparameters change; None leaves them (the toy's "exploit only").
-    copy_weights, copy_hyperparameters: what an exploiting member takes from its parent (the paper's figure 5, "PBT
+    copy: what an exploiting member takes from its parent: "weights", "hyperparameters" or both (the paper's figure 5, "PBT
         targets"); what it does not take it keeps. Exploring changes whatever hyperparameters it then has.
     initial: known settings to begin with, one for each of the first members; what they leave out, and all of the other
         members, is drawn from the prior.
@@ -41,8 +46,7 @@ class PBT:
     ready: int
     exploit: Exploit | None = field(default_factory=Truncation)
     explore: Explore | None = field(default_factory=Perturb)
-    copy_weights: bool = True
-    copy_hyperparameters: bool = True
+    copy: tuple[Part, ...] = PARTS
     warmup: int = 0
     initial: tuple[Hyperparameters, ...] = ()
     until: int | None = None
@@ -55,10 +59,11 @@ class PBT:
             raise ValueError(f"PBT: warmup = {self.warmup!r} must not be negative")
         if self.until is not None and self.until < self.warmup:
             raise ValueError(f"PBT: until = {self.until!r} must be at least warmup = {self.warmup!r} steps")
-        for name in ("copy_weights", "copy_hyperparameters"):
-            object.__setattr__(self, name, flag("PBT", name, getattr(self, name)))
-        if self.exploit is not None and not (self.copy_weights or self.copy_hyperparameters):
-            raise ValueError("PBT: an exploiting member must copy weights, hyperparameters or both")
+        parts = listed("PBT", "copy", self.copy, '("weights",)')
+        if not parts or any(part not in PARTS for part in parts):
+            raise ValueError(f"PBT: copy = {shown(parts)} must name weights, hyperparameters or both")
+        # In one order: two ways of saying the same are one run.
+        object.__setattr__(self, "copy", tuple(part for part in PARTS if part in parts))
         for name in ("exploit", "explore"):
             if getattr(self, name) is not None:
                 check_operator("PBT", name, getattr(self, name))
@@ -90,8 +95,8 @@ class PBT:
         parent = self.exploit(member, population, rng)
         if parent is None:
             return Continue()
-        source = parent if self.copy_hyperparameters else member
-        return Clone(parent.id, self._explored(source, population, rng), weights=self.copy_weights)
+        source = parent if "hyperparameters" in self.copy else member
+        return Clone(parent.id, self._explored(source, population, rng), weights="weights" in self.copy)
 
     def _explored(self, source: Member, population: Population, rng: np.random.Generator) -> Hyperparameters:
         if self.explore is None:

@@ -55,10 +55,10 @@ def _methods(population: int, steps: int, ready: int, tuned: list[dict[str, Any]
     The first round of the model-based ones is drawn from the prior (our choice: a quarter of the trainings).
     """
     slots = population // 4
-    rounds = {"plan": {"population": slots, "steps": 4 * steps}, "trial": steps}
+    rounds = {"plan": {"population": slots, "steps": 4 * steps}, "training_steps": steps}
     bayesian, halving = (
-        {"kind": "bayesian", "startup": slots, **rounds},
-        {"kind": "halving", "rung": 2 * ready, **rounds},
+        {"kind": "bayesian", "startup_trainings": slots, **rounds},
+        {"kind": "halving", "first_rung": 2 * ready, **rounds},
     )
     pbt = {"kind": "pbt", "ready": ready, "exploit": {"kind": "truncation"}}
     t_test = {"kind": "welch_t_test", "over": "evaluations", "window": 4, "level": 0.1}

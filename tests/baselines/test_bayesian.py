@@ -30,7 +30,7 @@ def rows(score, size=15):
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_proposals_come_from_where_the_scores_were_high(sampler):
     """The same trainings with other scores give other proposals."""
-    method = Bayesian(sampler, trial=10, startup=5)
+    method = Bayesian(sampler, training_steps=10, startup_trainings=5)
     for best in (-3.0, -1.0):
         found = [math.log10(h["lr"]) for h in asked(method, rows(lambda x, best=best: -((x - best) ** 2)), waiting=4)]
         assert abs(np.median(found) - best) < 0.5
@@ -39,23 +39,23 @@ def test_proposals_come_from_where_the_scores_were_high(sampler):
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_slots_that_ask_at_once_are_given_different_proposals(sampler):
     """Those asked for before count as under way."""
-    found = [h["lr"] for h in asked(Bayesian(sampler, trial=10, startup=5), rows(lambda x: -abs(x + 2)), waiting=4)]
-    assert len(set(found)) == 4
+    method = Bayesian(sampler, training_steps=10, startup_trainings=5)
+    assert len({h["lr"] for h in asked(method, rows(lambda x: -abs(x + 2)), waiting=4)}) == 4
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_region_that_diverges_is_avoided(sampler):
     """A score that is not finite counts as the worst one: left out, the region would look unexplored."""
-    told = rows(lambda x: math.nan if x > -1.5 else x)
-    found = [math.log10(h["lr"]) for h in asked(Bayesian(sampler, trial=10, startup=5), told, waiting=6)]
-    assert np.median(found) < -1.3
+    method = Bayesian(sampler, training_steps=10, startup_trainings=5)
+    evaluations = rows(lambda x: math.nan if x > -1.5 else x)
+    assert np.median([math.log10(h["lr"]) for h in asked(method, evaluations, waiting=6)]) < -1.3
 
 
 def test_the_first_trainings_are_drawn_from_the_prior_and_so_are_those_before_any_finite_score():
     """With the draws that random search would begin with."""
     start = [m.start(LINE, 3, np.random.default_rng(5)) for m in (Bayesian("tpe", 10), RandomSearch())]
     assert start[0] == start[1]
-    method = Bayesian("tpe", trial=10, startup=20)
+    method = Bayesian("tpe", training_steps=10, startup_trainings=20)
     diverged = rows(lambda x: math.nan, size=30)
     for told in (rows(lambda x: x), diverged):
         assert asked(method, told)[0] == LINE.sample(np.random.default_rng(0))
@@ -115,5 +115,5 @@ def test_settings_that_make_no_sense_are_refused():
     """Key, value, rule."""
     with pytest.raises(ValueError, match="sampler = 'cma' must be 'tpe' or 'gp'"):
         Bayesian("cma", 10)
-    with pytest.raises(ValueError, match="trial = 0 must be at least 1 step"):
+    with pytest.raises(ValueError, match="training_steps = 0 must be at least 1 step"):
         Bayesian("tpe", 0)

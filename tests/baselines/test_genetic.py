@@ -19,7 +19,7 @@ def ended(scores):
 
 def children(scores, mutation, count=400, size=4):
     view = Population({i: Member(i, {}, step=20, age=20) for i in range(size)}, SPACE, ended(scores))
-    method = Genetic(trial=20, mutation=mutation)
+    method = Genetic(training_steps=20, mutation=mutation)
     return [method.decide(view[0], view, np.random.default_rng(i)).hyperparameters for i in range(count)]
 
 
@@ -27,7 +27,7 @@ def test_parents_are_the_best_trainings_of_all_generations():
     """As many as there are slots; a diverged one and an interval within a training are none."""
     scores = [9.0, 1.0, math.nan, 3.0, 8.0, 2.0, math.inf]
     within = Evaluation(0, 10, 10, 10, {"a": 0, "b": 0}, 99.0, None)
-    assert [e.score for e in survivors([within, *ended(scores)], trial=20, size=3)] == [9.0, 8.0, 3.0]
+    assert [e.score for e in survivors([within, *ended(scores)], training_steps=20, size=3)] == [9.0, 8.0, 3.0]
 
 
 def test_a_child_has_each_value_from_one_of_two_parents_the_better_ones_more_often():
@@ -53,7 +53,7 @@ def test_without_a_finite_score_a_child_is_a_draw_from_the_prior():
 def test_weights_are_never_inherited():
     """Every generation begins anew: at the end of a training the decision is a restart, before it none is taken."""
     view = Population({0: Member(0, {}, step=20, age=20), 1: Member(1, {}, step=20, age=10)}, SPACE, ended([1.0, 2.0]))
-    decisions = [Genetic(trial=20).decide(view[m], view, np.random.default_rng(0)) for m in (0, 1)]
+    decisions = [Genetic(training_steps=20).decide(view[m], view, np.random.default_rng(0)) for m in (0, 1)]
     assert [isinstance(decision, Restart) for decision in decisions] == [True, False]
 
 

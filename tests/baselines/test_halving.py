@@ -24,7 +24,7 @@ def rank(evaluation):
 
 def test_bad_trainings_are_stopped_early_and_good_ones_go_on():
     """Those stopped at the first rung are worse than those that were trained to the end, which are few."""
-    ended = ages(play(Halving("asha", trial=80, rung=10, factor=2), size=8, steps=400, seed=0))
+    ended = ages(play(Halving("asha", training_steps=80, first_rung=10, reduction_factor=2), size=8, steps=400, seed=0))
     first, whole = [e for e in ended if e.age == 10], [e for e in ended if e.age == 80]
     assert len(first) > 2 * len(whole) > 0
     assert mean(map(rank, first)) < 0.5 * mean(map(rank, whole))
@@ -33,7 +33,7 @@ def test_bad_trainings_are_stopped_early_and_good_ones_go_on():
 
 def test_steps_that_are_saved_begin_more_trainings():
     """More than twice as many as with whole trainings, in the same budget."""
-    ledger = play(Halving("asha", trial=80, rung=10, factor=2), size=8, steps=400, seed=0)
+    ledger = play(Halving("asha", training_steps=80, first_rung=10, reduction_factor=2), size=8, steps=400, seed=0)
     assert sum(e.steps for e in ledger.evaluations) == 8 * 400
     assert sum(e.age == e.steps for e in ledger.evaluations) > 2 * 8 * 400 / 80
 
@@ -41,7 +41,7 @@ def test_steps_that_are_saved_begin_more_trainings():
 def test_hyperband_begins_to_stop_at_different_rungs():
     """Some brackets let everybody pass the first rung: of those stopped there, fewer than with one bracket."""
     ended = {
-        kind: ages(play(Halving(kind, trial=80, rung=10, factor=2), size=8, steps=800, seed=0))
+        kind: ages(play(Halving(kind, training_steps=80, first_rung=10, reduction_factor=2), size=8, steps=800, seed=0))
         for kind in ("asha", "hyperband")
     }
     shares = {kind: np.mean([e.age == 10 for e in found]) for kind, found in ended.items()}
@@ -62,16 +62,17 @@ def test_a_diverged_training_is_stopped_at_once_and_counts_for_nobody():
     def brittle(hyperparameters, step):
         return float("nan") if hyperparameters["lr"] > 1e-2 else hyperparameters["lr"]
 
-    ended = ages(play(Halving("asha", trial=60, rung=30, factor=2), size=8, steps=300, seed=0, gain=brittle))
+    method = Halving("asha", training_steps=60, first_rung=30, reduction_factor=2)
+    ended = ages(play(method, size=8, steps=300, seed=0, gain=brittle))
     assert {e.age for e in ended if e.hyperparameters["lr"] > 1e-2} == {10}
     assert 60 in {e.age for e in ended}
 
 
 def test_settings_that_make_no_sense_are_refused():
     """Key, value, rule."""
-    with pytest.raises(ValueError, match=r"rung = 40 must be in \[1, trial = 40\)"):
-        Halving("asha", trial=40, rung=40)
-    with pytest.raises(ValueError, match="factor = 1 must be at least 2"):
-        Halving("asha", trial=40, rung=10, factor=1)
+    with pytest.raises(ValueError, match=r"first_rung = 40 must be in \[1, training_steps = 40\)"):
+        Halving("asha", training_steps=40, first_rung=40)
+    with pytest.raises(ValueError, match="reduction_factor = 1 must be at least 2"):
+        Halving("asha", training_steps=40, first_rung=10, reduction_factor=1)
     with pytest.raises(ValueError, match="pruner = 'median' must be 'asha' or 'hyperband'"):
-        Halving("median", trial=40, rung=10)
+        Halving("median", training_steps=40, first_rung=10)

@@ -2,18 +2,18 @@ import math
 
 import pytest
 from played import play
-from pydantic import TypeAdapter
 
 from baselines import Annealed, Fixed, Noam, RandomSearch, Scheduled
 from pbt_core import PBT, Plan, Serial
 from pbt_core.testing import Hill, check_method
-from reproductions.suite.study import registry
-from reproductions.suite.study.methods import EXAMPLES, AnyMethod
+from reproductions.suite.study import descriptions, registry
+from reproductions.suite.study.examples import EXAMPLES
+from reproductions.suite.study.kinds import METHOD
 from reproductions.suite.study.settings import resolve
 
 
 def build(description):
-    return TypeAdapter(AnyMethod).validate_python(description).build()
+    return descriptions.build(METHOD, description, "search")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -39,7 +39,7 @@ def test_every_method_of_every_domain_keeps_the_contract_at_every_scale(domain):
     for scale in sweep.SCALES:
         for method in {**sweep.METHODS, **sweep.SCALES[scale].methods}:
             settings = resolve(domain, method, scale=scale)
-            built = settings.search.build()
+            built = settings.build_method()
             check_method(built, sweep.SPACE, size=settings.population, rounds=2)
 
 
@@ -70,7 +70,7 @@ def test_schedules_change_hyperparameters_at_the_evaluations_and_are_events(tmp_
 
 def test_linear_and_exponential_decay_meet_at_both_ends():
     """Half-way the linear one is higher."""
-    linear, exponential = (Annealed({"lr": 1.0}, 10, 110, kind) for kind in ("linear", "exponential"))
+    linear, exponential = (Annealed({"lr": 1.0}, 10, 110, decay) for decay in ("linear", "exponential"))
     assert [linear.at(s)["lr"] for s in (0, 10, 110, 500)] == pytest.approx([1, 1, 0.01, 0.01])
     assert [exponential.at(s)["lr"] for s in (0, 10, 110, 500)] == pytest.approx([1, 1, 0.01, 0.01])
     assert linear.at(60)["lr"] == pytest.approx(0.505)
@@ -86,7 +86,7 @@ def test_a_schedule_that_leaves_the_bounds_is_an_error_not_a_clip(tmp_path):
 
 def test_an_annealed_schedule_can_leave_values_alone():
     """A learning rate decays, a cost stays; a name that is none is an error."""
-    schedule = Annealed({"lr": 1.0, "cost": 0.5}, hold=0, end=10, kind="linear", final=0.5, only=("lr",))
+    schedule = Annealed({"lr": 1.0, "cost": 0.5}, hold=0, end=10, decay="linear", final=0.5, only=("lr",))
     assert schedule.at(5) == {"lr": 0.75, "cost": 0.5}
     with pytest.raises(ValueError, match="'rate' is not the name of a real value"):
         Annealed({"lr": 1.0}, hold=0, end=10, only=("rate",))
@@ -94,9 +94,9 @@ def test_an_annealed_schedule_can_leave_values_alone():
 
 def test_noam_rises_to_its_peak_and_falls_with_the_root_of_the_steps():
     """Read half an interval ahead: what holds from 0 to 20 is the value at 10."""
-    schedule = Noam({"decay": 0.1}, "lr", peak=2.0, warmup=40, lead=10)
+    schedule = Noam({"decay": 0.1}, peak=2.0, warmup=40, lead=10)
     assert schedule.at(0) == {"decay": 0.1, "lr": 0.5}
     assert schedule.at(30)["lr"] == 2.0
     assert schedule.at(150)["lr"] == 1.0
     with pytest.raises(ValueError, match="warmup = 0"):
-        Noam({}, "lr", peak=1.0, warmup=0, lead=1)
+        Noam({}, peak=1.0, warmup=0, lead=1)

@@ -94,7 +94,7 @@ def test_before_there_are_rows_enough_proposals_are_drawn_from_the_prior():
     """Rows without a score to begin from do not count."""
     population = view(lambda h, step: 0.0, rounds=1)
     evaluations = [replace(e, before=None) for e in population.evaluations] * 5
-    method = PB2(PBT(ready=10), startup=5)
+    method = PB2(PBT(ready=10), startup_intervals=5)
     found = proposals(Population({m.id: m for m in population}, MIXED, evaluations), method, count=30)
     assert {h["kind"] for h in found} == {"x", "y", "z"}
 
@@ -121,7 +121,7 @@ def test_it_finds_better_schedules_than_pbt():
 
 def test_the_record_is_the_same_after_an_interruption_and_can_be_explained_when_asynchronous():
     """The conformance kit of engines, with this method."""
-    check_engine(Serial(), method=PB2(PBT(ready=20), window=20, startup=5, candidates=50))
+    check_engine(Serial(), method=PB2(PBT(ready=20), window=20, startup_intervals=5, candidates=50))
 
 
 @pytest.mark.parametrize(
@@ -139,5 +139,5 @@ def test_a_unit_and_its_value_are_each_others_inverse(dimension):
 
 def test_settings_that_make_no_sense_are_refused():
     """Key, value, rule."""
-    with pytest.raises(ValueError, match="window = 5 must be at least startup = 10 intervals"):
+    with pytest.raises(ValueError, match="window = 5 must be at least startup_intervals = 10"):
         PB2(PBT(ready=10), window=5)

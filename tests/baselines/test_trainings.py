@@ -12,10 +12,10 @@ from pbt_core.store import digest
 from pbt_core.testing import Hill, check_engine
 
 METHODS = {
-    "tpe": Bayesian("tpe", trial=20, startup=6),
-    "asha": Halving("asha", trial=40, rung=10, factor=2),
-    "hyperband": Halving("hyperband", trial=40, rung=10, factor=2),
-    "genetic": Genetic(trial=20),
+    "tpe": Bayesian("tpe", training_steps=20, startup_trainings=6),
+    "asha": Halving("asha", training_steps=40, first_rung=10, reduction_factor=2),
+    "hyperband": Halving("hyperband", training_steps=40, first_rung=10, reduction_factor=2),
+    "genetic": Genetic(training_steps=20),
 }
 
 

@@ -155,13 +155,13 @@ def test_a_space_with_a_constraint_can_be_sent_to_workers_and_says_its_functions
 
 METHODS = {
     "pbt": PBT(ready=10),
-    "pbt, weights only": PBT(ready=10, copy_hyperparameters=False),
+    "pbt, weights only": PBT(ready=10, copy=("weights",)),
     "explore only": PBT(ready=10, exploit=None, explore=Noise(0.2)),
-    "pb2": PB2(PBT(ready=10), startup=4),
-    "tpe": Bayesian("tpe", trial=20, startup=4),
-    "halving": Halving("asha", trial=40, rung=10),
-    "genetic": Genetic(trial=20),
-    "genetic without mutation": Genetic(trial=20, mutation=Compose(())),
+    "pb2": PB2(PBT(ready=10), startup_intervals=4),
+    "tpe": Bayesian("tpe", training_steps=20, startup_trainings=4),
+    "halving": Halving("asha", training_steps=40, first_rung=10),
+    "genetic": Genetic(training_steps=20),
+    "genetic without mutation": Genetic(training_steps=20, mutation=Compose(())),
     "random search": RandomSearch(),
 }
 

@@ -4,7 +4,7 @@ import warnings
 import numpy as np
 import pytest
 
-from baselines import PB2, Genetic
+from baselines import PB2, Annealed, Genetic, Noam, Scheduled
 from pbt_core import (
     DRIFT_FREE_FACTORS,
     PBT,
@@ -19,7 +19,9 @@ from pbt_core import (
     Perturb,
     Resample,
     Space,
+    Truncation,
     Uniform,
+    WelchTTest,
 )
 from pbt_core.explore import explore_warnings, explored
 
@@ -108,7 +110,7 @@ def test_an_explorer_that_leads_from_bound_to_bound_is_warned_of(dimension, expl
 
 def test_methods_warn_when_they_meet_the_space():
     """PBT and the genetic algorithm; PB2's model takes no factors."""
-    for method in (PBT(ready=1), Genetic(trial=10, mutation=Perturb())):
+    for method in (PBT(ready=1), Genetic(training_steps=10, mutation=Perturb())):
         with pytest.warns(
             ExploreWarning, match=r"'gamma' = Uniform\(low=0.9, high=0.999\): Perturb\(factors=\(1.2, 0.8\)\)"
         ):
@@ -151,15 +153,25 @@ def test_methods_warn_when_they_meet_the_space():
         (lambda: PBT(ready=1, warmup=math.nan), "warmup = nan must be a whole number"),
         (lambda: PBT(ready=1, until=math.inf), "until = inf must be a whole number"),
         (lambda: PBT(ready=1, until=False), "until = False must be a whole number"),
-        (lambda: PBT(ready=1, copy_weights=1), "copy_weights = 1 must be True or False"),
+        (lambda: PBT(ready=1, copy="weights"), r"copy = 'weights' must be a tuple, such as \("),
+        (lambda: PBT(ready=1, copy=("weight",)), r"copy = \('weight',\) must name weights, hyperparameters or both"),
+        (lambda: Truncation("0.2"), "fraction = '0.2' must be a finite number"),
+        (lambda: WelchTTest(window=10.0), "window = 10.0 must be a whole number"),
+        (lambda: WelchTTest(over="scores"), "over = 'scores' must be 'samples' or 'evaluations'"),
+        (lambda: Annealed({}, hold=0, end=10, decay="cosine"), "decay = 'cosine' must be 'exponential' or 'linear'"),
+        (lambda: Annealed({}, hold=0, end=math.inf), "end = inf must be a whole number"),
+        (lambda: Annealed({}, hold=0, end=10, final=math.nan), "final = nan must be a finite number"),
+        (lambda: Noam({}, peak=math.nan, warmup=1, lead=1), "peak = nan must be a finite number"),
+        (lambda: Noam({}, peak=0, warmup=1, lead=1), "peak = 0 must be above 0"),
+        (lambda: Scheduled(()), r"schedules = \(\) must be one or more"),
         (lambda: PBT(ready=1, explore=Perturb), r"explore: Perturb is a class: give an instance, Perturb\(...\)"),
         (lambda: PBT(ready=1, explore="perturb"), "explore: 'perturb' must be a function"),
         (lambda: PBT(ready=1, exploit=0.2), "exploit: 0.2 must be a function"),
         (lambda: PBT(ready=1, initial={"lr": 0.1}), r"initial = \{'lr': 0.1\} must be a tuple"),
         (lambda: PBT(ready=1, initial=(0.1,)), "initial: 0.1 must be a mapping of hyperparameters"),
         (lambda: PB2(PBT(ready=1), window=50.5), "PB2: window = 50.5 must be a whole number"),
-        (lambda: Genetic(trial=10.0), "Genetic: trial = 10.0 must be a whole number"),
-        (lambda: Genetic(trial=10, mutation=Perturb), "Genetic: mutation: Perturb is a class"),
+        (lambda: Genetic(training_steps=10.0), "Genetic: training_steps = 10.0 must be a whole number"),
+        (lambda: Genetic(training_steps=10, mutation=Perturb), "Genetic: mutation: Perturb is a class"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(make, message):

@@ -59,12 +59,12 @@ def test_only_a_replaced_member_explores():
 
 def test_what_is_copied_is_a_switch_of_its_own():
     """Weights without hyperparameters keep one's own values, hyperparameters without weights keep one's own weights."""
-    weights = PBT(ready=10, copy_hyperparameters=False, explore=None)
+    weights = PBT(ready=10, copy=("weights",), explore=None)
     assert decide(weights) == Clone(4, {"a": 1.0, "b": 1.0}, weights=True)
-    hyperparameters = PBT(ready=10, copy_weights=False, explore=None)
+    hyperparameters = PBT(ready=10, copy=("hyperparameters",), explore=None)
     assert decide(hyperparameters) == Clone(4, {"a": 5.0, "b": 1.0}, weights=False)
-    with pytest.raises(ValueError, match="must copy weights, hyperparameters or both"):
-        PBT(ready=10, copy_weights=False, copy_hyperparameters=False)
+    with pytest.raises(ValueError, match=r"copy = \(\) must name weights, hyperparameters or both"):
+        PBT(ready=10, copy=())
 
 
 def test_without_an_exploiter_every_ready_member_explores_in_place():

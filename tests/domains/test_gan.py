@@ -33,7 +33,7 @@ def test_the_gan_keeps_the_contract_of_tasks(loss, smoke):
 def test_serial_and_processes_agree_to_the_last_bit_and_the_lineage_replays(smoke, tmp_path):
     """Scores, weights' checksums and the retraced weights of the best member."""
     settings = resolve("gan", "pbt", scale="smoke", seed=3, population=4, steps=15)
-    plan, method = settings.plan(), settings.search.build()
+    plan, method = settings.plan(), settings.build_method()
     runs = [e.run(smoke, method, plan, tmp_path / str(i)) for i, e in enumerate((Serial(), Processes(workers=2)))]
     assert runs[0].events == runs[1].events
     again = retrace(smoke, Lineage(runs[0].events).schedule(), seed=3)

@@ -18,7 +18,7 @@ def scores(tmp_path_factory):
 
     def score(method, seed):
         s = resolve("toy", method, seed)
-        return Serial().run(s.build_task(), s.search.build(), s.plan(), folder / f"{method}-{seed}").score
+        return Serial().run(s.build_task(), s.build_method(), s.plan(), folder / f"{method}-{seed}").score
 
     return {m: np.array([score(m, seed) for seed in SEEDS]) for m in ("pbt", "explore_only", "exploit_only", "grid")}
 
@@ -57,12 +57,12 @@ def test_exploiting_alone_beats_the_grid_on_every_seed(scores):
 def test_copying_hyperparameters_too_would_leave_exploit_only_at_the_grids_limit(tmp_path):
     """The trap that the sweep avoids: both workers then neglect the same coordinate."""
     s = resolve("toy", "exploit_only", overrides=["search.copy=[weights, hyperparameters]"])
-    run = Serial().run(s.build_task(), s.search.build(), s.plan(), tmp_path)
+    run = Serial().run(s.build_task(), s.build_method(), s.plan(), tmp_path)
     assert run.score < 0.45
 
 
 def test_in_lock_step_the_two_workers_would_never_copy(tmp_path):
     """The trap of symmetry: synchronous, both always have the same score."""
     s = resolve("toy", "exploit_only", synchronous=True)
-    events = Serial().run(s.build_task(), s.search.build(), s.plan(), tmp_path).events
+    events = Serial().run(s.build_task(), s.build_method(), s.plan(), tmp_path).events
     assert not [event for event in events if event["event"] == "cloned"]

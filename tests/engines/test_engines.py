@@ -22,8 +22,8 @@ METHODS = {
     "t-test": PBT(ready=10, exploit=WelchTTest()),
     "t-test over evaluations": PBT(ready=10, exploit=WelchTTest(window=4, over="evaluations")),
     "tournament": PBT(ready=30, exploit=BinaryTournament(), warmup=40),
-    "weights only": PBT(ready=10, copy_hyperparameters=False, explore=None),
-    "hyperparameters only": PBT(ready=10, copy_weights=False, exploit=Truncation(0.5)),
+    "weights only": PBT(ready=10, copy=("weights",), explore=None),
+    "hyperparameters only": PBT(ready=10, copy=("hyperparameters",), exploit=Truncation(0.5)),
 }
 
 

@@ -45,7 +45,7 @@ def refused(capsys, tmp_path, *arguments):
         (["run", "toy", "pbt", "--set", "population"], ["population", "KEY=VALUE"]),
         (["run", "toy", "pbt", "--set", "search.exploit.fraction=0.9"], ["search.exploit.fraction: no such key"]),
         (["run", "gan", "pbt", "--set", "search.exploit.fraction=0.9"], ["search.exploit.fraction = 0.9", "0.5"]),
-        (["run", "toy", "pbt", "--set", "search.ready=0"], ["ready", "0", "greater than or equal to 1"]),
+        (["run", "toy", "pbt", "--set", "search.ready=0"], ["search.ready = 0", "at least 1 step"]),
         (["run", "gan", "pbt", "--set", "search.ready=1"], ["search.ready = 1", "interval = 150"]),
         (["run", "toy", "pbt", "--set", "interval=500"], ["interval = 500", "steps = 200"]),
         (["run", "toy", "pbt", "--set", "task.lrr=1"], ["task.lrr", "no such key", "origin"]),
@@ -164,7 +164,7 @@ def test_the_engines_agree_through_the_command_line(tmp_path):
 
 def test_help_of_every_command_is_printed(capsys):
     """Help never needs torch, mlflow or a domain's extras."""
-    for command in ([], ["run"], ["list"], ["table"], ["figure"], ["track"], ["ui"]):
+    for command in ([], ["run"], ["list"], ["kinds"], ["table"], ["figure"], ["track"], ["ui"]):
         with pytest.raises(SystemExit) as info:
             main([*command, "--help"])
         assert info.value.code == 0

@@ -68,7 +68,7 @@ def kinds(run):
         "asynchronous": run(PBT(ready=20), synchronous=False),
         "larger": run(PBT(ready=10), population=30),
         "without clones": run(PBT(ready=100)),
-        "weights alone": run(PBT(ready=20, copy_hyperparameters=False, explore=Perturb((1.0,)))),
+        "weights alone": run(PBT(ready=20, copy=("weights",), explore=Perturb((1.0,)))),
         "failing": run(PBT(ready=20), task=Hill(fault=("raise", 0.01))),
         "diverging": run(PBT(ready=20), task=Hill(fault=("diverge", 24.0))),
         "all diverged": run(RandomSearch(), task=Hill(fault=("diverge", 0.0))),

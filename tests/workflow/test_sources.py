@@ -201,9 +201,9 @@ def test_every_domain_depends_on_its_task_and_on_what_decides_a_run(domain):
     """The algorithm, the settings and the composition are in; engines, figures and trackers are not."""
     found = set(sources(domain))
     assert {f"reproductions.{domain}.{name}" for name in ("task", "sweep")} <= found
-    assert {
-        f"reproductions.suite.{name}" for name in ("running.execute", "study.settings", "study.methods", "study.sweep")
-    } <= found
+    assert {f"reproductions.suite.study.{name}" for name in ("settings", "kinds", "descriptions", "sweep")} <= found
+    assert "reproductions.suite.running.execute" in found
+    assert "reproductions.suite.study.examples" not in found
     assert {
         f"pbt_core.{name}" for name in ("pbt", "exploit", "explore", "population", "space", "seeds", "work")
     } <= found

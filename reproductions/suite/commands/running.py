@@ -1,4 +1,4 @@
-"""Commands that run things: `run`, `plan`, `list`."""
+"""Commands that run things, and say what can be run: `run`, `plan`, `list`, `kinds`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from reproductions.suite.commands import Commands, number, path, whole
-from reproductions.suite.study import registry
+from reproductions.suite.study import manual, registry
 from reproductions.suite.study.outputs import check
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.settings import SCALES, resolve
@@ -17,6 +17,7 @@ def add(commands: Commands) -> None:
     _add_run(commands)
     _add_plan(commands)
     _add_list(commands)
+    _add_kinds(commands)
 
 
 def _add_run(commands: Commands) -> None:
@@ -125,3 +126,18 @@ def _list(a: argparse.Namespace) -> None:
                 f"population {scale.population}, {scale.steps} {sweep.MEASURE.step}, evaluated every {scale.interval}"
             )
             print(f"  {name}: {', '.join(scale.problems)}; {size}")
+
+
+def _add_kinds(commands: Commands) -> None:
+    p = commands.add_parser(
+        "kinds",
+        help="what a configuration can say of methods: their kinds, keys and defaults",
+        description="Each kind of method, exploit, explore and schedule with the keys of its description, their types and "
+        "defaults; with KIND, also what its keys mean.",
+    )
+    p.add_argument("kind", metavar="KIND", nargs="?", help="such as pbt, halving or truncation (default: all)")
+    p.set_defaults(do=_kinds)
+
+
+def _kinds(a: argparse.Namespace) -> None:
+    print(manual.overview() if a.kind is None else manual.entry(a.kind))

@@ -47,7 +47,7 @@ def execute(
     state, request = _claim(settings, out, extend)
     record = state / "events.jsonl"
     with showing(read(record) if record.exists() else []) as observer:
-        run = engine.run(task, settings.search.build(), settings.plan(), state, observer, extend=extend)
+        run = engine.run(task, settings.build_method(), settings.plan(), state, observer, extend=extend)
     write_json(state / "request.json", request)  # of an extended run it says more steps from now on
     run.export(out)
     if hasattr(task, "illustrate") and run.best is not None:

@@ -9,7 +9,6 @@ import csv
 import io
 import json
 import stat
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -112,15 +111,15 @@ def checked(where: Path | str, model: type[Model], value: Any) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise InputError(f"{where}: {first_violation(error, value)}") from None
+        raise InputError(f"{where}: {first_violation(error)}") from None
     except RecursionError:
         raise InputError(f"{where}: nested too deeply to be read") from None
 
 
-def first_violation(error: ValidationError, data: Any, prefix: str = "") -> str:
+def first_violation(error: ValidationError, prefix: str = "") -> str:
     """The first thing that is wrong, in one line: key, value, rule."""
     first = error.errors()[0]
-    key = ".".join([*([prefix] if prefix else []), *_keys(first["loc"], data)])
+    key = ".".join([*([prefix] if prefix else []), *map(str, first["loc"])])
     key = key if key.isprintable() and len(key) <= 2 * SHOWN else shown(key)
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] in ("missing", "extra_forbidden"):
@@ -129,20 +128,6 @@ def first_violation(error: ValidationError, data: Any, prefix: str = "") -> str:
     if first["type"] == "value_error":  # a validator's own words, which name the value
         return f"{key}: {rule}{more}" if key else f"{rule}{more}"
     return f"{key or 'it'} = {shown(first['input'])}: {rule[0].lower()}{rule[1:]}{more}"
-
-
-def _keys(location: Sequence[int | str], data: Any) -> list[str]:
-    """The keys as they were written: pydantic adds the kind that it chose for a description as if it were a key."""
-    keys = []
-    for part in location:
-        if isinstance(data, Mapping) and part not in data and data.get("kind") == part:
-            continue
-        keys.append(str(part))
-        try:
-            data = data[part]
-        except (KeyError, IndexError, TypeError):
-            data = None
-    return keys
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

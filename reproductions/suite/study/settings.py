@@ -8,17 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from baselines import Scheduled
-from pbt_core import Plan, Processes, Serial, Space, Stream, Until
+from pbt_core import Method, Plan, Processes, Serial, Space, Stream, Until
 from pbt_core.engines import Engine
 from pbt_core.task import AnyTask
 from reproductions.suite.results import schemas
-from reproductions.suite.study import registry
+from reproductions.suite.study import descriptions, registry
 from reproductions.suite.study.inputs import SHOWN, first_violation, shown
-from reproductions.suite.study.methods import AnyMethod
-from reproductions.suite.study.operators import Spec
+from reproductions.suite.study.kinds import METHOD
 from reproductions.suite.study.overrides import override, plain
 from reproductions.suite.study.registry import ConfigError
 
@@ -31,15 +30,24 @@ CHECKED_MEMBERS = 1_000
 SCALES = ("smoke", "laptop", "paper")
 
 
-class Stop(Spec):
+class Checked(BaseModel):
+    """The base of what a request is made of: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Stop(Checked):
     """When a run ends before its steps are done: see ``pbt_core.Until``."""
 
     seconds: float | None = Field(None, gt=0)
     score: float | None = None
 
 
-class Settings(Spec):
-    """One run. Engine and workers do not change a synchronous run's record, everything else may."""
+class Settings(Checked):
+    """One run. Engine and workers do not change a synchronous run's record, everything else may.
+
+    ``search`` is the description of the method, with every default: see ``descriptions``.
+    """
 
     domain: str
     problem: str
@@ -57,7 +65,7 @@ class Settings(Spec):
     workers: int | None = Field(None, ge=1, le=1024)
     # The system's clocks and waits take no more than 2**31 milliseconds.
     timeout: float | None = Field(None, gt=0, le=2_000_000)
-    search: AnyMethod
+    search: dict[str, Any]
     task: dict[str, Any] = Field(default_factory=dict)
 
     def plan(self) -> Plan:
@@ -68,6 +76,11 @@ class Settings(Spec):
         if self.engine == "serial":
             return Serial()
         return Processes(workers=self.workers, timeout=self.timeout)
+
+    def build_method(self) -> Method:
+        """The search method. ConfigError names what is missing or wrong."""
+        method: Method = descriptions.build(METHOD, self.search, "search")
+        return method
 
     def build_task(self) -> AnyTask:
         """The task, its settings validated. ConfigError names what is missing or wrong."""
@@ -81,7 +94,7 @@ class Settings(Spec):
             # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
             task: AnyTask = TypeAdapter(cls).validate_json(json.dumps(self.task), strict=True)
         except ValidationError as error:
-            raise ConfigError(first_violation(error, self.task, "task")) from None
+            raise ConfigError(first_violation(error, "task")) from None
         return task
 
 
@@ -129,13 +142,14 @@ def resolve(
                 f"--set {key}={str(data[key])[:SHOWN]}: the {key} is an argument of its own, not a setting"
             )
     plain(data)
+    data["search"] = descriptions.complete(METHOD, data["search"], "search")
     try:
         # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
         settings = Settings.model_validate_json(json.dumps(data), strict=True)
         settings.plan()
         _check_values(settings, sweep.SPACE)
     except ValidationError as error:
-        raise ConfigError(first_violation(error, data)) from None
+        raise ConfigError(first_violation(error)) from None
     except ConfigError:
         raise
     except ValueError as error:
@@ -144,7 +158,7 @@ def resolve(
         raise ConfigError(
             f"timeout = {settings.timeout} needs engine = 'processes': nobody can interrupt the serial engine"
         )
-    ready = getattr(settings.search, "ready", None)
+    ready = settings.search.get("ready")
     if ready is not None and ready < settings.interval:
         raise ConfigError(f"search.ready = {ready} must be at least interval = {settings.interval}")
     return settings
@@ -158,15 +172,15 @@ def _check_values(settings: Settings, space: Space) -> None:
             f"interval = {settings.interval} makes {evaluations} evaluations of population = {settings.population} "
             f"over steps = {settings.steps}: must be at most {MOST_EVALUATIONS}"
         )
-    if (lineage := getattr(settings.search, "lineage", None)) is not None:
-        for number, stretch in enumerate(schemas.schedule(lineage)):
+    if (lineage := settings.search.get("lineage")) is not None:
+        for number, stretch in enumerate(schemas.schedule(Path(lineage))):
             try:
                 space.check(stretch.hyperparameters)
             except ValueError as error:
                 raise ConfigError(f"{lineage}: schedule.{number}.hyperparameters: {error}") from None
-    method = settings.search.build()
-    given = len(getattr(settings.search, "initial", ()))
-    size = min(settings.population, max(given, CHECKED_MEMBERS))
+    method = settings.build_method()
+    known = len(settings.search.get("initial", ()))
+    size = min(settings.population, max(known, CHECKED_MEMBERS))
     for hyperparameters in method.start(space, size, Stream(settings.seed).generator()):
         space.check(hyperparameters)
     _check_trainings(settings)
@@ -184,14 +198,16 @@ def _check_values(settings: Settings, space: Space) -> None:
 
 def _check_trainings(settings: Settings) -> None:
     """Methods that train again from the beginning: whole trainings and rungs, at evaluations, that fill the steps."""
-    trial, rung = (getattr(settings.search, key, None) for key in ("trial", "rung"))
-    for key, value in (("trial", trial), ("rung", rung)):
-        if value is not None and value % settings.interval:
+    for key in ("training_steps", "first_rung"):
+        if settings.search.get(key, 0) % settings.interval:
+            value = settings.search[key]
             raise ValueError(f"search.{key} = {value} must be a multiple of interval = {settings.interval}")
-    if trial is not None and trial > settings.steps:
-        raise ValueError(f"search.trial = {trial} must be at most steps = {settings.steps}")
-    if trial is not None and settings.steps % trial:
-        raise ValueError(f"steps = {settings.steps} must be a multiple of search.trial = {trial}: whole trainings")
+    length = settings.search.get("training_steps")
+    if length is not None and length > settings.steps:
+        raise ValueError(f"search.training_steps = {length} must be at most steps = {settings.steps}")
+    if length is not None and settings.steps % length:
+        rule = f"must be a multiple of search.training_steps = {length}: whole trainings"
+        raise ValueError(f"steps = {settings.steps} {rule}")
 
 
 def _copied(value: Any) -> Any:
