@@ -163,3 +163,6 @@ def _moved(batch: Any, device: str) -> Any:
             return items
         return type(batch)(*items) if hasattr(batch, "_fields") else tuple(items)
     return batch
+
+
+__all__ = ["TorchState", "TorchTask"]
