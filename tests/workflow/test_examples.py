@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import subprocess
+import sys
 
 import pytest
 from checkouts import ROOT
@@ -36,3 +38,12 @@ def test_the_task_of_an_example_keeps_the_contract_and_learns(name, imported, tm
     check_task(task)
     run = Serial().run(task, PBT(ready=20), Plan(population=8, steps=100, interval=10), tmp_path)
     assert run.score > 0.7
+
+
+@pytest.mark.parametrize(("name", "says"), [("search_space", "begins with"), ("own_method", "restarts")])
+def test_an_example_that_takes_a_second_runs_as_its_first_line_says(name, says, tmp_path):
+    """Away from the checkout, with warnings as errors; the method checks itself against the contract of methods."""
+    command = [sys.executable, "-W", "error", EXAMPLES / f"{name}.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert says in done.stdout
