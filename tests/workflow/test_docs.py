@@ -37,19 +37,6 @@ def test_the_readmes_tables_and_listings_are_those_of_the_files_they_name():
         assert fill(path.read_text(), ROOT) == path.read_text(), path
 
 
-def test_the_readmes_example_runs_and_keeps_the_contract(tmp_path):
-    """As a newcomer would: the file as a program, and its task in the conformance kit."""
-    done = subprocess.run(
-        [sys.executable, ROOT / "examples" / "digits.py"], capture_output=True, text=True, timeout=240, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    found = re.search(r"selected at ([\d.]+), held out ([\d.]+)", done.stdout)
-    assert found, done.stdout
-    assert float(found[2]) > 0.85
-    check = "from digits import Digits; from pbt_core.testing import check_task; check_task(Digits())"
-    subprocess.run([sys.executable, "-c", check], cwd=ROOT / "examples", check=True, timeout=120)
-
-
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m reproductions (\w+[^\n`]*)", ALL))))
 def test_every_command_line_in_the_pages_is_one_that_the_parser_takes(command):
     """Options that were renamed do not survive in the documentation."""

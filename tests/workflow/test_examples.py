@@ -40,10 +40,23 @@ def test_the_task_of_an_example_keeps_the_contract_and_learns(name, imported, tm
     assert run.score > 0.7
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_an_example_of_a_task_runs_as_its_first_line_says(name, tmp_path):
+    """As a newcomer would, in worker processes, away from the checkout; what it prints is far above guessing."""
+    selected = re.search(r"selected at ([\d.]+)", program(name, tmp_path))
+    assert selected
+    assert float(selected[1]) > 0.85
+
+
 @pytest.mark.parametrize(("name", "says"), [("search_space", "begins with"), ("own_method", "restarts")])
-def test_an_example_that_takes_a_second_runs_as_its_first_line_says(name, says, tmp_path):
+def test_an_example_without_a_task_runs_as_its_first_line_says(name, says, tmp_path):
     """Away from the checkout, with warnings as errors; the method checks itself against the contract of methods."""
+    assert says in program(name, tmp_path)
+
+
+def program(name, folder):
+    """What an example prints, run in ``folder`` with warnings as errors."""
     command = [sys.executable, "-W", "error", EXAMPLES / f"{name}.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert says in done.stdout
+    return done.stdout
