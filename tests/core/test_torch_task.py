@@ -8,7 +8,7 @@ from torch import nn
 
 from pbt_core import PBT, Choice, LogUniform, OneMinus, Plan, Processes, Score, Serial, Space, Stream, Uniform
 from pbt_core.testing import check_task
-from pbt_core.torch_task import TorchTask
+from pbt_core.torch_task import TorchTask, _moved
 
 SPACE = Space(
     {"lr": LogUniform(1e-3, 1e-1), "beta1": OneMinus(0.5, 0.99), "size": Choice((2, 4)), "p": Uniform(0.1, 0.9)}
@@ -129,14 +129,12 @@ def test_a_task_goes_to_worker_processes_and_is_known_by_the_names_of_its_functi
 
 
 def test_a_score_of_ones_own_is_kept_and_tensors_are_moved_wherever_they_are_in_a_batch():
-    """The device of a batch is the module's: here torch's device without memory, which shows that they were moved."""
+    """The device of a batch is the module's: here torch's device without memory shows that they were moved."""
 
     def scored(model):
         return Score(1.0, held_out=2.0)
 
     assert task(score=scored).evaluate(task().init(Stream(0), {}), Stream(0)).held_out == 2.0
-    from pbt_core.torch_task import _moved
-
     pair = torch.nn.utils.rnn.PackedSequence  # a named tuple, as batches often are
     moved = _moved({"a": [torch.zeros(1), (torch.zeros(2), "text")], "b": 3}, "meta")
     assert (moved["a"][0].device.type, moved["a"][1][0].device.type) == ("meta", "meta")
