@@ -13,7 +13,7 @@ export PYTHON TARGET
 WITH := [ -n "$$XDG_CACHE_HOME" ] || [ -w "$$HOME" ] || export XDG_CACHE_HOME="$$PWD/.snakemake/cache"; \
   PATH="$$PWD/$(BIN):$$PATH" PYTHONPATH="$$PWD:$$PWD/workflow/plugins"
 
-.PHONY: venv demo test lint bench ui report clean
+.PHONY: venv demo test lint docs bench ui report clean
 
 venv: $(STAMP)
 
@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@"$$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "error: Python 3.11 or newer is needed; $$PYTHON is $$("$$PYTHON" --version). Set PYTHON=..."; exit 2; }
 	"$$PYTHON" -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'
 	@touch $@
 
 demo: $(STAMP)
@@ -38,6 +38,10 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+# API pages, from docstrings; a warning is an error.
+docs: $(STAMP)
+	@$(WITH) python docs/api.py build/docs
+
 bench: $(STAMP)
 	@$(BIN)/python benchmarks/pbt_cost.py --out results/benchmarks/pbt_cost.json
 	@$(BIN)/python benchmarks/growth.py --out results/benchmarks/growth.json
@@ -51,4 +55,4 @@ report: $(STAMP)
 	@echo "open results/report.html"
 
 clean:
-	rm -rf .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

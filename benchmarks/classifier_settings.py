@@ -8,6 +8,7 @@ Laptop settings, one thread. Each line is the mean over seeds that no study uses
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Mapping
 from itertools import product
@@ -16,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from pbt_core import Stream
 from reproductions.classifier.network import CLASSES

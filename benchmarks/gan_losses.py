@@ -12,11 +12,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import multiprocessing
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from reproductions.gan import classifier, data, metrics, networks
 

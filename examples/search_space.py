@@ -1,7 +1,6 @@
 """What a search space can say: scales, choices, a constraint, a known setting. Run: python examples/search_space.py"""
 
-from pbt_core import PBT, Choice, Integer, LogUniform, Nudge, OneMinus, Perturb, Space, Stream, Uniform
-from pbt_core.explore import explored
+from pbt_core import PBT, Choice, Integer, LogUniform, Nudge, OneMinus, Perturb, Space, Stream, Uniform, explored
 
 
 def fits_memory(h):

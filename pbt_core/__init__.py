@@ -3,27 +3,41 @@
 Knows no domain, no plots and no tracker. Start with ``PBT``, ``Space``, ``Plan`` and an engine; see the README.
 """
 
+from pbt_core.dimensions import Dimension
 from pbt_core.engines import Engine, Processes, Serial, Worker, current_worker
 from pbt_core.errors import RunError
-from pbt_core.exploit import BinaryTournament, Truncation, WelchTTest
-from pbt_core.explore import DRIFT_FREE_FACTORS, PAPER_FACTORS, Compose, ExploreWarning, Noise, Nudge, Perturb, Resample
-from pbt_core.lineage import Lineage
+from pbt_core.exploit import BinaryTournament, Exploit, Truncation, WelchTTest
+from pbt_core.explore import (
+    DRIFT_FREE_FACTORS,
+    PAPER_FACTORS,
+    Compose,
+    Explore,
+    ExploreWarning,
+    Noise,
+    Nudge,
+    Perturb,
+    Resample,
+    explored,
+)
+from pbt_core.journal import Observer
+from pbt_core.lineage import Lineage, Segment, retrace
 from pbt_core.method import Clone, Continue, Decision, Method, Restart, Stop
 from pbt_core.pbt import PBT
 from pbt_core.plan import Plan, Until
-from pbt_core.population import Member, Population
+from pbt_core.population import Evaluation, Member, Population
 from pbt_core.record import Record
 from pbt_core.run import Run
-from pbt_core.schema import RecordError
+from pbt_core.schema import Event, RecordError
 from pbt_core.seeds import Stream
-from pbt_core.space import Choice, Hyperparameters, Integer, LogUniform, OneMinus, Space, Uniform
+from pbt_core.space import Choice, Hyperparameters, Integer, LogUniform, OneMinus, Space, Uniform, Value
 from pbt_core.store import Checkpoint, CheckpointError
-from pbt_core.task import Score, Task
+from pbt_core.task import AnyTask, Score, Task
 
 __all__ = [
     "DRIFT_FREE_FACTORS",
     "PAPER_FACTORS",
     "PBT",
+    "AnyTask",
     "BinaryTournament",
     "Checkpoint",
     "CheckpointError",
@@ -32,7 +46,12 @@ __all__ = [
     "Compose",
     "Continue",
     "Decision",
+    "Dimension",
     "Engine",
+    "Evaluation",
+    "Event",
+    "Exploit",
+    "Explore",
     "ExploreWarning",
     "Hyperparameters",
     "Integer",
@@ -42,6 +61,7 @@ __all__ = [
     "Method",
     "Noise",
     "Nudge",
+    "Observer",
     "OneMinus",
     "Perturb",
     "Plan",
@@ -54,6 +74,7 @@ __all__ = [
     "Run",
     "RunError",
     "Score",
+    "Segment",
     "Serial",
     "Space",
     "Stop",
@@ -62,7 +83,10 @@ __all__ = [
     "Truncation",
     "Uniform",
     "Until",
+    "Value",
     "WelchTTest",
     "Worker",
     "current_worker",
+    "explored",
+    "retrace",
 ]

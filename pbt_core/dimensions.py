@@ -20,13 +20,21 @@ from pbt_core.values import Value, fits, flag, flaw, is_number, listed, number, 
 class Dimension(Protocol):
     """What a hyperparameter's type must offer; implement it to add a type of your own."""
 
-    def sample(self, rng: np.random.Generator) -> Value: ...
+    def sample(self, rng: np.random.Generator) -> Value:
+        """A draw from the prior."""
+        ...
 
-    def perturb(self, value: Any, factor: float, rng: np.random.Generator) -> Value: ...
+    def perturb(self, value: Any, factor: float, rng: np.random.Generator) -> Value:
+        """``value`` times ``factor``, or what comes nearest to it; a factor above 1 means up."""
+        ...
 
-    def shift(self, value: Any, amount: float) -> Value: ...
+    def shift(self, value: Any, amount: float) -> Value:
+        """``value`` plus ``amount``, or what comes nearest to it."""
+        ...
 
-    def clip(self, value: Any) -> Value: ...
+    def clip(self, value: Any) -> Value:
+        """The nearest value within the bounds."""
+        ...
 
     def check(self, value: Any) -> str | None:
         """The rule that ``value`` breaks, or None."""
@@ -57,15 +65,19 @@ class _Real:
             raise ValueError(f"{kind}: high - low = {self.high!r} - {self.low!r} must be a finite number")
 
     def perturb(self, value: float, factor: float, rng: np.random.Generator) -> float:
+        """``value`` times ``factor``, within the bounds."""
         return self.clip(value * factor)
 
     def shift(self, value: float, amount: float) -> float:
+        """``value`` plus ``amount``, within the bounds."""
         return self.clip(value + amount)
 
     def clip(self, value: float) -> float:
+        """The nearest value within the bounds."""
         return float(min(max(value, self.low), self.high))
 
     def check(self, value: Any) -> str | None:
+        """The rule that ``value`` breaks, or None."""
         if is_number(value) and self.low <= value <= self.high:
             return None
         return f"a number in [{self.low}, {self.high}]"
@@ -84,6 +96,7 @@ class Uniform(_Real):
     """
 
     def sample(self, rng: np.random.Generator) -> float:
+        """A draw from the prior."""
         return self.clip(rng.uniform(self.low, self.high))
 
 
@@ -99,6 +112,7 @@ class LogUniform(_Real):
             raise ValueError(f"LogUniform: low = {self.low!r} and high = {self.high!r} are too close: one logarithm")
 
     def sample(self, rng: np.random.Generator) -> float:
+        """A draw from the prior."""
         # exp(log(high)) may exceed high by a rounding error, hence the clip.
         return self.clip(math.exp(rng.uniform(math.log(self.low), math.log(self.high))))
 
@@ -121,9 +135,11 @@ class OneMinus(_Real):
             raise ValueError(f"OneMinus: low = {self.low!r} and high = {self.high!r} are too close: 1 - x is the same")
 
     def sample(self, rng: np.random.Generator) -> float:
+        """A draw from the prior."""
         return self.clip(1 - math.exp(rng.uniform(math.log(1 - self.high), math.log(1 - self.low))))
 
     def perturb(self, value: float, factor: float, rng: np.random.Generator) -> float:
+        """1 - x divided by ``factor``, within the bounds."""
         return self.clip(1 - (1 - value) / factor)
 
 
@@ -148,6 +164,7 @@ class Integer:
             raise ValueError(f"Integer: low = {self.low!r} must be above 0 when log is set")
 
     def sample(self, rng: np.random.Generator) -> int:
+        """A draw from the prior."""
         if not self.log:
             return int(rng.integers(self.low, self.high, endpoint=True))
         # Half a unit of margin on both sides gives the end values their share.
@@ -161,17 +178,21 @@ class Integer:
         return self.clip(moved)
 
     def shift(self, value: int, amount: float) -> int:
+        """``value`` plus ``amount``, rounded, within the bounds."""
         return self.clip(value + amount)
 
     def clip(self, value: float) -> int:
+        """The nearest whole number within the bounds."""
         return round(min(max(value, self.low), self.high))
 
     def check(self, value: Any) -> str | None:
+        """The rule that ``value`` breaks, or None."""
         if isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high:
             return None
         return f"a whole number in [{self.low}, {self.high}]"
 
     def restore(self, value: Any) -> Any:
+        """The value that was written as ``value``."""
         return plain(value)
 
 
@@ -199,9 +220,11 @@ class Choice:
         object.__setattr__(self, "ordered", flag("Choice", "ordered", self.ordered))
 
     def sample(self, rng: np.random.Generator) -> Value:
+        """A draw from all values, each as likely."""
         return self.values[int(rng.integers(len(self.values)))]
 
     def perturb(self, value: Value, factor: float, rng: np.random.Generator) -> Value:
+        """The neighbour in the direction of ``factor`` if the values are ordered; else a draw from all of them."""
         return self.shift(value, factor - 1) if self.ordered else self.sample(rng)
 
     def shift(self, value: Value, amount: float) -> Value:
@@ -212,9 +235,11 @@ class Choice:
         return self.values[min(max(index, 0), len(self.values) - 1)]
 
     def clip(self, value: Value) -> Value:
+        """The declared value that is meant; ValueError if it is none."""
         return self.values[self.index(value)]
 
     def check(self, value: Any) -> str | None:
+        """The rule that ``value`` breaks, or None."""
         return None if any(same(value, declared) for declared in self.values) else f"one of {list(self.values)}"
 
     def restore(self, value: Any) -> Any:

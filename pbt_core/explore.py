@@ -28,11 +28,13 @@ class ExploreWarning(UserWarning):
 
 
 Explore = Callable[[Hyperparameters, Space, np.random.Generator], dict[str, Value]]
+"""An explorer: other hyperparameters from these, all of the space's names."""
 
-#: The paper's factors. They drift downwards: E[log factor] = log(0.96) / 2 < 0.
 PAPER_FACTORS = (1.2, 0.8)
-#: Factors of mean 0 on the log scale, for whoever does not want the drift.
+"""The paper's factors. They drift downwards: E[log factor] = log(0.96) / 2 < 0."""
+
 DRIFT_FREE_FACTORS = (1.2, 1 / 1.2)
+"""Factors of mean 0 on the log scale, for whoever does not want the drift."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pbt_core.schema import START, Event, RecordError, dump, line, read_lines
 from pbt_core.store import Reference, Store
 
 Observer = Callable[[Event], None]
+"""Called with every event as it is recorded."""
 
 
 class AppendOnly:

@@ -42,6 +42,7 @@ class Stop:
 
 
 Decision = Continue | Clone | Restart | Stop
+"""What a method can say about a member. An engine carries it out and records it."""
 
 
 class Method(Protocol):
@@ -53,9 +54,13 @@ class Method(Protocol):
     weights, Restart or Stop; Continue says that the method cannot replace it, which ends the run with an error.
     """
 
-    def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]: ...
+    def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
+        """The hyperparameters that ``size`` members begin with, each a value of ``space``; a function of ``rng``."""
+        ...
 
-    def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision: ...
+    def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
+        """What ``member`` does next, after its interval ended. Changes nothing; the same arguments give the same answer."""
+        ...
 
 
 def initial(

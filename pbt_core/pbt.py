@@ -70,6 +70,7 @@ class PBT:
         object.__setattr__(self, "initial", listed_settings("PBT", self.initial))
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
+        """The ``initial`` settings, then draws from the prior; warns, with ExploreWarning, where ``explore`` does not suit."""
         warn_of(space, self.explore)
         return initial(self.initial, space, size, rng)
 
@@ -80,6 +81,7 @@ class PBT:
         return member.step // self.ready > member.previous // self.ready
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
+        """Exploit and explore if the member is ready or failed; else go on (Algorithm 1, the body of its loop)."""
         if member.failed:
             # Its own weights are lost, so it takes a good member's, ready or not and whatever is copied otherwise.
             parent = draw_top(population, share(population, REPLACEMENT_FRACTION), rng)

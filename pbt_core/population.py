@@ -40,6 +40,7 @@ class Member:
 
     @property
     def evaluated(self) -> bool:
+        """Whether it has a score, finite or not."""
         return self.score is not None
 
     @property

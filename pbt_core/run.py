@@ -81,6 +81,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
+        """Whether the run came to its end."""
         return self._ledger.finished
 
     @property
@@ -99,6 +100,7 @@ class Run:
 
     @property
     def plan(self) -> Plan:
+        """Its budget and mode, extensions included. RecordError if the record does not describe one."""
         try:
             return Plan.from_description(self.identity["plan"])
         except (ValueError, TypeError) as error:

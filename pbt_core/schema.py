@@ -36,6 +36,8 @@ from pathlib import Path
 from typing import Any
 
 Event = dict[str, Any]
+"""One event of a record, by its fields: see the table above."""
+
 FORMAT = 4
 _STRICT = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 #: A checkpoint's digest: it becomes part of a file's name.

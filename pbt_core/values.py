@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-#: Numbers, strings, booleans, None, and tuples of them.
 Value = bool | int | float | str | None | tuple["Value", ...]
-#: Whoever declared a space knows what each name holds, so reading is not typed.
+"""A hyperparameter's value: a number, a string, a boolean, None, or a tuple of them."""
+
 Hyperparameters = Mapping[str, Any]
+"""Values by name. Whoever declared a space knows what each name holds, so reading is not typed."""
 
 
 def plain(value: Any) -> Any:

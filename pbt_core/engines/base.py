@@ -40,7 +40,13 @@ class Engine(Protocol):
         observer: Observer | None = None,
         *,
         extend: bool = False,
-    ) -> Run: ...
+    ) -> Run:
+        """Run it in ``directory``, which is made if it is missing, to its end or from where it was interrupted.
+
+        RecordError if the directory holds another run; RunError if another process is at work in it, or the run cannot go
+        on; ValueError for what cannot be run at all.
+        """
+        ...
 
 
 @contextlib.contextmanager

@@ -83,6 +83,7 @@ class Processes:
         *,
         extend: bool = False,
     ) -> Run:
+        """See ``Engine.run``. ValueError, before any worker starts, if the task cannot be sent to one."""
         pickled = _pickled(task)
         with driving(task, method, plan, directory, observer, extend) as driver:
             if not driver.finished:

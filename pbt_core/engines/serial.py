@@ -30,6 +30,7 @@ class Serial:
         *,
         extend: bool = False,
     ) -> Run:
+        """See ``Engine.run``."""
         limit_threads(1)
         with driving(task, method, plan, directory, observer, extend) as driver:
             bench = Bench(task, driver.store, plan.seed)

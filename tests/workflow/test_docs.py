@@ -1,3 +1,6 @@
+"""Pages say what is so: their numbers, listings, commands, links and names of files are held against what is there."""
+
+import os
 import re
 import subprocess
 import sys
@@ -8,11 +11,25 @@ import pytest
 import yaml
 from waiting import LONG
 
+import pbt_core
 from reproductions.suite.cli import main, parser
 from reproductions.suite.publish.readme import fill, readmes
+from reproductions.suite.study import registry
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
+
+
+def without_code(text):
+    """A page's prose: listings say what they say elsewhere."""
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+PAGES = [
+    path for path in ROOT.rglob("*.md") if not set(path.relative_to(ROOT).parts) & {".venv", "build", "results", "data"}
+]
+PROSE = {path: without_code(path.read_text()) for path in PAGES}
+ALL = "\n".join(PROSE.values())
 
 
 def test_the_readmes_tables_and_listings_are_those_of_the_files_they_name():
@@ -21,38 +38,83 @@ def test_the_readmes_tables_and_listings_are_those_of_the_files_they_name():
         assert fill(path.read_text(), ROOT) == path.read_text(), path
 
 
-def test_the_readmes_example_runs_and_keeps_the_contract(tmp_path):
-    """As a newcomer would: the file as a program, and its task in the conformance kit."""
-    done = subprocess.run(
-        [sys.executable, ROOT / "examples" / "digits.py"], capture_output=True, text=True, timeout=LONG, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    found = re.search(r"selected at ([\d.]+), held out ([\d.]+)", done.stdout)
-    assert found, done.stdout
-    assert float(found[2]) > 0.85
-    check = "from digits import Digits; from pbt_core.testing import check_task; check_task(Digits())"
-    subprocess.run([sys.executable, "-c", check], cwd=ROOT / "examples", check=True, timeout=LONG)
-
-
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m reproductions (\w+[^\n`]*)", README))))
-def test_every_command_line_in_the_readme_is_one_that_the_parser_takes(command):
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m reproductions (\w+[^\n`]*)", ALL))))
+def test_every_command_line_in_the_pages_is_one_that_the_parser_takes(command):
     """Options that were renamed do not survive in the documentation."""
-    parsed = parser().parse_args(command.split("  #")[0].split())
-    assert callable(parsed.do)
+    words = [word for word in command.split("  #")[0].replace("NAME", "toy").split() if word != "..."]
+    if len(words) == 1:  # only its name is mentioned
+        with pytest.raises(SystemExit, match=r"^0$"):
+            parser().parse_args([*words, "--help"])
+    else:
+        assert callable(parser().parse_args(words).do)
 
 
-def test_every_make_target_in_the_readme_exists():
+def test_every_make_target_in_the_pages_exists():
     """And is declared as what it is."""
     makefile = (ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"make (demo|test|ui|report|bench|venv|lint)\b", README)):
+    for target in set(re.findall(r"make (demo|test|ui|report|bench|venv|lint|docs)\b", ALL)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_every_file_the_readme_links_to_exists():
-    """Pictures included."""
-    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", prose):
-        assert (ROOT / link).exists(), link
+def test_every_relative_link_in_a_page_resolves():
+    """Pictures included; links into a page, to one of its headings."""
+    for path, prose in PROSE.items():
+        for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", prose):
+            file, _, heading = link.partition("#")
+            place = path.parent / file if file else path
+            assert place.exists(), f"{path}: {link}"
+            assert not heading or heading in headings(place), f"{path}: {link}"
+
+
+def headings(page):
+    """The anchors of a page's headings, as sites that show Markdown make them."""
+    titles = re.findall(r"^#+ (.*)$", without_code(page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+#: What is made when things are run or installed, and so is not there in a fresh checkout, or is a place of the reader's own.
+MADE = ("results/", "data/", "figures/", "build/", ".venv/")
+
+
+def test_every_file_that_a_page_names_exists():
+    """Names in backticks that have a folder and an ending, or that end with a slash: relative to the root or to the page."""
+    for path, prose in PROSE.items():
+        for name in re.findall(r"`([\w.-]+(?:/[\w.-]+)*/[\w.-]*|[\w-]+\.(?:py|yaml|toml|cff|smk))`", prose):
+            looks_like_a_file = name.endswith("/") or "." in name.rpartition("/")[2]
+            kept = name.startswith("results/reference/") or not name.startswith(MADE)
+            if looks_like_a_file and kept and not set(name.split("/")) & {"DOMAIN", "NAME", "STUDY"}:
+                assert any(place.exists() for place in places(path, name)), f"{path}: {name}"
+
+
+def places(page, name):
+    """Where a file that a page names may be: below the root, beside the page, or, by its name alone, in a package."""
+    yield from (ROOT / name, page.parent / name, ROOT / "pbt_core" / name)
+    if "/" not in name:
+        yield from ROOT.glob(f"pbt_core/**/{name}")
+        yield from ROOT.glob(f"reproductions/*/{name}")
+
+
+def test_the_api_pages_are_made_without_a_warning(tmp_path):
+    """Public names are on them; modules that only the library itself needs are not."""
+    pytest.importorskip("pdoc", reason="the extra docs is not installed")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, ROOT / "docs" / "api.py", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "pbt_core.html").read_text()
+    assert all(f'id="{name}"' in page for name in pbt_core.__all__)
+    assert (tmp_path / "pbt_core" / "torch_task.html").exists()
+    assert (tmp_path / "reproductions" / "suite" / "results" / "claims.html").exists()
+    assert not (tmp_path / "pbt_core" / "driver.html").exists()
+
+
+def test_the_readme_begins_with_what_a_newcomer_needs():
+    """Within its first screen: what this is, the two commands, a picture, and every domain that there is."""
+    beginning = README.split("\n## ")[0]
+    assert re.findall(r"^    make (\w+)", beginning, re.MULTILINE) == ["demo", "test"]
+    assert beginning.index("make test") < beginning.index("![") < beginning.index("| domain |")
+    for domain in registry.domains():
+        assert f"(reproductions/{domain}/README.md)" in beginning
 
 
 def test_the_conda_environment_and_the_package_ask_for_the_same():

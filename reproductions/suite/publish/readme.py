@@ -1,4 +1,4 @@
-"""Fills the blocks of the READMEs from the files they name, so that no number or code in them is typed by hand."""
+"""Fills the blocks of the READMEs and of docs from the files they name: no number or code in them is typed by hand."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ BLOCK = re.compile(r"<!-- (table|bench|code|text): (\S+) -->\n.*?<!-- end -->", 
 
 
 def readmes(root: Path) -> list[Path]:
-    """The README of the project and those of its domains."""
-    return [root / "README.md", *sorted(root.glob("reproductions/*/README.md"))]
+    """The README of the project, those of its domains, and the pages of docs."""
+    return [root / "README.md", *sorted(root.glob("docs/**/*.md")), *sorted(root.glob("reproductions/*/README.md"))]
 
 
 def fill(text: str, root: Path) -> str:

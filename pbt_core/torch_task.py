@@ -1,0 +1,168 @@
+"""A ready-made task for a torch model: a module, an optimiser, batches, a loss and a score."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+
+from pbt_core.seeds import Stream
+from pbt_core.space import Hyperparameters, Space
+from pbt_core.store import Checkpoint
+from pbt_core.task import Score
+from pbt_core.torch import pack, seeded, unpack
+
+Module = torch.nn.Module
+Optimizer = torch.optim.Optimizer
+
+#: Hyperparameters that are one number of a pair in an optimiser's groups: by name, the pair's key and the place in it.
+PAIRS = {"beta1": ("betas", 0), "beta2": ("betas", 1)}
+
+
+@dataclass
+class TorchState:
+    """What a member trains."""
+
+    module: Module
+    optimizer: Optimizer
+
+
+@dataclass(frozen=True)
+class TorchTask:
+    """Trains ``module`` with ``optimizer`` on the ``loss`` of ``batches``; ``score`` says how good it is.
+
+    space: what is searched. A hyperparameter that has the name of a setting of the optimiser (``lr``, ``weight_decay``,
+        ``momentum``, ``beta1``, ...) is written into all its groups before every interval, over whatever a loaded state
+        brings along. Any other must be a parameter, of this name, of ``loss`` or ``batches``, which get its value.
+    module: makes the network, ``module()``. What it is made of does not depend on hyperparameters, since weights are copied
+        from member to member.
+    optimizer: makes the optimiser from the module's parameters: a class such as ``torch.optim.AdamW``, or a
+        ``functools.partial`` of one for settings that are not searched. Not one whose ``step`` needs a closure (LBFGS).
+    batches: ``batches(steps, seed, ...)`` gives the batches of an interval, ``steps`` of them (more are left alone). It draws
+        from ``seed.generator()``, a numpy generator, or seeds a sampler with ``seed.integer()``.
+    loss: ``loss(module, batch, ...)`` gives the loss to go down, a tensor of one number. The module is in training mode.
+    score: ``score(module)`` gives a Score, or one number, larger is better; in evaluation mode and without gradients.
+    device: where the module is; tensors in a batch (itself, or in its tuples, lists and dictionaries) are moved there.
+
+    torch's global CPU generator is seeded from the member's stream around each of them, so that initial weights and
+    dropout need no generator. All five are functions of a module or classes, by whose names a run is known; the task can
+    then be sent to worker processes. ValueError, as soon as it is made, for a hyperparameter that nobody takes and for a
+    parameter that no hyperparameter fills.
+    """
+
+    space: Space
+    module: Callable[[], Module]
+    optimizer: Callable[..., Optimizer]
+    batches: Callable[..., Iterable[Any]]
+    loss: Callable[..., torch.Tensor]
+    score: Callable[[Module], Score | float]
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        settings = _settings(self.optimizer([torch.zeros(1, requires_grad=True)]))
+        for_loss, for_batches = _extras(self.loss, "loss", 2), _extras(self.batches, "batches", 2)
+        for function, extras in (("loss", for_loss), ("batches", for_batches)):
+            if missing := sorted(name for name, required in extras.items() if required and name not in self.space):
+                raise ValueError(
+                    f"TorchTask: {function} asks for {missing[0]!r}, which the space does not have: it has {list(self.space)}"
+                )
+        taken = settings | for_loss.keys() | for_batches.keys()
+        if lost := [name for name in self.space if name not in taken]:
+            raise ValueError(
+                f"TorchTask: space: {lost[0]!r} is neither a setting of the optimiser ({', '.join(sorted(settings))}) nor a "
+                "parameter of loss or batches"
+            )
+
+    def init(self, seed: Stream, hyperparameters: Hyperparameters) -> TorchState:
+        with seeded(seed):
+            module = self.module().to(self.device)
+        return TorchState(module, self.optimizer(module.parameters()))
+
+    def step(self, state: TorchState, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> TorchState:
+        module, optimizer = state.module, state.optimizer
+        _rule(optimizer, hyperparameters)
+        extras = _filled(self.loss, hyperparameters)
+        module.train()
+        with seeded(seed):
+            for batch in self._batches(hyperparameters, steps, seed):
+                optimizer.zero_grad()
+                self.loss(module, _moved(batch, self.device), **extras).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+        return state
+
+    def evaluate(self, state: TorchState, seed: Stream) -> Score:
+        state.module.eval()
+        with seeded(seed), torch.no_grad():
+            score = self.score(state.module)
+        return score if isinstance(score, Score) else Score(float(score))
+
+    def save(self, state: TorchState) -> Checkpoint:
+        return pack(module=state.module, optimizer=state.optimizer)
+
+    def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> TorchState:
+        state = self.init(Stream(0), hyperparameters)
+        unpack(checkpoint, module=state.module, optimizer=state.optimizer)
+        return state
+
+    def _batches(self, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> Iterator[Any]:
+        count = 0
+        for batch in islice(self.batches(steps, seed, **_filled(self.batches, hyperparameters)), steps):
+            count += 1
+            yield batch
+        if count < steps:
+            raise ValueError(f"batches gave {count} of the {steps} that an interval takes")
+
+
+def _settings(optimizer: Optimizer) -> set[str]:
+    """What can be set in an optimiser's groups, by the names that a hyperparameter may have."""
+    keys = set(optimizer.param_groups[0]) - {"params"}
+    return keys | {name for name, (pair, _) in PAIRS.items() if pair in keys}
+
+
+def _rule(optimizer: Optimizer, hyperparameters: Hyperparameters) -> None:
+    """Write the hyperparameters that are settings of the optimiser into its groups."""
+    for group in optimizer.param_groups:
+        for name, value in hyperparameters.items():
+            if name in group:
+                group[name] = value
+            elif name in PAIRS and PAIRS[name][0] in group:
+                key, place = PAIRS[name]
+                pair = list(group[key])
+                pair[place] = value
+                group[key] = tuple(pair)
+
+
+def _extras(function: Callable[..., Any], name: str, first: int) -> dict[str, bool]:
+    """The parameters of a function beyond its ``first`` ones; whether each must be filled."""
+    parameters = list(inspect.signature(function).parameters.values())
+    if len(parameters) < first:
+        raise ValueError(f"TorchTask: {name} must take {first} arguments or more, and takes {len(parameters)}")
+    return {
+        p.name: p.default is p.empty for p in parameters[first:] if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
+
+
+def _filled(function: Callable[..., Any], hyperparameters: Hyperparameters) -> dict[str, Any]:
+    names = _extras(function, "function", 2)
+    return {name: hyperparameters[name] for name in names if name in hyperparameters}
+
+
+def _moved(batch: Any, device: str) -> Any:
+    """The batch with every tensor in it on the device."""
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {key: _moved(item, device) for key, item in batch.items()}
+    if isinstance(batch, tuple | list):
+        items = [_moved(item, device) for item in batch]
+        if isinstance(batch, list):
+            return items
+        return type(batch)(*items) if hasattr(batch, "_fields") else tuple(items)
+    return batch
+
+
+__all__ = ["TorchState", "TorchTask"]
