@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from waiting import LONG
 
 import pbt_core
 from reproductions.suite.cli import main, parser
