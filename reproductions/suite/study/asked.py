@@ -17,6 +17,7 @@ from pbt_core.lineage import Segment
 from reproductions.suite.study import registry
 from reproductions.suite.study.names import DEFAULT, RunName, parse_method
 from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.requirements import importable
 from reproductions.suite.study.settings import Settings, resolve
 
 #: What an experiment, or the workflow, chooses for each run; a variant is the same for all.
@@ -151,7 +152,7 @@ def _resolved(run: RunName, changes: Mapping[str, Any]) -> Settings:
         settings = resolve(
             run.domain, run.method, scale=run.scale, variant=run.variant, problem=run.problem, overrides=options
         )
-    if any(key.partition(".")[0] == "task" for key in changes) and registry.importable(run.domain):
+    if any(key.partition(".")[0] == "task" for key in changes) and importable(run.domain):
         settings.build_task()
     return settings
 

@@ -7,24 +7,17 @@ cannot be made at all is an error. A run that this machine plans and another one
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from reproductions.suite.study import registry
 from reproductions.suite.study.asked import Asked, replayed
 from reproductions.suite.study.names import RunName
-from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.requirements import missing, require
 
 #: How a line that says what is left out begins.
 LEFT_OUT = "left out: "
-
-
-def require(run: str, lines: Iterable[str]) -> None:
-    """ConfigError where a run, in words, needs what this machine does not have; ``lines`` are of ``registry.missing``."""
-    if wanting := list(lines):
-        raise ConfigError(f"{run} cannot run here: it needs {'; '.join(wanting)}")
 
 
 class Availability:
@@ -78,7 +71,7 @@ class Availability:
         return tuple(dict.fromkeys([*self._lacking(replace(run, seed=0)), *of_source]))
 
     def _look(self, run: RunName) -> list[str]:
-        return registry.missing(run.domain, self._asked.settings(run).task)
+        return missing(run.domain, self._asked.settings(run).task)
 
     def _say_once(self, section: str, line: str, asked: Mapping[str, list[RunName]]) -> None:
         """Say what is left out of each experiment for a requirement, where it was not said before."""
@@ -87,6 +80,6 @@ class Availability:
             lacking = sum(line in self._missing(run) for run in runs)
             if lacking and (section, name, line) not in self._said:
                 self._said.add((section, name, line))
-                parts.append(f"{name} ({'all' if lacking == len(runs) else f'{lacking} of'} {len(runs)} runs)")
+                parts.append(f"{name} ({lacking} of {len(runs)} runs)")
         if parts:
             self._say(f"{LEFT_OUT}{', '.join(parts)}: needs {line}")

@@ -42,6 +42,11 @@ def complete(config: dict[str, Any], schema: Path, files: Iterable[Path] = ()) -
     """
     for path in files:
         read(path)
+    if (assumed := config.get("assume_requirements")) in (
+        "true",
+        "false",
+    ):  # Snakemake's --config knows True and False alone
+        config["assume_requirements"] = assumed == "true"
     _check_plain(config, "config")
     error = best_match(_Validator(yaml.safe_load(schema.read_text(encoding="utf-8"))).iter_errors(config))
     if error is not None:

@@ -75,7 +75,8 @@ class RunName:
         match = _FOLDER.fullmatch(folder.as_posix())
         if match is None:
             raise ConfigError(f"{folder} must be the folder of a run, {FOLDER}, where names are {WORDS}")
-        return cls(**{**match.groupdict(), "seed": int(match["seed"])})
+        parts = match.groupdict()
+        return cls(seed=int(parts.pop("seed")), **parts)
 
     @property
     def folder(self) -> Path:

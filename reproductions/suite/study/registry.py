@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,27 +29,16 @@ def analysis(domain: str) -> ModuleType:
     return _module(domain, "analysis")
 
 
-def importable(domain: str) -> bool:
-    """Whether all that the module of the domain's task imports is installed."""
-    return not _not_installed(domain)
-
-
 def task_class(domain: str) -> Any:
-    """The task's class. ConfigError if something that its module imports is not installed."""
-    if lines := _not_installed(domain):
-        raise ConfigError(f"domain {domain!r} needs {lines[0]}")
-    return _module(domain, "task").TASK
-
-
-def _not_installed(domain: str) -> list[str]:
-    lines = (requirement.missing({}) for requirement in sweep(domain).REQUIRES if requirement.imported)
-    return [line for line in lines if line is not None]
-
-
-def missing(domain: str, task: Mapping[str, Any]) -> list[str]:
-    """What runs of a domain with these settings of the task lack on this machine: one line each, with the remedy."""
-    lines = (requirement.missing(task) for requirement in sweep(domain).REQUIRES)
-    return list(dict.fromkeys(line for line in lines if line is not None))
+    """The task's class. ConfigError if a package that its module imports is not installed."""
+    try:
+        return _module(domain, "task").TASK
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == __package__.partition(".")[0]:
+            raise  # a module of ours is no matter of installation
+        raise ConfigError(
+            f"domain {domain!r} needs the module {error.name!r}: pip install 'pbt-suite[{domain}]'"
+        ) from None
 
 
 def _module(domain: str, name: str) -> ModuleType:

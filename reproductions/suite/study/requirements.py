@@ -16,11 +16,14 @@ import os
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from reproductions.suite.study import registry
+from reproductions.suite.study.registry import ConfigError
 
 #: Settings of a task, by name. Those that are not set have the task's defaults, which are not known here.
 Task = Mapping[str, Any]
@@ -47,7 +50,9 @@ class Requirement:
 
     def missing(self, task: Task) -> str | None:
         """What a run with these settings of the task lacks, why and the remedy, in one line; None where it lacks nothing."""
-        if not all(task.get(key) in (value if isinstance(value, tuple) else (value,)) for key, value in self.when.items()):
+        if not all(
+            task.get(key) in (value if isinstance(value, tuple) else (value,)) for key, value in self.when.items()
+        ):
             return None
         reason = self.check(task)
         return None if reason is None else f"{self.what} ({reason}): {self.remedy}"
@@ -103,6 +108,23 @@ def platform(*names: str, remedy: str, when: Task | None = None) -> Requirement:
         return None if sys.platform.startswith(names) else f"this is {sys.platform}"
 
     return Requirement(f"the system {' or '.join(names)}", remedy, check, when or {})
+
+
+def missing(domain: str, task: Task) -> list[str]:
+    """What runs of a domain with these settings of the task lack on this machine: one line each, with the remedy."""
+    lines = (requirement.missing(task) for requirement in registry.sweep(domain).REQUIRES)
+    return list(dict.fromkeys(line for line in lines if line is not None))
+
+
+def importable(domain: str) -> bool:
+    """Whether all is installed that the module of a domain's task imports, so that the task's settings can be checked."""
+    return not any(requirement.missing({}) for requirement in registry.sweep(domain).REQUIRES if requirement.imported)
+
+
+def require(run: str, lines: Iterable[str]) -> None:
+    """ConfigError where a run, in words, lacks something; ``lines`` are those of ``missing``."""
+    if wanting := list(lines):
+        raise ConfigError(f"{run} cannot run here: it needs {'; '.join(wanting)}")
 
 
 @cache

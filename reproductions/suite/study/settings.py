@@ -18,6 +18,7 @@ from reproductions.suite.results import schemas
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import SHOWN, first_violation, shown
 from reproductions.suite.study.methods import AnyMethod
+from reproductions.suite.study.names import DEFAULT, WORD
 from reproductions.suite.study.operators import Spec
 from reproductions.suite.study.overrides import override, plain
 from reproductions.suite.study.registry import ConfigError
@@ -45,7 +46,7 @@ class Settings(Spec):
     problem: str
     method: str
     # Becomes a folder: no "..", nothing hidden, nothing that looks like an option.
-    variant: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
+    variant: str = Field(DEFAULT, pattern=f"^(?:{WORD})$", max_length=64)
     seed: int = Field(ge=0, lt=2**63)
     scale: Literal["smoke", "laptop", "paper"]
     population: int = Field(ge=1, le=1_000_000)
@@ -90,7 +91,7 @@ def resolve(
     method: str,
     seed: int = 0,
     scale: str = "laptop",
-    variant: str = "default",
+    variant: str = DEFAULT,
     problem: str | None = None,
     overrides: Sequence[str] = (),
     lineage: Path | None = None,

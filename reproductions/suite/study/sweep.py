@@ -3,8 +3,9 @@
 Each domain has ``SPACE``, ``MEASURE``, ``PROBLEMS`` (by name, the settings of the task that make this problem: a data set,
 a game, a level), ``SCALES`` (smoke, laptop, paper), ``METHODS`` (see ``study.methods``; under ``plan``,
 population and steps where a method divides the budget in another way than the scale does), ``EXPECTED`` (the paper's numbers,
-marked) and ``REQUIRES`` (what its runs need on a machine: see ``study.requirements``). It may have ``SOURCES``: a tuple of files and folders,
-relative to the repository's root, that can change a run and that no import shows, such as the description of a level.
+marked) and ``REQUIRES`` (what its runs need on a machine: see ``study.requirements``). It may have ``SOURCES``: a tuple of
+files and folders, relative to the repository's root, that can change a run and that no import shows, such as the
+description of a level.
 """
 
 from __future__ import annotations
