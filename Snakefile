@@ -2,7 +2,7 @@
 #
 #   snakemake gan                                     one domain: runs, tables, figures
 #   snakemake all --configfile config/smoke.yaml      everything, at another scale
-#   snakemake all -n --configfile config/paper.yaml   the plan of the paper's scale
+#   snakemake all -n --configfile config/paper.yaml   the plan of the paper's scale, as far as it can run here
 #
 # What is measured stands in config/, how it is run in profiles/. Rules call `python -m reproductions`, which works alone.
 

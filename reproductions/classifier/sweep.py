@@ -4,6 +4,7 @@ from itertools import product
 from typing import Any
 
 from pbt_core import LogUniform, Space, Uniform
+from reproductions.suite.study.requirements import modules
 from reproductions.suite.study.sweep import Expected, Measure, Scale
 
 # Momentum is searched by its distance from 1, on a logarithmic scale: a step moves the weights by about lr / (1 - momentum),
@@ -113,4 +114,4 @@ SCALES = {
 METHODS = SCALES["laptop"].methods
 
 EXPECTED: tuple[Expected, ...] = ()
-REQUIRES = ("torch",)
+REQUIRES = modules("torch", extra="classifier")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pbt_core import Space, Uniform
+from reproductions.suite.study.requirements import Requirement
 from reproductions.suite.study.sweep import Expected, Measure, Scale
 
 # The surrogate's weights. The bounds are our choice: a negative weight would climb away from the maximum; 2 hardly ever binds.
@@ -32,4 +33,4 @@ METHODS = {
 }
 
 EXPECTED = (Expected("pbt", "Q, which has its maximum at 1.2", 1.2, "medium"),)
-REQUIRES: tuple[str, ...] = ()
+REQUIRES: tuple[Requirement, ...] = ()

@@ -3,7 +3,9 @@
 from typing import Any
 
 from pbt_core import LogUniform, Space, Uniform
+from reproductions.suite.study.requirements import files, modules
 from reproductions.suite.study.sweep import Expected, Measure, Scale
+from reproductions.translation import wmt14
 
 # Our choice, at all scales: the paper's ranges are unknown. A hand-set rate is about 7e-4 for the paper's Transformer and
 # 2e-3 for the small one; its dropouts are 0.1.
@@ -68,6 +70,7 @@ SCALES = {
         population=4,
         steps=8,
         interval=2,
+        workers=1,  # so short a run is mostly starting Python: side by side on one core each they are done sooner
         task={"width": 16, "ffn": 32, "layers": 1, "heads": 2, "max_tokens": 256, "sentences": 20, "vocabulary": 500},
         methods=_methods(2, 4, 5e-3, 4, _tuned(8, (2e-3, 3e-3), (0.0,))),
     ),
@@ -107,4 +110,8 @@ EXPECTED = (
     Expected("hand_set", "BLEU, newstest2014", 21.23, "recall"),
     Expected("pbt", "BLEU, newstest2014", 22.65, "medium"),
 )
-REQUIRES = ("torch", "sacrebleu", "sentencepiece")
+REQUIRES = (
+    *modules("torch", "sacrebleu", "sentencepiece", extra="translation"),
+    *modules("fairseq", extra="fairseq", when={"backend": "fairseq"}),
+    files("WMT14", [f"{wmt14.FOLDER}/{file}" for file in wmt14.FILES], wmt14.REMEDY, when={"corpus": "wmt14"}),
+)

@@ -17,17 +17,19 @@ from reproductions.translation.text import LANGUAGES, Text
 #: Sentences of the published test sets. newstest2013 is checked if it is there; nothing here uses it.
 LINES = {"newstest2012": 3003, "newstest2013": 3000, "newstest2014": 3003}
 TRAIN, DEV, TEST = "train", "newstest2012", "newstest2014"
+FOLDER = "wmt14"
+FILES = tuple(f"{split}.{language}" for split in (TRAIN, DEV, TEST) for language in LANGUAGES)
+REMEDY = (
+    "put train.{en,de}, newstest2012.{en,de} and newstest2014.{en,de} there, one sentence a line, not tokenised "
+    "(https://www.statmt.org/wmt14/)"
+)
 
 
 def prepare(root: Path) -> Text:
     """The text in ``root``/wmt14 after a look at its files; DataError names what is wrong and what to do."""
-    folder = root / "wmt14"
-    missing = [file for split in (TRAIN, DEV, TEST) for file in _files(split) if not (folder / file).is_file()]
-    if missing:
-        raise DataError(
-            f"WMT14 in {folder}: {', '.join(missing)} missing. Remedy: put train.{{en,de}}, newstest2012.{{en,de}} and "
-            "newstest2014.{en,de} there, one sentence a line, not tokenised (https://www.statmt.org/wmt14/)"
-        )
+    folder = root / FOLDER
+    if missing := [file for file in FILES if not (folder / file).is_file()]:
+        raise DataError(f"WMT14 in {folder}: {', '.join(missing)} missing. Remedy: {REMEDY}")
     present = [split for split in (TRAIN, *LINES) if all((folder / file).is_file() for file in _files(split))]
     digests = [_check(folder, split) for split in present]
     return Text(

@@ -1,8 +1,7 @@
-from importlib.util import find_spec
-
 import pytest
 
 from reproductions.suite.study import registry
+from reproductions.suite.study.requirements import importable
 from reproductions.suite.study.settings import resolve
 
 
@@ -20,9 +19,8 @@ def test_every_scale_measures_problems_of_its_domain(domain):
 def test_every_problem_is_one_that_the_task_takes_at_every_scale(domain):
     """A misspelt setting of a problem does not wait for a cluster to be found."""
     sweep = registry.sweep(domain)
-    missing = [module for module in sweep.REQUIRES if find_spec(module) is None]
-    if missing:
-        pytest.skip(f"{domain} needs {missing}")
+    if not importable(domain):
+        pytest.skip(f"{domain} cannot be imported here")
     for scale in sweep.SCALES:
         for problem in sweep.PROBLEMS:
             task = resolve(domain, next(iter(sweep.METHODS)), scale=scale, problem=problem).build_task()

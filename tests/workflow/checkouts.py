@@ -44,5 +44,5 @@ def configure(folder, methods=("pbt", "grid"), seeds=(0,), variants=None, **more
     """A configuration of one small experiment at smoke scale, instead of the repository's."""
     toy = {"methods": list(methods), "seeds": list(seeds), **more}
     config = {"scale": "smoke", "experiments": {"toy": toy}, "demo": {"toy": toy}}
-    config |= {"threads": {"toy": 1}, "variants": variants or {}}
+    config |= {"variants": variants or {}}
     (folder / "config" / "config.yaml").write_text(json.dumps(config))

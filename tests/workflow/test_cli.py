@@ -173,7 +173,8 @@ def test_help_of_every_command_is_printed(capsys):
 
 def test_a_domain_whose_extra_is_missing_is_refused_with_the_remedy(monkeypatch):
     """One line that says what to install."""
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.delitem(sys.modules, "reproductions.gan.task", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ConfigError, match=r"needs the module 'torch': pip install 'pbt-suite\[gan\]'"):
         resolve("gan", "pbt").build_task()
 

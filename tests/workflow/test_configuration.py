@@ -11,11 +11,12 @@ import yaml
 from checkouts import ROOT, command, configure, copied, snakemake
 
 from reproductions.suite.study import asked, configuration
+from reproductions.suite.study.names import RunName
 from reproductions.suite.study.registry import ConfigError
 
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 TOY = {"methods": ["pbt"], "seeds": [0]}
-BASE = {"scale": "smoke", "experiments": {"toy": TOY}, "demo": {"toy": TOY}, "threads": {"toy": 1}, "variants": {}}
+BASE = {"scale": "smoke", "experiments": {"toy": TOY}, "demo": {"toy": TOY}, "variants": {}}
 
 
 def updated(config, changes):
@@ -44,6 +45,33 @@ def test_a_complete_configuration_names_domains_and_problems():
     config = copy.deepcopy(BASE)
     configuration.complete(config, SCHEMA)
     assert config["experiments"]["toy"] == {**TOY, "domain": "toy", "problems": ["quadratic"]}
+
+
+@pytest.mark.parametrize(("word", "value"), [("true", True), ("false", False), (True, True)])
+def test_a_switch_may_come_from_the_command_line_as_a_word(word, value):
+    """Snakemake's --config takes true for text."""
+    config = {**copy.deepcopy(BASE), "assume_requirements": word}
+    configuration.complete(config, SCHEMA)
+    assert config["assume_requirements"] is value
+
+
+@pytest.mark.parametrize(
+    ("run", "cores"),
+    [
+        (RunName("laptop", "toy", "quadratic", "pbt"), 1),  # members one after another
+        (RunName("laptop", "classifier", "fashion_mnist", "pbt"), 1),
+        (RunName("laptop", "gan", "fashion_mnist", "pbt"), 8),  # a member each; Snakemake has no more than there are
+        (RunName("laptop", "gan", "fashion_mnist", "pbt", "small"), 3),
+        (RunName("smoke", "gan", "fashion_mnist", "pbt"), 1),  # the scale's workers
+        (RunName("paper", "gan", "cifar10", "pbt"), 45),
+        (RunName("laptop", "atari", "amidar", "pbt"), 5),  # the configuration's threads
+    ],
+)
+def test_a_run_has_the_cores_that_it_has_a_use_for(run, cores):
+    """By its domain's scale and its own population: no configuration lists domains."""
+    config = {**copy.deepcopy(BASE), "scale": run.scale, "threads": {"atari": 5}}
+    config["variants"] = {"small": {"population": 3}}
+    assert asked.Asked(config).cores(run) == cores
 
 
 @pytest.mark.parametrize("name", ["smoke", "laptop", "paper"])
@@ -78,6 +106,8 @@ def test_every_configuration_of_the_repository_can_be_run(name):
         ("threads: {toy: 0}", ["config.threads.toy: 0", "minimum of 1"]),
         ("threads: {toy: true}", ["config.threads.toy: true must be a whole number"]),
         ("threads: {mars: 1}", ["config.threads: 'mars' must be one of"]),
+        ("assume_requirements: 1", ["config.assume_requirements: 1 must be true or false"]),
+        ("assume_requirements: 'yes'", ["config.assume_requirements: 'yes' must be true or false"]),
         ("variants: null", ["config.variants: null must be a mapping"]),
         ("variants: {a: null}", ["config.variants.a: null must be a mapping"]),
         ("variants: {a: {1: 2}}", ["config.variants.a: the key 1 must be text"]),

@@ -4,12 +4,17 @@ from checkouts import ROOT, command, configure, copied, snakemake
 from reproductions.suite.planning.costs import Benchmark, Cost, Costs, known, wall
 from reproductions.suite.planning.jobs import Job, jobs
 from reproductions.suite.planning.plan import budgets, lines, table
+from reproductions.suite.study.names import RunName
 
 TARGET = "results/smoke/tables/toy"
 
 
+def named(text, scale="s"):
+    return RunName(scale, *text.split("/"))
+
+
 def past(name, cpu_s, wall_s=None, member_steps=100):
-    return Benchmark(tuple(name.split("/")), member_steps, cpu_s, cpu_s if wall_s is None else wall_s)
+    return Benchmark(named(name), member_steps, cpu_s, cpu_s if wall_s is None else wall_s)
 
 
 def no_budget():
@@ -19,16 +24,16 @@ def no_budget():
 def test_the_cost_of_a_run_is_taken_from_the_runs_most_like_it():
     """Its own method and variant, else its problem, else its domain by member-steps."""
     costs = Costs({"reference": [past("d/p/m/v", 10), past("d/p/m/v", 20), past("d/p/other/v", 90)]})
-    assert costs.of(("d", "p", "m", "v"), no_budget) == Cost(15, 15, "reference, this method")
-    assert costs.of(("d", "p", "m", "wide"), no_budget) == Cost(40, 40, "reference, this problem")
-    assert costs.of(("d", "q", "m", "v"), lambda: 1000) == Cost(400, 400, "reference, by member-steps")
+    assert costs.of(named("d/p/m/v"), no_budget) == Cost(15, 15, "reference, this method")
+    assert costs.of(named("d/p/m/wide"), no_budget) == Cost(40, 40, "reference, this problem")
+    assert costs.of(named("d/q/m/v"), lambda: 1000) == Cost(400, 400, "reference, by member-steps")
 
 
 def test_what_nothing_is_known_of_has_no_cost():
     """Neither of another domain nor where the size of the run cannot be told."""
     costs = Costs({"reference": [past("d/p/m/v", 10)]})
-    assert costs.of(("e", "p", "m", "v"), lambda: 1000) is None
-    assert costs.of(("d", "q", "m", "v"), lambda: None) is None
+    assert costs.of(named("e/p/m/v"), lambda: 1000) is None
+    assert costs.of(named("d/q/m/v"), lambda: None) is None
 
 
 def test_runs_of_this_machine_are_believed_before_those_of_another():
@@ -36,9 +41,9 @@ def test_runs_of_this_machine_are_believed_before_those_of_another():
     costs = Costs(
         {"here": [past("d/p/m/v", 10), past("d/p/n/v", 30)], "reference": [past("d/p/m/v", 99), past("d/p/o/v", 7)]}
     )
-    assert costs.of(("d", "p", "m", "v"), no_budget) == Cost(10, 10, "here, this method")
-    assert costs.of(("d", "p", "o", "v"), no_budget) == Cost(7, 7, "reference, this method")
-    assert costs.of(("d", "p", "x", "v"), no_budget) == Cost(20, 20, "here, this problem")
+    assert costs.of(named("d/p/m/v"), no_budget) == Cost(10, 10, "here, this method")
+    assert costs.of(named("d/p/o/v"), no_budget) == Cost(7, 7, "reference, this method")
+    assert costs.of(named("d/p/x/v"), no_budget) == Cost(20, 20, "here, this problem")
 
 
 @pytest.mark.parametrize(
@@ -60,10 +65,10 @@ def test_the_wall_time_fits_runs_onto_the_cores(runs, cores, expected):
 
 def test_the_benchmarks_in_the_repository_tell_what_a_comparison_costs():
     """Those of the laptop scale; none were kept of the paper's."""
-    cost = known(ROOT / "results", "laptop").of(("gan", "fashion_mnist", "pbt", "default"), no_budget)
+    cost = known(ROOT / "results", "laptop").of(named("gan/fashion_mnist/pbt/default", "laptop"), no_budget)
     assert cost.source == "reference, this method"
     assert 30 < cost.cpu_s < 3000
-    assert known(ROOT / "results", "paper").of(("gan", "cifar10", "pbt", "default"), no_budget) is None
+    assert known(ROOT / "results", "paper").of(named("gan/cifar10/pbt/default", "paper"), no_budget) is None
 
 
 def test_the_size_of_a_run_is_that_of_its_settings_and_variant(tmp_path):
@@ -71,10 +76,10 @@ def test_the_size_of_a_run_is_that_of_its_settings_and_variant(tmp_path):
     (tmp_path / "a.yaml").write_text("variants: {short: {steps: 20}, other: {}}")
     (tmp_path / "b.yaml").write_text("variants: {short: {steps: 30}}")
     budget = budgets([tmp_path / "a.yaml", tmp_path / "b.yaml"])
-    assert budget("laptop", ("toy", "quadratic", "pbt", "default")) == 2 * 200
-    assert budget("laptop", ("toy", "quadratic", "pbt", "short")) == 2 * 30
-    assert budget("laptop", ("toy", "quadratic", "pbt", "unheard_of")) is None
-    assert budget("laptop", ("toy", "quadratic", "replay", "default")) is None
+    assert budget(named("toy/quadratic/pbt/default", "laptop")) == 2 * 200
+    assert budget(named("toy/quadratic/pbt/short", "laptop")) == 2 * 30
+    assert budget(named("toy/quadratic/pbt/unheard_of", "laptop")) is None
+    assert budget(named("toy/quadratic/replay/default", "laptop")) is None
 
 
 FOLDER = "results/smoke/runs/toy/quadratic/pbt/default/seed-0/"
@@ -104,7 +109,7 @@ def test_the_files_of_one_run_are_one_job_with_all_their_reasons():
         ("figure", "newer inputs"),
         ("track", ""),
     ]
-    assert found[0].run == ("smoke", ("toy", "quadratic", "pbt", "default"))
+    assert found[0].run == named("toy/quadratic/pbt/default", "smoke")
     assert found[1].run is None
 
 
@@ -114,7 +119,7 @@ def test_a_run_that_was_begun_is_told_from_one_that_was_not(tmp_path):
     (tmp_path / FOLDER / "state" / "events.jsonl").touch()
     (job,) = jobs(snakemakes((f"{FOLDER}summary.json", "run", "missing", "update pending")), tmp_path)
     assert job.why == "begun, not finished"
-    told = table([job], lines([job], lambda scale: Costs({}), lambda scale, name: None), 2)
+    told = table([job], lines([job], lambda scale: Costs({}), lambda run: None), 2)
     assert "counted whole" in told
 
 
@@ -122,7 +127,7 @@ def test_totals_say_where_a_cost_is_missing():
     """What is known is summed and marked as a lower bound; what is unknown is counted."""
     planned = [Job("run", (f"results/s/runs/{name}/v/seed-0/summary.json",), "missing") for name in ("d/p/m", "e/p/m")]
     costs = Costs({"reference": [past("d/p/m/v", 7200)]})
-    told = table(planned, lines(planned, lambda scale: costs, lambda scale, name: None), 2).splitlines()
+    told = table(planned, lines(planned, lambda scale: costs, lambda run: None), 2).splitlines()
     assert told[1].split()[:8] == ["d", "p", "m", "(v)", "1", "0", "1", "2.00"]
     assert "unknown" in told[2]
     assert told[3].split() == ["total", "2", "0", "2", ">2.00", ">2.00"]

@@ -3,7 +3,7 @@
 
 rule runs_table:
     input:
-        lambda wildcards: [f"{folder}/summary.json" for folder in all_folders(wildcards.study)],
+        lambda wildcards: all_summaries(wildcards.study),
     output:
         "results/{study}/runs.csv",
     params:

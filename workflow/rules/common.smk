@@ -11,8 +11,10 @@ min_version("9.0")
 
 # Rules call the package from the checkout, whatever is installed.
 sys.path.insert(0, str(Path(workflow.basedir)))
-from reproductions.suite.study import configuration, registry
-from reproductions.suite.study.asked import DEFAULT, Asked, overrides
+from reproductions.suite.study import configuration, names, registry
+from reproductions.suite.study.asked import Asked, replayed
+from reproductions.suite.study.availability import Availability
+from reproductions.suite.study.names import RunName
 from reproductions.suite.study.sources import sources_digest
 
 
@@ -31,7 +33,9 @@ checked(
     Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml",
     map(Path, workflow.configfiles),
 )
+RESULTS = Path("results")
 ASKED = Asked(config)
+AVAILABLE = Availability(ASKED, RESULTS, config["assume_requirements"])
 # An edited source that can change a run makes it run again.
 SOURCES = {domain: checked(sources_digest, domain) for domain in registry.domains()}
 
@@ -39,7 +43,8 @@ SCALE = config["scale"]
 FULL, DEMO = SCALE, f"{SCALE}-demo"
 SECTIONS = {FULL: "experiments", DEMO: "demo"}
 STUDIES = {study: config[section] for study, section in SECTIONS.items()}
-EXPERIMENTS = list(config["experiments"])
+# The folder of a run and its log, with their wildcards.
+RUN, RUN_LOG = str(RESULTS / names.FOLDER), str(RESULTS / names.LOG)
 
 
 wildcard_constraints:
@@ -47,35 +52,50 @@ wildcard_constraints:
     experiment="|".join({*config["experiments"], *config["demo"]}),
     study="|".join(STUDIES),
     scale=SCALE,
-    problem=r"\w+",
-    method=r"\w+",
-    variant="|".join(map(re.escape, [DEFAULT, *config["variants"]])),
-    seed=r"[0-9]+",
+    problem=names.PATTERNS["problem"],
+    method=names.PATTERNS["method"],
+    variant="|".join(map(re.escape, [names.DEFAULT, *config["variants"]])),
+    seed=names.PATTERNS["seed"],
+
+
+def named(wildcards):
+    """The run that a job of rule ``run`` makes."""
+    return checked(RunName.parse, Path(names.FOLDER.format(**wildcards)))
+
+
+def runs(study, experiment):
+    """The runs of an experiment that can be made here, or were made; what cannot is said, once. An error if none can."""
+    return checked(AVAILABLE.runs, SECTIONS[study], experiment)
+
+
+def experiments(study):
+    """The experiments of a study of which there are such runs, with their runs."""
+    return checked(AVAILABLE.study, SECTIONS[study], tuple(STUDIES[study]))
 
 
 def folders(study, experiment):
-    """The run folders of an experiment; a method is a name or NAME:VARIANT, the variant from config["variants"]."""
-    checked(ASKED.check, SECTIONS[study], experiment)
-    asked = STUDIES[study][experiment]
-    return [
-        f"results/{SCALE}/runs/{asked['domain']}/{problem}/{method}/{variant or DEFAULT}/seed-{seed}"
-        for problem in asked["problems"]
-        for method, _, variant in (name.partition(":") for name in asked["methods"])
-        for seed in asked["seeds"]
-    ]
+    return [str(RESULTS / run.folder) for run in runs(study, experiment)]
 
 
 def all_folders(study):
     """The run folders of all experiments of a study, each once: experiments share runs."""
-    return list(dict.fromkeys(folder for experiment in STUDIES[study] for folder in folders(study, experiment)))
+    return list(dict.fromkeys(str(RESULTS / run.folder) for own in experiments(study).values() for run in own))
 
 
 def summaries(study, experiment):
     return [f"{folder}/summary.json" for folder in folders(study, experiment)]
 
 
-def products(study, kind):
-    return [f"results/{study}/{kind}/{experiment}" for experiment in STUDIES[study]]
+def all_summaries(study):
+    return [f"{folder}/summary.json" for folder in all_folders(study)]
+
+
+def tables(study):
+    return [f"results/{study}/tables/{experiment}" for experiment in experiments(study)]
+
+
+def figures(study):
+    return [f"figures/{study}/{experiment}" for experiment in experiments(study)]
 
 
 def options(name, values):
@@ -85,13 +105,13 @@ def options(name, values):
 
 def changes(wildcards):
     """The settings of a variant as options of the command line, for a run that can be run with them."""
-    checked(ASKED.settings, wildcards.domain, wildcards.problem, wildcards.method, wildcards.variant)
-    settings = config["variants"].get(wildcards.variant, {}) if wildcards.variant != DEFAULT else {}
-    return options("--set", overrides(settings))
+    checked(ASKED.settings, named(wildcards))
+    return options("--set", ASKED.changes(named(wildcards)))
 
 
-def replayed(wildcards):
-    """The lineage that a replay trains anew: that of PBT with the same seed; nothing for other methods."""
-    if wildcards.method != "replay":
-        return []
-    return "results/{scale}/runs/{domain}/{problem}/pbt/default/seed-{seed}/lineage.json".format(**wildcards)
+def needed(wildcards):
+    """The lineage that a replay trains anew; nothing for other methods. An error for a run that cannot be made here."""
+    checked(ASKED.settings, named(wildcards))
+    checked(AVAILABLE.require, named(wildcards))
+    source = replayed(named(wildcards))
+    return [] if source is None else str(RESULTS / source.folder / "lineage.json")

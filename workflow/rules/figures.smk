@@ -23,6 +23,7 @@ rule figure:
     params:
         folders=lambda wildcards: folders(wildcards.study, wildcards.experiment),
         domain=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment]["domain"],
+        runs=lambda wildcards: names.in_words(runs(wildcards.study, wildcards.experiment)),
         only=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment].get("figures", []),
     log:
         "results/{study}/logs/figure-{experiment}.log",
@@ -35,7 +36,7 @@ rule figure:
 
 rule paper_figures:
     input:
-        lambda wildcards: [f"{folder}/summary.json" for folder in all_folders(wildcards.study)],
+        lambda wildcards: all_summaries(wildcards.study),
         DRAWING,
         "reproductions/suite/results/records.py",
         table="results/{study}/runs.csv",

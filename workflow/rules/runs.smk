@@ -3,19 +3,19 @@
 
 rule run:
     input:
-        lineage=replayed,
+        lineage=needed,
     output:
-        "results/{scale}/runs/{domain}/{problem}/{method}/{variant}/seed-{seed}/events.parquet",
-        "results/{scale}/runs/{domain}/{problem}/{method}/{variant}/seed-{seed}/lineage.json",
-        summary="results/{scale}/runs/{domain}/{problem}/{method}/{variant}/seed-{seed}/summary.json",
+        f"{RUN}/events.parquet",
+        f"{RUN}/lineage.json",
+        summary=f"{RUN}/summary.json",
     params:
         folder=subpath(output.summary, parent=True),
         overrides=changes,
         lineage=lambda wildcards, input: options("--lineage", [input.lineage] if input.lineage else []),
         sources=lambda wildcards: SOURCES[wildcards.domain],
     log:
-        "results/{scale}/logs/{domain}-{problem}-{method}-{variant}-{seed}.log",
-    threads: lambda wildcards: config["threads"].get(wildcards.domain, 1)
+        RUN_LOG,
+    threads: lambda wildcards: ASKED.cores(named(wildcards))
     conda:
         "../../environment.yml"
     shell:

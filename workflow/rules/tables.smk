@@ -16,6 +16,7 @@ rule table:
     params:
         folders=lambda wildcards: folders(wildcards.study, wildcards.experiment),
         domain=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment]["domain"],
+        runs=lambda wildcards: names.in_words(runs(wildcards.study, wildcards.experiment)),
         budgets=lambda wildcards: (
             ["--budgets-differ"] if STUDIES[wildcards.study][wildcards.experiment].get("budgets_differ") else []
         ),

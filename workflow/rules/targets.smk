@@ -1,24 +1,25 @@
-"""What people type. Without a target: everything of the configured scale."""
+"""What people type. Without a target: everything of the configured scale that can run here."""
 
 
 rule all:
     default_target: True
     input:
-        products(FULL, "tables"),
-        [f"figures/{FULL}/{experiment}" for experiment in [*EXPERIMENTS, "paper"]],
+        lambda wildcards: tables(FULL),
+        lambda wildcards: figures(FULL),
+        f"figures/{FULL}/paper",
         f"results/{FULL}/claims/claims.csv",
         f"results/{FULL}/tracked",
 
 
 rule demo:
     input:
-        products(DEMO, "tables"),
-        [f"figures/{DEMO}/{experiment}" for experiment in config["demo"]],
+        lambda wildcards: tables(DEMO),
+        lambda wildcards: figures(DEMO),
         f"results/{DEMO}/claims/claims.csv",
         f"results/{DEMO}/tracked",
 
 
-for experiment in EXPERIMENTS:
+for experiment in config["experiments"]:
 
     rule:
         name:
@@ -30,12 +31,13 @@ for experiment in EXPERIMENTS:
 
 rule figures:
     input:
-        [f"figures/{FULL}/{experiment}" for experiment in [*EXPERIMENTS, "paper"]],
+        lambda wildcards: figures(FULL),
+        f"figures/{FULL}/paper",
 
 
 rule tables:
     input:
-        products(FULL, "tables"),
+        lambda wildcards: tables(FULL),
 
 
 rule claims:

@@ -3,8 +3,8 @@
 
 rule track:
     input:
-        lambda wildcards: [f"{folder}/summary.json" for folder in all_folders(wildcards.study)],
-        lambda wildcards: [f"figures/{wildcards.study}/{experiment}" for experiment in STUDIES[wildcards.study]],
+        lambda wildcards: all_summaries(wildcards.study),
+        lambda wildcards: figures(wildcards.study),
     output:
         touch("results/{study}/tracked"),
     params:

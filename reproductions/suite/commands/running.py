@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from reproductions.suite.commands import Commands, number, path, whole
 from reproductions.suite.study import manual, registry
+from reproductions.suite.study.names import DEFAULT
 from reproductions.suite.study.outputs import check
 from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.requirements import missing, require
 from reproductions.suite.study.settings import SCALES, resolve
 
 
@@ -34,7 +37,7 @@ def _add_run(commands: Commands) -> None:
     p.add_argument("--seed", type=whole, default=0, help="every draw derives from it (default: 0)")
     p.add_argument("--scale", choices=SCALES, default="laptop", help="size of the experiment (default: laptop)")
     p.add_argument("--out", type=path, metavar="DIR", required=True, help="where the run lives; resumed if it exists")
-    p.add_argument("--variant", default="default", help="a label for runs that differ by --set (default: default)")
+    p.add_argument("--variant", default=DEFAULT, help=f"a label for runs that differ by --set (default: {DEFAULT})")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
                    help="override a setting, e.g. population=4 or search.exploit.fraction=0.1; repeatable")  # fmt: skip
     p.add_argument(
@@ -66,6 +69,7 @@ def _run(a: argparse.Namespace) -> None:
         workers=a.workers,
         timeout=a.timeout,
     )
+    require(f"{a.domain} on {settings.problem}", missing(a.domain, settings.task))
     check(a.out)
     for place in ("state", "events.parquet", "lineage.json", "summary.json"):
         if (a.out / place).exists() and (a.out / place).is_dir() != (place == "state"):
@@ -94,6 +98,8 @@ def _add_plan(commands: Commands) -> None:
     )
     p.add_argument("targets", metavar="TARGET", nargs="+", help="what you would ask snakemake for, such as gan or all")
     p.add_argument("--configfile", type=path, metavar="FILE", nargs="+", default=[], help="as for snakemake")
+    p.add_argument("--config", metavar="KEY=VALUE", nargs="+", default=[],
+                   help="as for snakemake, such as assume_requirements=true")  # fmt: skip
     p.set_defaults(do=_plan)
 
 
@@ -104,14 +110,17 @@ def _plan(a: argparse.Namespace) -> None:
     from reproductions.suite.planning import costs, jobs
     from reproductions.suite.planning import plan as planning
 
-    planned = jobs.jobs(jobs.ask(a.targets, a.configfile))
+    answer = jobs.ask(a.targets, a.configfile, a.config)
+    for line in answer.left_out:
+        print(line, file=sys.stderr)
+    planned = jobs.jobs(answer.table)
     known = cache(lambda scale: costs.known(Path("results"), scale))
     budget = planning.budgets([Path("config", "config.yaml"), *a.configfile])
     print(planning.table(planned, planning.lines(planned, known, budget), cores()))
 
 
 def _add_list(commands: Commands) -> None:
-    p = commands.add_parser("list", help="the domains, their problems, methods and scales")
+    p = commands.add_parser("list", help="the domains, their problems, methods and scales, and what cannot run here")
     p.set_defaults(do=_list)
 
 
@@ -119,6 +128,12 @@ def _list(a: argparse.Namespace) -> None:
     for domain in registry.domains():
         sweep = registry.sweep(domain)
         print(f"{domain}\n  problems: {', '.join(sweep.PROBLEMS)}")
+        lacking: dict[str, list[str]] = {}
+        for problem, task in sweep.PROBLEMS.items():
+            for line in missing(domain, task):
+                lacking.setdefault(line, []).append(problem)
+        for line, problems in lacking.items():
+            print(f"  cannot run here: {', '.join(problems)}; needs {line}")
         print(f"  methods: {', '.join(sweep.METHODS)}, replay")
         print(f"  hyperparameters: {', '.join(sweep.SPACE)}")
         for name, scale in sweep.SCALES.items():

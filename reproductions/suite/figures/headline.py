@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reproductions.suite.figures.look import PALETTE, left_out, mark_mean, panels, pretty
+from reproductions.suite.study.names import DEFAULT
 from reproductions.suite.study.sweep import Measure
 
 METHODS = ("pbt", "random_search", "hand_tuned")
@@ -50,7 +51,7 @@ def relative(frame: pd.DataFrame, measures: Mapping[str, Measure], methods: Sequ
     """
     rows = frame.rename(columns={"final_reported": "reported"})
     if "variant" in rows:
-        rows = rows[rows.variant == "default"]
+        rows = rows[rows.variant == DEFAULT]
     rows = rows[rows.method.isin(methods)]
     found, lost = [], 0
     for domain, own in rows.groupby("domain", sort=False):

@@ -9,9 +9,7 @@ from pathlib import Path
 
 from reproductions.suite.results.schemas import RunRow, Summary
 from reproductions.suite.study.inputs import InputError, read_model, read_rows
-
-#: What names a run below results/SCALE/runs, without its seed: (domain, problem, method, variant).
-Name = tuple[str, str, str, str]
+from reproductions.suite.study.names import RunName, finished
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Cost:
 class Benchmark:
     """A finished run: what it was, how much it did and what that cost."""
 
-    name: Name
+    name: RunName
     member_steps: int
     cpu_s: float
     wall_s: float
@@ -45,22 +43,28 @@ class Costs:
     def __init__(self, sources: dict[str, Sequence[Benchmark]]):
         self.sources = sources
 
-    def of(self, name: Name, budget: Callable[[], int | None]) -> Cost | None:
+    def of(self, name: RunName, budget: Callable[[], int | None]) -> Cost | None:
         """The mean over the runs that are most like it; None where no run of the domain is known.
 
         Runs of the same method and variant on the same problem, else of any method on the problem (methods are compared at
-        equal compute), else the domain's cost of a member-step times ``budget()``, which is called only then.
+        equal compute), else the domain's cost of a member-step times ``budget()``, which is called only then. All are of the
+        same scale.
         """
-        for length, likeness in ((4, "this method"), (2, "this problem")):
+        for parts, likeness in ((4, "this method"), (2, "this problem")):
             for place, benchmarks in self.sources.items():
-                if alike := [past for past in benchmarks if past.name[:length] == name[:length]]:
+                if alike := [past for past in benchmarks if _begins_alike(past.name, name, parts)]:
                     return _scaled(alike, 1 / len(alike), f"{place}, {likeness}")
         for place, benchmarks in self.sources.items():
-            alike = [past for past in benchmarks if past.name[0] == name[0]]
+            alike = [past for past in benchmarks if _begins_alike(past.name, name, 1)]
             done = sum(past.member_steps for past in alike)
             if done and (steps := budget()) is not None:
                 return _scaled(alike, steps / done, f"{place}, by member-steps")
         return None
+
+
+def _begins_alike(one: RunName, other: RunName, parts: int) -> bool:
+    """Whether the first so many of domain, problem, method and variant are the same, at the same scale."""
+    return one.series[: 1 + parts] == other.series[: 1 + parts]
 
 
 def _scaled(runs: Sequence[Benchmark], factor: float, source: str) -> Cost:
@@ -82,7 +86,7 @@ def known(results: Path, scale: str) -> Costs:
 
     InputError in one line for a file of theirs that is not what it should be.
     """
-    here = [read_model(path, Summary) for path in sorted((results / scale / "runs").glob("*/*/*/*/*/summary.json"))]
+    here = [read_model(folder / "summary.json", Summary) for folder in finished(results, scale)]
     table = results / "reference" / scale / "runs.csv"
     reference = read_rows(table, RunRow) if table.exists() else []
     for row in reference:
@@ -92,5 +96,4 @@ def known(results: Path, scale: str) -> Costs:
 
 
 def _benchmark(run: Summary | RunRow) -> Benchmark:
-    name = (run.domain, run.problem, run.method, run.variant)
-    return Benchmark(name, int(run.member_steps or 0), float(run.cpu_s or 0), float(run.wall_s or 0))
+    return Benchmark(RunName.of(run), int(run.member_steps or 0), float(run.cpu_s or 0), float(run.wall_s or 0))

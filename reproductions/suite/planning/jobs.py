@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reproductions.suite.planning.costs import Name
 from reproductions.suite.study import configuration
+from reproductions.suite.study.availability import LEFT_OUT
+from reproductions.suite.study.names import RunName
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.sources import sources_digest
 
-_RUN = re.compile(r"results/(\w+)/runs/([^/]+)/([^/]+)/([^/]+)/([^/]+)/seed-\d+/")
+#: The rule that makes runs, and the folder that they are kept in.
+_RULE, _RESULTS = "run", Path("results")
 #: What Snakemake says of a file, in our words.
 _REASONS = {
     "missing": "missing",
@@ -36,14 +37,28 @@ class Job:
     why: str
 
     @property
-    def run(self) -> tuple[str, Name] | None:
-        """Scale and name of the run that it makes, if it makes one."""
-        found = _RUN.match(self.outputs[0])
-        return found and (found[1], (found[2], found[3], found[4], found[5]))
+    def run(self) -> RunName | None:
+        """The run that it makes, if it makes one."""
+        if self.rule != _RULE:
+            return None
+        return RunName.parse(Path(self.outputs[0]).parent.relative_to(_RESULTS))
 
 
-def ask(targets: Sequence[str], configfiles: Sequence[Path], directory: Path = Path()) -> str:
-    """Snakemake's table of all files of ``targets``; ConfigError if a file is none, or with its last line."""
+@dataclass(frozen=True)
+class Answer:
+    """Snakemake's table of all files of its targets, and the lines that say what is left out of them on this machine."""
+
+    table: str
+    left_out: tuple[str, ...]
+
+
+def ask(
+    targets: Sequence[str], configfiles: Sequence[Path], settings: Sequence[str] = (), directory: Path = Path()
+) -> Answer:
+    """What Snakemake says of ``targets``; ``settings`` are KEY=VALUE of its configuration.
+
+    ConfigError if a file is none, or with the last line of a Snakemake that refuses.
+    """
     for path in configfiles:
         try:
             configuration.read(directory / path)
@@ -51,13 +66,16 @@ def ask(targets: Sequence[str], configfiles: Sequence[Path], directory: Path = P
             raise ConfigError(f"--configfile {error}") from None
     command = [sys.executable, "-m", "snakemake", "--summary"]
     command += ["--configfile", *map(str, configfiles)] if configfiles else []
+    command += ["--config", *settings] if settings else []
     done = subprocess.run([*command, "--", *targets], cwd=directory, capture_output=True, text=True)
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
+        if lines[-1].startswith("error: "):  # a line of our own
+            raise ConfigError(lines[-1].removeprefix("error: "))
         # Snakemake adds advice for authors of rules in brackets.
-        line = lines[-1].removeprefix("error: ").split(" (if you use input functions")[0].strip()
-        raise ConfigError(line if line.startswith("config") else f"target {' '.join(targets)!r}: {line}")
-    return done.stdout
+        line = lines[-1].split(" (if you use input functions")[0].strip()
+        raise ConfigError(f"target {' '.join(targets)!r}: {line}")
+    return Answer(done.stdout, tuple(line for line in done.stderr.splitlines() if line.startswith(LEFT_OUT)))
 
 
 def jobs(table: str, directory: Path = Path()) -> list[Job]:
@@ -65,8 +83,8 @@ def jobs(table: str, directory: Path = Path()) -> list[Job]:
     files: dict[tuple[str, str], list[dict[str, str]]] = {}
     table = table[table.find("output_file\t") :]  # whatever a rule file printed comes before it
     for row in csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE):
-        found = _RUN.match(row["output_file"])  # a run's job has several files, the others' one
-        files.setdefault((row["rule"], found[0] if found else row["output_file"]), []).append(row)
+        file = row["output_file"]  # a run's job has several in one folder, the others' one
+        files.setdefault((row["rule"], str(Path(file).parent) if row["rule"] == _RULE else file), []).append(row)
     return [
         Job(rule, tuple(row["output_file"] for row in rows), _why(rows, directory / key))
         for (rule, key), rows in files.items()
@@ -76,20 +94,20 @@ def jobs(table: str, directory: Path = Path()) -> list[Job]:
 def _why(rows: Sequence[Mapping[str, str]], folder: Path) -> str:
     if all(row["plan"] == "no update" for row in rows):
         return ""
-    said = {_REASONS.get(row["status"], row["status"]) for row in rows} - {"ok"}
-    if "missing" in said and (folder / "state" / "events.jsonl").exists():
-        said = said - {"missing"} | {"begun, not finished"}
-    if "the settings changed" in said and _other_sources(folder / "summary.json"):
-        said = said - {"the settings changed"} | {"the sources changed"}
+    reasons = {_REASONS.get(row["status"], row["status"]) for row in rows} - {"ok"}
+    if "missing" in reasons and (folder / "state" / "events.jsonl").exists():
+        reasons = reasons - {"missing"} | {"begun, not finished"}
+    if "the settings changed" in reasons and _other_sources(folder / "summary.json"):
+        reasons = reasons - {"the settings changed"} | {"the sources changed"}
     # Snakemake's table has no word for the rest. Most runs have no inputs, so for them it is hardly ever the first of these.
-    rest = "inputs made anew" if rows[0]["rule"] != "run" else "inputs made anew, interrupted or another environment"
-    return ", ".join(sorted(said)) or rest
+    rest = "inputs made anew" if rows[0]["rule"] != _RULE else "inputs made anew, interrupted or another environment"
+    return ", ".join(sorted(reasons)) or rest
 
 
 def _other_sources(summary: Path) -> bool:
     """Whether a finished run was made by other sources than today's, whose digest is one of its rule's parameters."""
     try:
-        told = json.loads(summary.read_text())
-        return bool(told["sources"] != sources_digest(told["domain"]))
+        content = json.loads(summary.read_text())
+        return bool(content["sources"] != sources_digest(content["domain"]))
     except (OSError, ValueError, KeyError, ConfigError):
         return False

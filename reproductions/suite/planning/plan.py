@@ -9,29 +9,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reproductions.suite.planning.costs import Cost, Costs, Name, wall
+from reproductions.suite.planning.costs import Cost, Costs, wall
 from reproductions.suite.planning.jobs import Job
 from reproductions.suite.study import asked, configuration
+from reproductions.suite.study.names import DEFAULT, RunName
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.settings import resolve
 
 HEADER = ("domain", "problem", "method", "runs", "done", "to do", "CPU h", "wall h", "costs from", "why")
 
 
-def budgets(configfiles: Iterable[Path]) -> Callable[[str, Name], int | None]:
-    """Member-steps of a run, by scale and name, with the variants that the files name; None where they cannot be told."""
+def budgets(configfiles: Iterable[Path]) -> Callable[[RunName], int | None]:
+    """Member-steps of a run, with the variants that the files name; None where they cannot be told."""
     variants: dict[str, dict[str, Any]] = {}
     for path in configfiles:
         for name, settings in (configuration.read(path).get("variants") or {}).items():
             variants.setdefault(name, {}).update(settings)
 
-    def of(scale: str, name: Name) -> int | None:
-        domain, problem, method, variant = name
-        if variant not in (asked.DEFAULT, *variants):
+    def of(run: RunName) -> int | None:
+        if run.variant not in (DEFAULT, *variants):
             return None
-        changes = asked.overrides(variants.get(variant, {}))
+        changes = asked.overrides(variants.get(run.variant, {}))
         try:
-            settings = resolve(domain, method, 0, scale, variant, problem, changes)
+            settings = resolve(run.domain, run.method, 0, run.scale, run.variant, run.problem, changes)
         except ConfigError:  # such as a replay, whose schedule is not there yet
             return None
         return settings.population * settings.steps
@@ -41,29 +41,31 @@ def budgets(configfiles: Iterable[Path]) -> Callable[[str, Name], int | None]:
 
 @dataclass(frozen=True)
 class Line:
-    """The runs of one method and variant on one problem; costs are those of the runs to do, None where unknown."""
+    """The runs of one method and variant on one problem; costs are those of the runs to do, None where unknown.
 
-    name: Name
+    ``name`` is that of the first of them.
+    """
+
+    name: RunName
     done: int
     costs: tuple[Cost | None, ...]
     why: Mapping[str, int]
 
 
-def lines(
-    planned: Iterable[Job], costs: Callable[[str], Costs], budget: Callable[[str, Name], int | None]
-) -> list[Line]:
+def lines(planned: Iterable[Job], costs: Callable[[str], Costs], budget: Callable[[RunName], int | None]) -> list[Line]:
     """The runs of a plan, grouped. ``costs`` are those of a scale."""
-    groups: dict[tuple[str, Name], list[Job]] = {}
+    series: dict[tuple[str, ...], list[tuple[RunName, Job]]] = {}
     for job in planned:
-        if job.run is not None:
-            groups.setdefault(job.run, []).append(job)
-    told = []
-    for (scale, name), own in groups.items():
-        to_do = [job for job in own if job.why]
-        cost = costs(scale).of(name, partial(budget, scale, name)) if to_do else None
+        if (run := job.run) is not None:
+            series.setdefault(run.series, []).append((run, job))
+    grouped = []
+    for runs in series.values():
+        name, _ = runs[0]
+        to_do = [job for _, job in runs if job.why]
+        cost = costs(name.scale).of(name, partial(budget, name)) if to_do else None
         why = Counter(job.why for job in to_do)
-        told.append(Line(name, len(own) - len(to_do), (cost,) * len(to_do), why))
-    return sorted(told, key=lambda line: line.name)
+        grouped.append(Line(name, len(runs) - len(to_do), (cost,) * len(to_do), why))
+    return sorted(grouped, key=lambda line: line.name)
 
 
 def table(planned: Sequence[Job], grouped: Sequence[Line], cores: int) -> str:
@@ -100,7 +102,6 @@ def table(planned: Sequence[Job], grouped: Sequence[Line], cores: int) -> str:
 
 
 def _row(line: Line, cores: int) -> tuple[str, ...]:
-    domain, problem, method, variant = line.name
     known = [cost for cost in line.costs if cost is not None]
     counts = (str(line.done + len(line.costs)), str(line.done), str(len(line.costs)))
     if not line.costs:
@@ -109,8 +110,8 @@ def _row(line: Line, cores: int) -> tuple[str, ...]:
         hours, source = _hours(known, cores), known[0].source
     else:
         hours, source = ("unknown", "unknown"), ""
-    method += "" if variant == "default" else f" ({variant})"
-    return (domain, problem, method, *counts, *hours, source, _counted(line.why))
+    name = line.name
+    return (name.domain, name.problem, name.label, *counts, *hours, source, _counted(line.why))
 
 
 def _hours(costs: Sequence[Cost], cores: int) -> tuple[str, str]:

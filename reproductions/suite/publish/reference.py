@@ -21,16 +21,14 @@ from reproductions.suite.results.tables import read
 from reproductions.suite.results.traits import traits
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import InputError, read_model
+from reproductions.suite.study.names import PARTS, finished
 from reproductions.suite.study.outputs import exchanged
 from reproductions.suite.study.registry import ConfigError
 
+#: What names a run, in the order of the table's columns: the scale comes last, since a table is mostly of one.
+_NAME = (*PARTS[1:], PARTS[0])
 _PLAIN = (
-    "domain",
-    "problem",
-    "method",
-    "variant",
-    "seed",
-    "scale",
+    *_NAME,
     "budget_steps",
     "member_steps",
     "cloned",
@@ -55,7 +53,7 @@ def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
     if not tables.is_dir():
         raise ConfigError(f"study = {study!r} has no tables in {tables}: run snakemake first")
     out = results / "reference" / study
-    records = load(path.parent for path in sorted((results / study / "runs").glob("*/*/*/*/*/summary.json")))
+    records = load(finished(results, study))
     with exchanged(out) as new:
         for folder in sorted(path for path in tables.iterdir() if path.is_dir()):
             for path in (path for path in folder.glob("*.csv") if path.name in TABLES and path.name != "pairs.csv"):
@@ -110,16 +108,16 @@ def read_runs(path: Path) -> pd.DataFrame:
     table = read(path, "runs.csv")
     if table.empty:
         raise InputError(f"{path}: must have at least one run")
-    twice = table.duplicated(list(_PLAIN[:6]))
+    twice = table.duplicated(list(_NAME))
     if twice.any():
-        run = ", ".join(str(value) for value in table[twice].iloc[0][list(_PLAIN[:6])])
+        run = ", ".join(str(value) for value in table[twice].iloc[0][list(_NAME)])
         raise InputError(f"{path}: the run {run} must occur once")
     return table
 
 
 def one_row_a_run(runs: pd.DataFrame) -> pd.DataFrame:
     """A table of runs in its order; of several rows of one run the last is the one that counts."""
-    key = list(_PLAIN[:6])
+    key = list(_NAME)
     return runs.drop_duplicates(key, keep="last").sort_values(key)
 
 

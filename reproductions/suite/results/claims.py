@@ -18,6 +18,7 @@ import pandas as pd
 from reproductions.suite.results import statistics
 from reproductions.suite.results.statistics import Estimate
 from reproductions.suite.study import registry
+from reproductions.suite.study.names import label
 from reproductions.suite.study.sweep import Mark, Measure
 
 #: The verdicts, best first.
@@ -58,7 +59,7 @@ def all_claims() -> list[Claim]:
 def contrast(claim: Claim, runs: pd.DataFrame) -> list[float]:
     """The contrast of each seed for which all the methods were run, by seed."""
     own = runs[runs.domain == claim.domain].copy()
-    own["name"] = [_named(method, variant) for method, variant in zip(own.method, own.variant, strict=True)]
+    own["name"] = _labels(own)
     own["value"] = _values(own, claim.column, registry.sweep(claim.domain).MEASURE)
     # Several problems: a seed counts where every method was run on all of them.
     wide = own[own.name.isin(claim.weights)].pivot_table(index="seed", columns=["name", "problem"], values="value")
@@ -76,19 +77,18 @@ def reported(runs: pd.DataFrame, held_out: bool) -> pd.Series:
 def without_score(claim: Claim, runs: pd.DataFrame) -> int:
     """How many runs of the claim's methods have no finite score."""
     own = runs[runs.domain == claim.domain]
-    names = [_named(method, variant) for method, variant in zip(own.method, own.variant, strict=True)]
     scores = reported(own, registry.sweep(claim.domain).MEASURE.held_out is not None)
-    return int(scores[[name in claim.weights for name in names]].isna().sum())
+    return int(scores[[name in claim.weights for name in _labels(own)]].isna().sum())
 
 
 def _was_run(claim: Claim, runs: pd.DataFrame) -> bool:
     """Whether there are runs of all its methods."""
     own = runs[runs.domain == claim.domain]
-    return set(claim.weights) <= {_named(*names) for names in zip(own.method, own.variant, strict=True)}
+    return set(claim.weights) <= set(_labels(own))
 
 
-def _named(method: str, variant: str) -> str:
-    return method if variant == "default" else f"{method} ({variant})"
+def _labels(runs: pd.DataFrame) -> list[str]:
+    return [label(method, variant) for method, variant in zip(runs.method, runs.variant, strict=True)]
 
 
 def _values(runs: pd.DataFrame, column: str, measure: Measure) -> list[float]:

@@ -21,10 +21,8 @@ from pbt_core.lineage import Lineage
 from pbt_core.schema import encode
 from reproductions.suite.results.schemas import LineageFile, Summary
 from reproductions.suite.study.inputs import InputError, read_bytes, read_model, shown
+from reproductions.suite.study.names import RunName, label
 from reproductions.suite.study.registry import ConfigError
-
-#: What names a run.
-IDENTITY = ("domain", "scale", "problem", "method", "variant", "seed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +34,10 @@ class Record:
     events: Events
 
     @property
+    def name(self) -> RunName:
+        return RunName.of(self.summary)
+
+    @property
     def problem(self) -> str:
         problem: str = self.summary["problem"]
         return problem
@@ -43,8 +45,7 @@ class Record:
     @property
     def method(self) -> str:
         """The method, with the variant where it is not the default one."""
-        variant = self.summary["variant"]
-        return self.summary["method"] + ("" if variant == "default" else f" ({variant})")
+        return label(self.summary["method"], self.summary["variant"])
 
     @property
     def seed(self) -> int:
@@ -90,16 +91,14 @@ def load(folders: Iterable[Path]) -> list[Record]:
     """
     records: list[Record] = []
     places: dict[Path, Path] = {}
-    names: dict[tuple[Any, ...], Path] = {}
+    names: dict[RunName, Path] = {}
     for folder in folders:
         if (known := places.setdefault(folder.resolve(), folder)) is not folder:
             raise ConfigError(f"{folder}: the same run as {known}; each may be given once")
         record = read_record(folder)
-        name = tuple(record.summary[key] for key in IDENTITY)
-        if (other := names.setdefault(name, folder)) is not folder:
-            told = ", ".join(f"{key} {value}" for key, value in zip(IDENTITY, name, strict=True))
+        if (other := names.setdefault(record.name, folder)) is not folder:
             raise ConfigError(
-                f"{folder}: has the name of the run in {other} ({told}); runs that differ need a --variant"
+                f"{folder}: has the name of the run in {other} ({record.name.folder}); runs that differ need a --variant"
             )
         records.append(record)
     if not records:

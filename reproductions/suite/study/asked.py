@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import math
 import re
@@ -16,13 +15,17 @@ from typing import Any
 from pbt_core import Stream
 from pbt_core.lineage import Segment
 from reproductions.suite.study import registry
+from reproductions.suite.study.names import DEFAULT, RunName, parse_method
 from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.requirements import importable
 from reproductions.suite.study.settings import Settings, resolve
 
-#: The variant of a run without overrides.
-DEFAULT = "default"
 #: What an experiment, or the workflow, chooses for each run; a variant is the same for all.
 CHOSEN = ("seed", "variant", "search.lineage")
+#: The sections of a configuration that ask for runs.
+SECTIONS = ("experiments", "demo")
+#: A run's processes are at most so many (``Settings.workers``).
+MOST_CORES = 1024
 
 
 def overrides(variant: Mapping[str, Any]) -> list[str]:
@@ -42,7 +45,12 @@ def _yaml(value: Any) -> str:
             return text.replace("inf", ".inf").replace("nan", ".nan")
         return text if "." in text else text.replace("e", ".0e")
     escaped = r"[\x7f-\x9f\u2028\u2029\ufeff]"
-    return re.sub(escaped, lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+    return re.sub(escaped, lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
+
+
+def replayed(run: RunName) -> RunName | None:
+    """The run whose lineage a replay trains anew: PBT with the same seed on the same problem; None for other methods."""
+    return dataclasses.replace(run, method="pbt", variant=DEFAULT) if run.method == "replay" else None
 
 
 class Asked:
@@ -54,29 +62,55 @@ class Asked:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = config
-        # Seeds differ in nothing that could be wrong.
-        self.settings = cache(self._settings)
+        self._resolved = cache(self._resolve)
         self.check = cache(self._check)
+
+    def runs(self, section: str, experiment: str) -> list[RunName]:
+        """The runs of an experiment, problem by problem and method by method; ``section`` is one of SECTIONS."""
+        asked = self._config[section][experiment]
+        return [
+            RunName(self._config["scale"], asked["domain"], problem, *parse_method(method), seed)
+            for problem in asked["problems"]
+            for method in asked["methods"]
+            for seed in asked["seeds"]
+        ]
+
+    def settings(self, run: RunName) -> Settings:
+        """The settings of a run, but for its seed; ConfigError if there can be none."""
+        return self._resolved(dataclasses.replace(run, seed=0))  # seeds differ in nothing that could be wrong
+
+    def changes(self, run: RunName) -> list[str]:
+        """What the variant of a run changes, in the form of ``--set``."""
+        return overrides(self._variant(run))
+
+    def cores(self, run: RunName) -> int:
+        """The cores of a run: its domain's ``threads``, where there are any; else the workers that it has a use for."""
+        threads: Mapping[str, int] = self._config["threads"]
+        size = registry.sweep(run.domain).SCALES[run.scale]
+        if size.engine == "serial":
+            return threads.get(run.domain, 1)
+        return threads.get(run.domain) or size.workers or min(self.settings(run).population, MOST_CORES)
 
     def check_all(self) -> None:
         """``check`` every experiment."""
-        for section in ("experiments", "demo"):
+        for section in SECTIONS:
             for name in self._config[section]:
                 self.check(section, name)
 
     def _check(self, section: str, name: str) -> None:
-        """ConfigError unless all runs of an experiment can be run and compared; ``section`` is "experiments" or "demo"."""
+        """ConfigError unless all runs of an experiment can be run and compared."""
         key, experiment = f"config.{section}.{name}", self._config[section][name]
         for problem in experiment["problems"]:
             budgets: dict[str, int] = {}
-            for asked in experiment["methods"]:
-                method, _, variant = asked.partition(":")
+            for method in experiment["methods"]:
+                run = RunName(self._config["scale"], experiment["domain"], problem, *parse_method(method))
                 try:
-                    settings = self.settings(experiment["domain"], problem, method, variant or DEFAULT)
+                    settings = self.settings(run)
                 except ConfigError as error:
-                    told = f"{error} ({key}, {asked} on {problem})"
-                    raise ConfigError(told if variant else f"{key}.methods: {asked} on {problem}: {error}") from None
-                budgets[asked] = settings.population * settings.steps
+                    after = f"{error} ({key}, {method} on {problem})"
+                    before = f"{key}.methods: {method} on {problem}: {error}"
+                    raise ConfigError(before if run.variant == DEFAULT else after) from None
+                budgets[method] = settings.population * settings.steps
             if len(set(budgets.values())) > 1 and not experiment.get("budgets_differ"):
                 least, most = min(budgets, key=budgets.__getitem__), max(budgets, key=budgets.__getitem__)
                 raise ConfigError(
@@ -87,42 +121,40 @@ class Asked:
 
     def _check_replays(self, section: str, name: str) -> None:
         """ConfigError where a replay has no run of PBT that the same section asks for."""
-        experiment = self._config[section][name]
-        replays = {asked for asked in experiment["methods"] if asked.partition(":")[0] == "replay"}
-        there = {run for other in self._config[section].values() for run in _runs(other, {"pbt"})}
-        for domain, problem, seed in sorted(_runs(experiment, replays) - there):
-            raise ConfigError(
-                f"config.{section}.{name}.methods: {min(replays)!r} needs 'pbt' of {domain} on {problem} with seed {seed}, "
-                f"here or in another of config.{section}"
-            )
+        asked_for = {run for other in self._config[section] for run in self.runs(section, other)}
+        for run in self.runs(section, name):
+            if (source := replayed(run)) is not None and source not in asked_for:
+                raise ConfigError(
+                    f"config.{section}.{name}.methods: 'replay' needs 'pbt' of {run.domain} on {run.problem} with seed "
+                    f"{run.seed}, here or in another of config.{section}"
+                )
 
-    def _settings(self, domain: str, problem: str, method: str, variant: str) -> Settings:
-        """The settings of a run whose seed is yet to be chosen; ConfigError if there can be none."""
-        changes = self._config["variants"][variant] if variant != DEFAULT else {}
+    def _variant(self, run: RunName) -> Mapping[str, Any]:
+        settings: Mapping[str, Any] = {} if run.variant == DEFAULT else self._config["variants"][run.variant]
+        return settings
+
+    def _resolve(self, run: RunName) -> Settings:
         try:
-            return _resolved(self._config["scale"], domain, problem, method, variant, changes)
+            return _resolved(run, self._variant(run))
         except ConfigError as error:
-            where = "" if variant == DEFAULT else f"config.variants.{variant}: "
+            where = "" if run.variant == DEFAULT else f"config.variants.{run.variant}: "
             raise ConfigError(where + str(error).removeprefix("--set ")) from None
 
 
-def _resolved(scale: str, domain: str, problem: str, method: str, variant: str, changes: Mapping[str, Any]) -> Settings:
+def _resolved(run: RunName, changes: Mapping[str, Any]) -> Settings:
     for key in CHOSEN:
         if key in changes:
             raise ConfigError(f"{key} = {changes[key]!r}: the {key} is chosen for each run, not by a variant")
     with tempfile.TemporaryDirectory() as folder:
-        told = overrides(changes)
-        if method == "replay":
-            told.append(f"search.lineage={_yaml(str(_stand_in(Path(folder), domain)))}")
-        settings = resolve(domain, method, scale=scale, variant=variant, problem=problem, overrides=told)
-    if any(key.partition(".")[0] == "task" for key in changes) and _can_be_built(domain):
+        options = overrides(changes)
+        if replayed(run) is not None:
+            options.append(f"search.lineage={_yaml(str(_stand_in(Path(folder), run.domain)))}")
+        settings = resolve(
+            run.domain, run.method, scale=run.scale, variant=run.variant, problem=run.problem, overrides=options
+        )
+    if any(key.partition(".")[0] == "task" for key in changes) and importable(run.domain):
         settings.build_task()
     return settings
-
-
-def _can_be_built(domain: str) -> bool:
-    """Whether what the domain's task needs is on this machine, which may be one that only plans."""
-    return all(importlib.util.find_spec(module) for module in registry.sweep(domain).REQUIRES)
 
 
 def _stand_in(folder: Path, domain: str) -> Path:
@@ -133,10 +165,3 @@ def _stand_in(folder: Path, domain: str) -> Path:
     tree = {"members": [0], "best": 0, "founders": {"0": 0}, "clones": [], "schedule": [segment]}
     lineage.write_text(json.dumps(tree), encoding="utf-8")
     return lineage
-
-
-def _runs(experiment: Mapping[str, Any], methods: set[str]) -> set[tuple[str, str, int]]:
-    """Domain, problem and seed of the runs of any of the ``methods``."""
-    if not methods & set(experiment["methods"]):
-        return set()
-    return {(experiment["domain"], problem, seed) for problem in experiment["problems"] for seed in experiment["seeds"]}

@@ -17,6 +17,7 @@ from jsonschema.exceptions import best_match
 from jsonschema.validators import extend
 
 from reproductions.suite.study import registry
+from reproductions.suite.study.names import DEFAULT, parse_method
 from reproductions.suite.study.registry import ConfigError
 
 #: Names of the workflow's own rules and folders.
@@ -34,18 +35,24 @@ _TYPES = {
 
 
 def complete(config: dict[str, Any], schema: Path, files: Iterable[Path] = ()) -> None:
-    """Fill in the domain of experiments that name none, which is their own name, and the problems: those of the scale.
+    """Fill in what is left to be understood: an experiment's domain, which is its own name, its problems: those of the scale.
 
     ``files`` are those that ``config`` was read from. Raises ConfigError, with the key, the value and the rule in one line,
     unless all that ``config`` says is in order.
     """
     for path in files:
         read(path)
+    if (assumed := config.get("assume_requirements")) in (
+        "true",
+        "false",
+    ):  # Snakemake's --config knows True and False alone
+        config["assume_requirements"] = assumed == "true"
     _check_plain(config, "config")
     error = best_match(_Validator(yaml.safe_load(schema.read_text(encoding="utf-8"))).iter_errors(config))
     if error is not None:
         raise ConfigError(f"{'.'.join(['config', *map(str, error.absolute_path)])}: {_short(error.message)}")
-    for domain in config["threads"]:
+    config.setdefault("assume_requirements", False)
+    for domain in config.setdefault("threads", {}):
         _check_one_of("config.threads", domain, registry.domains())
     for section in ("experiments", "demo"):
         for name, experiment in config[section].items():
@@ -60,11 +67,14 @@ def _complete(key: str, name: str, experiment: dict[str, Any], config: Mapping[s
     sweep = registry.sweep(domain)
     for problem in experiment.setdefault("problems", list(sweep.SCALES[config["scale"]].problems)):
         _check_one_of(f"{key}.problems", problem, sweep.PROBLEMS)
-    for asked_for in experiment["methods"]:
-        method, colon, variant = asked_for.partition(":")
+    for text in experiment["methods"]:
+        try:
+            method, variant = parse_method(text)
+        except ConfigError as error:
+            raise ConfigError(f"{key}.methods: {error}") from None
         _check_one_of(f"{key}.methods", method, [*sweep.METHODS, "replay"])
-        if colon:
-            _check_one_of(f"{key}.methods: the variant of {asked_for!r}", variant, config["variants"])
+        if variant != DEFAULT:
+            _check_one_of(f"{key}.methods: the variant of {text!r}", variant, config["variants"])
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,11 +30,15 @@ def analysis(domain: str) -> ModuleType:
 
 
 def task_class(domain: str) -> Any:
-    """The task's class. ConfigError if something that the domain requires is not installed."""
-    for module in sweep(domain).REQUIRES:
-        if importlib.util.find_spec(module) is None:
-            raise ConfigError(f"domain {domain!r} needs the module {module!r}: pip install 'pbt-suite[{domain}]'")
-    return _module(domain, "task").TASK
+    """The task's class. ConfigError if a package that its module imports is not installed."""
+    try:
+        return _module(domain, "task").TASK
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == __package__.partition(".")[0]:
+            raise  # a module of ours is no matter of installation
+        raise ConfigError(
+            f"domain {domain!r} needs the module {error.name!r}: pip install 'pbt-suite[{domain}]'"
+        ) from None
 
 
 def _module(domain: str, name: str) -> ModuleType:

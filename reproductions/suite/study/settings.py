@@ -18,6 +18,7 @@ from reproductions.suite.results import schemas
 from reproductions.suite.study import descriptions, registry
 from reproductions.suite.study.inputs import SHOWN, first_violation, shown
 from reproductions.suite.study.kinds import METHOD
+from reproductions.suite.study.names import DEFAULT, WORD
 from reproductions.suite.study.overrides import override, plain
 from reproductions.suite.study.registry import ConfigError
 
@@ -53,7 +54,7 @@ class Settings(Checked):
     problem: str
     method: str
     # Becomes a folder: no "..", nothing hidden, nothing that looks like an option.
-    variant: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
+    variant: str = Field(DEFAULT, pattern=f"^(?:{WORD})$", max_length=64)
     seed: int = Field(ge=0, lt=2**63)
     scale: Literal["smoke", "laptop", "paper"]
     population: int = Field(ge=1, le=1_000_000)
@@ -103,7 +104,7 @@ def resolve(
     method: str,
     seed: int = 0,
     scale: str = "laptop",
-    variant: str = "default",
+    variant: str = DEFAULT,
     problem: str | None = None,
     overrides: Sequence[str] = (),
     lineage: Path | None = None,

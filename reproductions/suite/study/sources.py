@@ -34,11 +34,12 @@ LEFT_OUT: Mapping[str, str] = {
     "reproductions.suite.study.meaning": "is part of this digest",
     "reproductions.suite.running.progress": "shows a run while it goes on",
     "reproductions.suite.running.provenance": "says where a run comes from",
+    "reproductions.suite.study.requirements": "says whether runs can be made here",
     "reproductions.suite.study.sources": "is this digest",
     "reproductions.suite.publish.tracking": "shows what runs have recorded",
 }
-#: What a sweep declares for axes, tables and readers; no run reads it.
-LOOKS = ("MEASURE", "EXPECTED")
+#: What a sweep declares for axes, tables, readers and planning; no run's numbers depend on it.
+LOOKS = ("MEASURE", "EXPECTED", "REQUIRES")
 
 
 def sources_digest(domain: str, root: Path = ROOT) -> str:

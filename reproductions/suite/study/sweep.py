@@ -3,8 +3,9 @@
 Each domain has ``SPACE``, ``MEASURE``, ``PROBLEMS`` (by name, the settings of the task that make this problem: a data set,
 a game, a level), ``SCALES`` (smoke, laptop, paper), ``METHODS`` (see ``study.kinds``; under ``plan``,
 population and steps where a method divides the budget in another way than the scale does), ``EXPECTED`` (the paper's numbers,
-marked) and ``REQUIRES`` (modules without which its task cannot run). It may have ``SOURCES``: a tuple of files and folders,
-relative to the repository's root, that can change a run and that no import shows, such as the description of a level.
+marked) and ``REQUIRES`` (what its runs need on a machine: see ``study.requirements``). It may have ``SOURCES``: a tuple of
+files and folders, relative to the repository's root, that can change a run and that no import shows, such as the
+description of a level.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Scale:
     """The size of an experiment.
 
     ``problems`` are the keys of PROBLEMS that are measured at it; the first is the one of a run that names none.
-    ``task`` and ``methods`` override the task's settings and keys of METHODS.
+    ``task`` and ``methods`` override the task's settings and keys of METHODS. ``workers``: processes of one run; where it is
+    None, one a core, and in the workflow no more than members.
     """
 
     problems: tuple[str, ...]

@@ -1,0 +1,85 @@
+"""Of the runs that a configuration asks for, those that this machine can make, or that were made already.
+
+Targets of many runs are made with what remains, and one line says for each requirement what is left out. Asking for what
+cannot be made at all is an error. A run that this machine plans and another one makes is checked there, when it begins.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from reproductions.suite.study.asked import Asked, replayed
+from reproductions.suite.study.names import RunName
+from reproductions.suite.study.requirements import missing, require
+
+#: How a line that says what is left out begins.
+LEFT_OUT = "left out: "
+
+
+class Availability:
+    """What can be made of a configuration's experiments. Each is checked first: see ``Asked.check``.
+
+    ``results`` is the folder that runs are kept in. ``assume``: as if all requirements were met. ``say`` prints a line.
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        results: Path,
+        assume: bool = False,
+        say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+    ) -> None:
+        self._asked, self._results, self._assume, self._say = asked, results, assume, say
+        self._said: set[tuple[str, str, str]] = set()
+        self._lacking = cache(self._look)
+        self.study = cache(self._study)
+
+    def runs(self, section: str, experiment: str) -> list[RunName]:
+        """The runs to make of one experiment. ConfigError if nothing remains of it."""
+        return self.study(section, (experiment,))[experiment]
+
+    def _study(self, section: str, experiments: tuple[str, ...]) -> dict[str, list[RunName]]:
+        """The runs to make of each of the ``experiments`` of a section; those of which nothing remains are not in it.
+
+        ConfigError if nothing remains of any.
+        """
+        for name in experiments:
+            self._asked.check(section, name)
+        asked = {name: self._asked.runs(section, name) for name in experiments}
+        lines = list(dict.fromkeys(line for runs in asked.values() for run in runs for line in self._missing(run)))
+        remaining = {name: [run for run in runs if not self._missing(run)] for name, runs in asked.items()}
+        if not any(remaining.values()):
+            require(", ".join(experiments), lines)
+        for line in lines:
+            self._say_once(section, line, asked)
+        return {name: runs for name, runs in remaining.items() if runs}
+
+    def require(self, run: RunName) -> None:
+        """ConfigError if this very run cannot be made here and was not made before."""
+        require(str(self._results / run.folder), self._missing(run))
+
+    def _missing(self, run: RunName) -> tuple[str, ...]:
+        """What a run lacks, or the run that it replays: nothing, where it was made already."""
+        if self._assume or (self._results / run.folder / "summary.json").is_file():
+            return ()
+        source = replayed(run)
+        of_source = self._missing(source) if source is not None else ()
+        return tuple(dict.fromkeys([*self._lacking(replace(run, seed=0)), *of_source]))
+
+    def _look(self, run: RunName) -> list[str]:
+        return missing(run.domain, self._asked.settings(run).task)
+
+    def _say_once(self, section: str, line: str, asked: Mapping[str, list[RunName]]) -> None:
+        """Say what is left out of each experiment for a requirement, where it was not said before."""
+        parts = []
+        for name, runs in asked.items():
+            lacking = sum(line in self._missing(run) for run in runs)
+            if lacking and (section, name, line) not in self._said:
+                self._said.add((section, name, line))
+                parts.append(f"{name} ({lacking} of {len(runs)} runs)")
+        if parts:
+            self._say(f"{LEFT_OUT}{', '.join(parts)}: needs {line}")
