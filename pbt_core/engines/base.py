@@ -22,6 +22,7 @@ from pbt_core.task import AnyTask
 
 #: Variables that numerical libraries read when they are loaded.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+MOST_THREADS = 1024
 
 
 class Engine(Protocol):
@@ -74,6 +75,12 @@ def limit_threads(threads: int) -> None:
     threadpool_limits(threads)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
+
+
+def check_whole(engine: str, name: str, value: object, most: int) -> None:
+    """ValueError unless ``value`` is a whole number from 1 to ``most``."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise ValueError(f"{engine}: {name} = {value!r} must be a whole number in [1, {most}]")
 
 
 def cores() -> int:

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from pbt_core.driver import Driver
-from pbt_core.engines.base import cores, driving, limit_threads
+from pbt_core.engines.base import MOST_THREADS, check_whole, cores, driving, limit_threads
+from pbt_core.engines.devices import VISIBLE, checked, share_out, visible
 from pbt_core.engines.family import kill_group, kill_marked
 from pbt_core.engines.pool import Gone, Message, Pool
 from pbt_core.engines.worker import Assignment, Worker, serve
@@ -47,7 +48,8 @@ class Processes:
     timeout: seconds that an interval may take before its member counts as hung; None for no limit.
     threads: threads of numerical libraries in each worker.
     devices: names of accelerators, such as ``("0", "1")`` or ``("cuda:0", "cuda:1")``, shared out among the workers: each
-        sees its own alone (``CUDA_VISIBLE_DEVICES``), an even share where there are more than workers. Empty: all see all.
+        sees its own alone (``CUDA_VISIBLE_DEVICES``, numbered within what that is here), an even share where there are more
+        than workers. Empty: all see all.
 
     Whatever a worker starts ends with it. A task asks ``current_worker()`` which one it runs in.
     """
@@ -58,12 +60,9 @@ class Processes:
     devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, most in (("workers", MOST_WORKERS), ("threads", 1024)):
-            value = getattr(self, name)
-            if value is None and name == "workers":
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-                raise ValueError(f"Processes: {name} = {value!r} must be a whole number in [1, {most}]")
+        if self.workers is not None:
+            check_whole("Processes", "workers", self.workers, MOST_WORKERS)
+        check_whole("Processes", "threads", self.threads, MOST_THREADS)
         limit = self.timeout
         if limit is not None and (
             not isinstance(limit, int | float) or isinstance(limit, bool) or not 0 < limit <= LONGEST_TIMEOUT
@@ -71,7 +70,7 @@ class Processes:
             raise ValueError(
                 f"Processes: timeout = {limit!r} must be above 0 and at most {LONGEST_TIMEOUT:.0f} seconds"
             )
-        object.__setattr__(self, "devices", _devices(self.devices))
+        object.__setattr__(self, "devices", checked("Processes", self.devices))
 
     def run(
         self,
@@ -85,6 +84,7 @@ class Processes:
     ) -> Run:
         """See ``Engine.run``. ValueError, before any worker starts, if the task cannot be sent to one."""
         pickled = _pickled(task)
+        visible(self.devices, os.environ.get(VISIBLE))  # names one that is not there before anything starts
         with driving(task, method, plan, directory, observer, extend) as driver:
             if not driver.finished:
                 count = min(self.workers or cores(), plan.population)
@@ -103,13 +103,6 @@ class Processes:
         return Run(driver.directory)
 
 
-def share_out(devices: Sequence[str], worker: int, count: int) -> tuple[str, ...]:
-    """The devices of one of ``count`` workers: an even share, or one that several use where there are fewer than workers."""
-    if not devices:
-        return ()
-    return tuple(devices[worker::count]) if len(devices) >= count else (devices[worker % len(devices)],)
-
-
 class _Pipes:
     """The transport: processes of this machine, each at the other end of a pipe."""
 
@@ -118,12 +111,13 @@ class _Pipes:
         self._context = _context(task)
         self._processes: dict[int, BaseProcess] = {}
         self._pipes: dict[int, Connection] = {}
-        self._started = 0
 
     def start(self, worker: int) -> None:
-        told = Worker(worker, self._assignment.worker.count, self._share(worker))
-        self._started += 1
-        assignment = replace(self._assignment, worker=told, mark=self._mark(worker))
+        count = self._assignment.worker.count
+        devices = share_out(self._devices, worker, count)
+        seen = visible(devices, os.environ.get(VISIBLE))
+        this = Worker(worker, count, devices, isolated=seen is not None)
+        assignment = replace(self._assignment, worker=this, visible=seen, mark=self._mark(worker))
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=serve, args=(assignment, theirs), daemon=False)
         try:
@@ -177,18 +171,6 @@ class _Pipes:
 
     def _mark(self, worker: int) -> str:
         return f"{self._assignment.mark}-{worker}."
-
-    def _share(self, worker: int) -> tuple[str, ...]:
-        return share_out(self._devices, worker, self._assignment.worker.count)
-
-
-def _devices(names: Any) -> tuple[str, ...]:
-    if isinstance(names, str) or not isinstance(names, Sequence):
-        raise ValueError(f"Processes: devices = {names!r} must be a sequence of names")
-    for name in names:
-        if not isinstance(name, str) or not name or any(c in name for c in ", \t\n\0"):
-            raise ValueError(f"Processes: devices = {names!r} must be names such as '0' or 'cuda:0'")
-    return tuple(names)
 
 
 def _pickled(task: AnyTask) -> bytes:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pbt_core.calls import global_generators_kept
-from pbt_core.engines.base import driving, limit_threads
+from pbt_core.engines.base import MOST_THREADS, check_whole, driving, limit_threads
+from pbt_core.engines.devices import checked
+from pbt_core.engines.worker import Worker, acting_as
 from pbt_core.journal import Observer
 from pbt_core.method import Method
 from pbt_core.plan import Plan
@@ -18,7 +20,19 @@ from pbt_core.work import Bench
 
 @dataclass(frozen=True)
 class Serial:
-    """Everything in this process, on one thread. Keeps the states of all members in memory."""
+    """Everything in this process. Keeps the states of all members in memory.
+
+    threads: of numerical libraries.
+    devices: the accelerator that tasks are to compute on, such as ``("cuda:1",)``, which ``current_worker()`` tells them; they
+        number cards as this process sees them. Of several the first is used.
+    """
+
+    threads: int = 1
+    devices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_whole("Serial", "threads", self.threads, MOST_THREADS)
+        object.__setattr__(self, "devices", checked("Serial", self.devices))
 
     def run(
         self,
@@ -31,10 +45,11 @@ class Serial:
         extend: bool = False,
     ) -> Run:
         """See ``Engine.run``."""
-        limit_threads(1)
+        limit_threads(self.threads)
+        worker = Worker(0, 1, self.devices) if self.devices else None
         with driving(task, method, plan, directory, observer, extend) as driver:
             bench = Bench(task, driver.store, plan.seed)
-            with global_generators_kept(), contextlib.closing(bench):
+            with acting_as(worker), global_generators_kept(), contextlib.closing(bench):
                 while (work := driver.next_work()) is not None:
                     driver.complete(bench.carry_out(work))
             driver.must_be_finished()

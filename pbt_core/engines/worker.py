@@ -9,12 +9,14 @@ import os
 import pickle
 import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from pbt_core.calls import global_generators_kept
 from pbt_core.engines.base import limit_threads
+from pbt_core.engines.devices import VISIBLE, kind
 from pbt_core.engines.family import MARK, kill_marked
 from pbt_core.engines.pool import Ready
 from pbt_core.errors import RunError
@@ -24,24 +26,47 @@ from pbt_core.work import Bench, Done, Failed, Work
 
 @dataclass(frozen=True)
 class Worker:
-    """Which worker this is, of how many, and the devices that are its own (as they were named to the engine)."""
+    """Which worker this is, of how many, and the devices that are its own (as they were named to the engine).
+
+    isolated: whether its process sees those of NVIDIA's cards alone, and so numbers them from 0.
+    """
 
     index: int
     count: int
     devices: tuple[str, ...] = ()
+    isolated: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The kind of its devices, such as "cuda"; "cpu" if it has none of its own."""
+        return kind(self.devices[0]) if self.devices else "cpu"
 
 
 _current: Worker | None = None
 
 
 def current_worker() -> Worker | None:
-    """The worker that this process is; None in a process that is none, as with the serial engine."""
+    """The worker that this process is; None in a process that is none, as with the serial engine without devices."""
     return _current
+
+
+@contextlib.contextmanager
+def acting_as(worker: Worker | None) -> Iterator[None]:
+    """Within the block this process does the part of ``worker``."""
+    global _current
+    before, _current = _current, worker
+    try:
+        yield
+    finally:
+        _current = before
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a worker is told when it begins. ``task`` is pickled, by the driver and for this process alone."""
+    """What a worker is told when it begins. ``task`` is pickled, by the driver and for this process alone.
+
+    visible: see ``devices.visible``; None leaves the process what it sees.
+    """
 
     worker: Worker
     task: bytes
@@ -51,6 +76,7 @@ class Assignment:
     capacity: int
     threads: int
     mark: str
+    visible: str | None = None
 
 
 def serve(assignment: Assignment, pipe: Connection) -> None:
@@ -61,8 +87,8 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it and ends its workers
     os.environ[MARK] = assignment.mark
-    if assignment.worker.devices:  # before any library looks at what there is
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(name.removeprefix("cuda:") for name in assignment.worker.devices)
+    if assignment.visible is not None:  # before any library looks at what there is
+        os.environ[VISIBLE] = assignment.visible
     parent = multiprocessing.parent_process()
     assert parent is not None, "a worker has a parent"
     threading.Thread(target=_die_with, args=(parent.sentinel, assignment.mark), daemon=True).start()

@@ -21,11 +21,12 @@ from reproductions.shared.bounds import Count, Positive, Share
 from reproductions.shared.rl.agent import LstmActorCritic
 from reproductions.shared.rl.environments import Episodes
 from reproductions.shared.rl.learner import Learner, train
+from reproductions.suite.study.domain import DomainTask
 from reproductions.suite.study.registry import ConfigError
 
 
 @dataclass(frozen=True)
-class Atari:
+class Atari(DomainTask[Learner]):
     """A step is one of the agent (four frames) in one of the environments.
 
     game: which, by its ROM's name. agent: Feudal Networks, or A3C's LSTM agent, for which ``intrinsic_cost`` is without

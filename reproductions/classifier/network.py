@@ -19,16 +19,20 @@ BLOCK = 50
 
 @dataclass(eq=False)
 class Network:
-    """Weights and momentum of a network of ``inputs`` - ``hidden`` (ReLU) - 10 units, each float32 in one vector."""
+    """Weights and momentum of a network of ``inputs`` - ``hidden`` (ReLU) - 10 units, each float32 in one vector.
+
+    All draws are made on the processor, whichever device the network is on: every device sees the same.
+    """
 
     inputs: int
     hidden: int
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     weights: Tensor = field(init=False)
     velocity: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         size = (self.inputs + 1) * self.hidden + (self.hidden + 1) * CLASSES
-        self.weights, self.velocity = torch.zeros(2, size)
+        self.weights, self.velocity = torch.zeros(2, size, device=self.device)
 
     def layers(self, vector: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Views into a vector of all weights: [inputs, hidden], [hidden], [hidden, 10], [10]."""
@@ -41,7 +45,7 @@ class Network:
         w1, b1, w2, b2 = self.layers(self.weights)
         for layer, inputs in (((w1, b1), self.inputs), ((w2, b2), self.hidden)):
             for part in layer:
-                part.uniform_(-(inputs**-0.5), inputs**-0.5, generator=rng)
+                part.copy_(torch.empty(part.shape).uniform_(-(inputs**-0.5), inputs**-0.5, generator=rng))
         return self
 
     def logits(self, images: Tensor) -> Tensor:
@@ -64,7 +68,8 @@ def train(
 ) -> None:
     """One step of SGD on the mean cross-entropy for each row of ``batches``, in place.
 
-    images: float32 [N, inputs]. targets: one-hot float32 [N, 10]. batches: int64 [steps, batch], indices of images.
+    images: float32 [N, inputs]. targets: one-hot float32 [N, 10]. batches: int64 [steps, batch], indices of images. These are
+    on the network's device, ``rng`` is on the processor.
     ``dropout`` is the share of hidden units that are left out in training; the others are scaled up. As in
     ``torch.optim.SGD``, weight decay is added to the gradient and momentum gathers v <- momentum v + g, w <- w - lr v.
     """
@@ -73,7 +78,7 @@ def train(
     g1, h1, g2, h2 = network.layers(gradient)
     batch = batches.shape[1]
     for block in batches.split(BLOCK):
-        kept = torch.rand(len(block), batch, network.hidden, generator=rng) >= dropout
+        kept = torch.rand(len(block), batch, network.hidden, generator=rng).to(network.device) >= dropout
         for index, mask in zip(block, kept.float().div_(1 - dropout), strict=True):
             x = images.index_select(0, index)
             hidden = torch.addmm(b1, x, w1).relu_().mul_(mask)

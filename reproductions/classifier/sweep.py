@@ -89,7 +89,7 @@ SCALES = {
         interval=10,
         engine="serial",
         workers=1,
-        task={"train": 500, "select": 200, "report": 200, "hidden": 16},
+        task={"train": 500, "select": 200, "test": 200, "hidden": 16},
         methods=_methods(4, 40, 10, _tuned(40, (0.01,), (0.0,))),
     ),
     "laptop": Scale(
@@ -107,7 +107,7 @@ SCALES = {
         population=80,
         steps=20_000,
         interval=200,
-        task={"train": 50_000, "select": 10_000, "report": 10_000, "pool": 1, "hidden": 512, "batch": 64},
+        task={"train": 50_000, "select": 10_000, "test": 10_000, "pool": 1, "hidden": 512, "batch": 64},
         methods=_methods(80, 20_000, 200, _tuned(20_000, (0.01, 0.02, 0.04, 0.08), (0.0, 0.2))),
     ),
 }

@@ -15,8 +15,10 @@ from torch.nn import functional as F
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
 from reproductions.classifier.network import CLASSES, Network, train
 from reproductions.classifier.sweep import SPACE
+from reproductions.shared import device
 from reproductions.shared.bounds import Count
 from reproductions.shared.images import fashion_mnist
+from reproductions.suite.study.domain import TORCH_DEVICES, DomainTask
 from reproductions.suite.study.registry import ConfigError
 
 #: Of the training set's pixels, in 0..1: what they are scaled by.
@@ -25,13 +27,13 @@ SIDE, TRAIN, TEST = 28, 60_000, 10_000
 
 
 @dataclass(frozen=True)
-class Classifier:
+class Classifier(DomainTask[Network]):
     """A network of one hidden layer, trained on some images, selected by others, reported on others again.
 
     data: the folder that the images are kept in.
     train: the first so many of the 60,000 training images are trained on.
     select: the last so many of them select.
-    report: the first so many of the 10,000 test images are reported.
+    test: the first so many of the 10,000 test images are reported.
     pool: images are averaged over squares of so many pixels a side; 2 makes them 14x14.
     hidden, batch: units of the hidden layer, images a step.
     """
@@ -39,25 +41,26 @@ class Classifier:
     data: str = "data"
     train: Count = 4000
     select: Count = 2500
-    report: Count = 5000
+    test: Count = 5000
     pool: Count = 2
     hidden: Count = 64
     batch: Count = 32
     space = SPACE
+    devices = TORCH_DEVICES
 
     def prepare(self, plan: Plan) -> None:
         """Get the data, once for all workers and runs. ConfigError says what is missing, or which size is too large.
 
         Any plan will do.
         """
-        for name in ("train", "select", "report", "pool", "hidden", "batch"):
+        for name in ("train", "select", "test", "pool", "hidden", "batch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"task.{name} = {getattr(self, name)} must be at least 1")
         if self.train + self.select > TRAIN:
             both = f"task.train + task.select = {self.train} + {self.select}"
             raise ConfigError(f"{both} must be at most {TRAIN}: they are of the same images and may not meet")
-        if self.report > TEST:
-            raise ConfigError(f"task.report = {self.report} must be at most {TEST}")
+        if self.test > TEST:
+            raise ConfigError(f"task.test = {self.test} must be at most {TEST}")
         if SIDE % self.pool:
             raise ConfigError(f"task.pool = {self.pool} must divide {SIDE}")
         try:
@@ -74,7 +77,7 @@ class Classifier:
             state,
             sets.images[: self.train],
             sets.targets,
-            torch.randint(self.train, (steps, self.batch), generator=rng),
+            torch.randint(self.train, (steps, self.batch), generator=rng).to(state.device),
             rng,
             lr=float(hyperparameters["lr"]),
             momentum=1 - float(hyperparameters["one_minus_momentum"]),
@@ -90,12 +93,12 @@ class Classifier:
         loss = F.cross_entropy(logits[: self.select], labels[: self.select]).item()
         if not torch.isfinite(logits).all():
             return Score(float("nan"), held_out=float("nan"), metrics={"loss": loss})
-        right = (logits.argmax(1) == labels).double()
-        value, held_out = (100 * part.mean().item() for part in right.split([self.select, self.report]))
+        right = (logits.argmax(1) == labels).cpu().double()
+        value, held_out = (100 * part.mean().item() for part in right.split([self.select, self.test]))
         return Score(value, held_out=held_out, metrics={"loss": loss})
 
     def save(self, state: Network) -> Checkpoint:
-        return Checkpoint({"weights": state.weights.numpy(), "velocity": state.velocity.numpy()})
+        return Checkpoint({"weights": state.weights.cpu().numpy(), "velocity": state.velocity.cpu().numpy()})
 
     def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> Network:
         state = self._empty()
@@ -104,10 +107,10 @@ class Classifier:
         return state
 
     def _empty(self) -> Network:
-        return Network((SIDE // self.pool) ** 2, self.hidden)
+        return Network((SIDE // self.pool) ** 2, self.hidden, device.current())
 
     def _sets(self) -> Sets:
-        return _sets(self.data, self.train, self.select, self.report, self.pool)
+        return _sets(self.data, self.train, self.select, self.test, self.pool, device.current())
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,13 +126,13 @@ class Sets:
 
 
 @cache
-def _sets(root: str, train: int, select: int, report: int, pool: int) -> Sets:
+def _sets(root: str, train: int, select: int, test: int, pool: int, place: torch.device) -> Sets:
     found = fashion_mnist.read(Path(root))
     parts = (slice(0, train), slice(TRAIN - select, TRAIN))
-    images = np.concatenate([*(found.train_images[part] for part in parts), found.test_images[:report]])
-    labels = np.concatenate([*(found.train_labels[part] for part in parts), found.test_labels[:report]])
+    images = np.concatenate([*(found.train_images[part] for part in parts), found.test_images[:test]])
+    labels = np.concatenate([*(found.train_labels[part] for part in parts), found.test_labels[:test]])
     targets = F.one_hot(torch.from_numpy(labels[:train].astype(np.int64)), CLASSES).float()
-    return Sets(pooled(images, pool), torch.from_numpy(labels.astype(np.int64)), targets)
+    return Sets(pooled(images, pool).to(place), torch.from_numpy(labels.astype(np.int64)).to(place), targets.to(place))
 
 
 def pooled(images: NDArray[np.uint8], pool: int) -> Tensor:

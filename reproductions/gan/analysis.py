@@ -91,9 +91,8 @@ def samples(records: Sequence[Record]) -> Figure:
         ax.imshow(np.squeeze(sheet.reshape(6 * height, 6 * width, channels)), cmap="gray", vmin=0, vmax=255)
         ax.set_axis_off()
         final = run.summary["final"]
-        held_out, fid = final["held_out"], final["metrics"].get("fid", float("nan"))
-        held_out = final["score"] if held_out is None else held_out
-        ax.set_title(f"{plotting.pretty(run.method)}\nInception score {held_out:.2f}, FID {fid:.1f}")
+        reported, fid = run.reported(), final["metrics"].get("fid", float("nan"))
+        ax.set_title(f"{plotting.pretty(run.method)}\nInception score {reported:.2f}, FID {fid:.1f}")
     figure.suptitle(f"Samples of the final best generator, not chosen; seed {runs[0].seed}", fontsize=9)
     return figure
 

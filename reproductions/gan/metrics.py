@@ -90,7 +90,7 @@ def inception_weights() -> Path:
 
 
 @cache
-def _inception(device: str) -> Any:
+def _inception(device: torch.device) -> Any:
     path = inception_weights()
     import_torchvision()
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -101,12 +101,13 @@ def _inception(device: str) -> Any:
 
 
 @torch.no_grad()
-def imagenet_outputs(images: Tensor, device: str = "cpu", batch: int = 50) -> tuple[Tensor, Tensor]:
+def imagenet_outputs(images: Tensor, device: torch.device | None = None, batch: int = 50) -> tuple[Tensor, Tensor]:
     """Logits [N, 1008] and features [N, 2048] of ImageNet Inception, for ``inception_score`` and ``fid``.
 
     ``images`` is float [N, 1 or 3, H, W] in -1..1, enlarged to 299 x 299 as the original network's input was.
     Raises InceptionMissing where the weights file is not there.
     """
+    device = device or torch.device("cpu")
     network = _inception(device)
     pixels = images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).expand(-1, 3, -1, -1)
     features, logits = zip(*(network(part.to(device)) for part in pixels.split(batch)), strict=True)

@@ -90,7 +90,7 @@ class GanState:
 
 
 def initialise(
-    rng: torch.Generator, size: int, channels: int, width: int, latent: int = LATENT, device: str = "cpu"
+    rng: torch.Generator, size: int, channels: int, width: int, latent: int = LATENT, device: torch.device | None = None
 ) -> GanState:
     """Fresh networks for images [channels, size, size]; layers drawn from ``rng`` by DCGAN's N(0, 0.02).
 
@@ -111,7 +111,7 @@ def initialise(
                 nn.init.normal_(module.weight, std=INITIAL_STD, generator=rng)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-    networks = generator.to(device), discriminator.to(device)
+    networks = generator.to(device or "cpu"), discriminator.to(device or "cpu")
     adams = (torch.optim.Adam(net.parameters(), betas=BETAS, fused=True) for net in networks)
     return GanState(*networks, *adams)
 
@@ -150,7 +150,8 @@ def train_steps(
 ) -> GanState:
     """Train in place for ``steps`` generator steps, each after ``d_steps`` of the discriminator.
 
-    ``images`` is uint8 [N, C, H, W]; batches are drawn with replacement. The learning rates rule over what
+    ``images`` is uint8 [N, C, H, W]; batches are drawn with replacement. All draws are made on the processor, which ``rng``
+    is of: every device sees the same. The learning rates rule over what
     the optimisers hold: after a clone, a loaded state must not bring the parent's rates back. One thread
     gives the same bits each time.
     """

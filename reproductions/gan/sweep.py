@@ -88,7 +88,8 @@ SCALES = {
         population=45,
         steps=1_000_000,
         interval=5000,
-        task={"width": 128, "batch": 128, "samples": 50_000, "imagenet": True, "device": "cuda"},
+        device="cuda",
+        task={"width": 128, "batch": 128, "samples": 50_000, "imagenet": True},
         # Three rates, equal for both networks, with seven schedules each: our choice of what 45 members can sweep.
         # Each of the nine settings begins in five members.
         methods=_methods(1_000_000, 5000, _PAPER_RATES[::4], 5 * _PAPER_RATES),

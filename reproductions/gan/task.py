@@ -18,8 +18,10 @@ from reproductions.gan import arithmetic, classifier, data, metrics, networks
 from reproductions.gan.data import DatasetName
 from reproductions.gan.networks import GanState, Loss
 from reproductions.gan.sweep import SPACE
+from reproductions.shared import device
 from reproductions.shared.assets import DataError
 from reproductions.shared.bounds import Count
+from reproductions.suite.study.domain import TORCH_DEVICES, DomainTask
 from reproductions.suite.study.registry import ConfigError
 
 #: Real images whose features the Frechet distance compares with.
@@ -27,7 +29,7 @@ REFERENCE_IMAGES = 10_000
 
 
 @dataclass(frozen=True)
-class Gan:
+class Gan(DomainTask[GanState]):
     """A generator and a discriminator, trained against each other on real images.
 
     dataset, data: which images, and the folder they are kept in.
@@ -37,7 +39,6 @@ class Gan:
     classifier_epochs: how long the classifier behind the scores was trained (None: as its recipe says); scores by
         different classifiers do not compare.
     imagenet: also report Inception score and FID of ImageNet Inception, whose weights must be there.
-    device: where the networks and the classifier are; "cuda" for the paper's scale.
     """
 
     dataset: DatasetName = "fashion_mnist"
@@ -49,16 +50,14 @@ class Gan:
     samples: Annotated[int, Field(ge=2)] = 2000  # the Frechet distance has a covariance in it
     classifier_epochs: Count | None = None
     imagenet: bool = False
-    device: str = "cpu"
     space = SPACE
+    devices = TORCH_DEVICES
 
     def prepare(self, plan: Plan) -> None:
         """Get the data and the classifier, once for all workers and runs. ConfigError says what is missing and what to do.
 
         Any plan will do.
         """
-        if self.device != "cpu" and not torch.cuda.is_available():
-            raise ConfigError(f"task.device = {self.device!r}: torch finds no such device on this machine")
         if self.imagenet:
             try:
                 metrics.inception_weights()
@@ -69,13 +68,14 @@ class Gan:
         except DataError as error:
             raise ConfigError(f"task.dataset = {self.dataset!r}: {error}") from None
         try:
-            _classifier(self.dataset, self.data, self.classifier_epochs, "cpu")
+            _classifier(self.dataset, self.data, self.classifier_epochs, torch.device("cpu"))
         except DataError as error:
             raise ConfigError(f"task.data = {self.data!r}: {error}") from None
 
-    def describe(self) -> dict[str, Any]:
-        """What the numbers depend on beside the settings: the processor decides in which arithmetic the networks train."""
-        return {"arithmetic": arithmetic.name(torch.device(self.device).type)}
+    def numerics(self) -> dict[str, Any]:
+        """The processor decides in which arithmetic the networks train and score, and the classifier was trained on it."""
+        numerics = super().numerics()
+        return {**numerics, "arithmetic": arithmetic.name(numerics["device"]), "classifier": arithmetic.name("cpu")}
 
     def init(self, seed: Stream, hyperparameters: Hyperparameters) -> GanState:
         return self._fresh(_torch(seed))
@@ -91,9 +91,11 @@ class Gan:
         held_out, images, features = self._inception_score(state, seed.child("report"))
         found = {"fid": metrics.fid(features, self.reference())}
         if self.imagenet:
-            logits, features = metrics.imagenet_outputs(images, self.device)
+            logits, features = metrics.imagenet_outputs(images, device.current())
             found["imagenet_inception_score"], _ = metrics.inception_score(logits, rng_seed=0)
-            found["imagenet_fid"] = metrics.fid(features, _imagenet_reference(self.dataset, self.data, self.device))
+            found["imagenet_fid"] = metrics.fid(
+                features, _imagenet_reference(self.dataset, self.data, device.current())
+            )
         return Score(value, held_out=held_out, metrics=found)
 
     def save(self, state: GanState) -> Checkpoint:
@@ -114,15 +116,15 @@ class Gan:
 
     def classifier(self) -> classifier.Classifier:
         """The one behind this task's scores, on its device."""
-        return _classifier(self.dataset, self.data, self.classifier_epochs, self.device)
+        return _classifier(self.dataset, self.data, self.classifier_epochs, device.current())
 
     def reference(self) -> metrics.Statistics:
         """Of the real images that the Frechet distance compares with."""
-        return _reference(self.dataset, self.data, self.classifier_epochs, self.device)
+        return _reference(self.dataset, self.data, self.classifier_epochs, device.current())
 
     def _fresh(self, rng: torch.Generator) -> GanState:
         _, channels, size, _ = _dataset(self.dataset, self.data).train_images.shape
-        return networks.initialise(rng, size, channels, self.width, device=self.device)
+        return networks.initialise(rng, size, channels, self.width, device=device.current())
 
     def _inception_score(self, state: GanState, seed: Stream) -> tuple[float, Tensor, Tensor]:
         images = self.sample(state, self.samples, seed)
@@ -141,24 +143,24 @@ def _dataset(name: str, root: str) -> data.Dataset:
 
 
 @cache
-def _classifier(name: str, root: str, epochs: int | None, device: str) -> classifier.Classifier:
+def _classifier(name: str, root: str, epochs: int | None, place: torch.device) -> classifier.Classifier:
     recipe = classifier.RECIPES[name]
     recipe = dataclasses.replace(recipe, epochs=epochs or recipe.epochs)
     found = classifier.load_or_train(_dataset(name, root), Path(root) / "classifiers", recipe)
-    found.network.to(device)
+    found.network.to(place)
     return found
 
 
 @cache
-def _reference(name: str, root: str, epochs: int | None, device: str) -> metrics.Statistics:
+def _reference(name: str, root: str, epochs: int | None, place: torch.device) -> metrics.Statistics:
     real = data.scaled(_dataset(name, root).train_images[:REFERENCE_IMAGES])
-    return metrics.statistics(_classifier(name, root, epochs, device).features(real))
+    return metrics.statistics(_classifier(name, root, epochs, place).features(real))
 
 
 @cache
-def _imagenet_reference(name: str, root: str, device: str) -> metrics.Statistics:
+def _imagenet_reference(name: str, root: str, place: torch.device) -> metrics.Statistics:
     real = data.scaled(_dataset(name, root).train_images[:REFERENCE_IMAGES])
-    return metrics.statistics(metrics.imagenet_outputs(real, device)[1])
+    return metrics.statistics(metrics.imagenet_outputs(real, place)[1])
 
 
 TASK = Gan

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from pbt_core import Checkpoint, Hyperparameters, Score, Stream
 from reproductions.shared.bounds import Positive
+from reproductions.suite.study.domain import DomainTask
 from reproductions.toy.sweep import SPACE
 
 Theta = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Toy:
+class Toy(DomainTask[Theta]):
     """Q(theta) = 1.2 - (theta0^2 + theta1^2) is hidden; training climbs 1.2 - (h0 theta0^2 + h1 theta1^2).
 
     A worker whose h0 or h1 is 0 cannot improve that coordinate, whatever it does: only by taking over the other

@@ -33,7 +33,7 @@ class Dropouts:
 
 @dataclass(frozen=True)
 class Noise:
-    """Rates, and the generator that the masks are drawn from; it must be on the device of the model."""
+    """Rates, and the generator that the masks are drawn from: on the processor, whichever device the model is on."""
 
     rates: Dropouts
     rng: torch.Generator
@@ -55,12 +55,13 @@ QUIET = Noise(Dropouts(), torch.Generator())
 def dropout(x: Tensor, rate: float, rng: torch.Generator) -> Tensor:
     """Each number of ``x`` zero with probability ``rate``, the others scaled so that the expectation stays.
 
-    The rate is rounded to a multiple of 1 / 65,536, and the scale is that of the rounded rate.
+    The rate is rounded to a multiple of 1 / 65,536, and the scale is that of the rounded rate. The masks are
+    the same on every device.
     """
     dropped = min(round(rate * 65_536), 65_535)
     if not dropped:
         return x
     # Four draws from each integer. The range is given since without it the sign bit would always be zero.
-    bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None, generator=rng)
+    bits = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None, generator=rng).to(x.device)
     kept = bits.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - 32_768
     return x * (kept * (65_536 / (65_536 - dropped))).to(x.dtype)

@@ -15,11 +15,12 @@ import logging
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+import torch
 from torch import nn
 
 from pbt_core import Checkpoint, Stream
@@ -31,6 +32,9 @@ from reproductions.translation.ids import PAD, SPECIAL
 from reproductions.translation.padding import Batch, padded
 from reproductions.translation.trainer import BETAS, EPS, SMOOTHING, packed, unpacked
 from reproductions.translation.transformer import Architecture
+
+#: Kinds of devices that fairseq's trainer knows.
+DEVICES = ("cpu", "cuda")
 
 
 def require() -> None:
@@ -56,17 +60,18 @@ class FairseqState:
 class FairseqTranslator:
     """fairseq's Transformer with its Adam, in float32; see ``trainer.Translator`` and ``trainer.TorchTranslator``.
 
-    The cap on a translation's length is fairseq's: that of the longest source of its batch.
+    The cap on a translation's length is fairseq's: that of the longest source of its batch. So are the masks of its dropouts,
+    which are drawn on the device: those of a GPU are others than those of a processor.
     """
 
     architecture: Architecture
     smoothing: float = SMOOTHING
     clip: float = 0.0
     search: Search = field(default_factory=Search)
-    device: str = "cpu"
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def init(self, seed: Stream) -> FairseqState:
-        with _contained(), seeded(seed):
+        with _contained(self.device), seeded(seed):
             configuration, task = _prepared(self)
             model, criterion = task.build_model(configuration.model), task.build_criterion(configuration.criterion)
             # A trainer writes into its configuration.
@@ -78,7 +83,7 @@ class FairseqTranslator:
         self, state: FairseqState, batches: Sequence[Batch], lr: float, dropouts: Dropouts, seed: Stream
     ) -> FairseqState:
         trainer, told, tokens = state.trainer, 0.0, 0
-        with _contained(), seeded(seed):
+        with _contained(self.device), seeded(seed):
             set_dropouts(state.model, dropouts)
             set_lr(trainer, lr)
             # The trainer seeds torch with this number plus the updates so far, before every step.
@@ -100,7 +105,7 @@ class FairseqTranslator:
         order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
         sentences = search.rows // search.beam
         found: list[list[int]] = [[] for _ in sources]
-        with _contained():
+        with _contained(self.device):
             from fairseq.sequence_generator import SequenceGenerator
 
             generator = SequenceGenerator(
@@ -191,7 +196,7 @@ def _prepared(translator: FairseqTranslator) -> tuple[Any, Any]:
         "max-target-positions": sizes.positions,
         "dropout": 0.0,
     }
-    flags = ["--share-all-embeddings", *(["--cpu"] if translator.device == "cpu" else [])]
+    flags = ["--share-all-embeddings", *(["--cpu"] if translator.device.type == "cpu" else [])]
     for side in ("encoder", "decoder"):
         arguments |= {
             f"{side}-embed-dim": sizes.width,
@@ -236,9 +241,10 @@ def _import() -> None:
 
 
 @contextmanager
-def _contained() -> Iterator[None]:
-    """fairseq at work: its warnings stay inside, and its global meters are not ours."""
-    with warnings.catch_warnings():
+def _contained(device: torch.device) -> Iterator[None]:
+    """fairseq at work: its warnings stay inside, its global meters are not ours, and its "cuda" is ``device``."""
+    card = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+    with warnings.catch_warnings(), card:
         warnings.simplefilter("ignore")
         _import()
         from fairseq.logging import metrics

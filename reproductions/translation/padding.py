@@ -33,7 +33,7 @@ class Batch:
         source, previous, target = (torch.as_tensor(ids, dtype=torch.int64) for ids in (source, previous, target))
         return cls(source, previous, target, int((target != PAD).sum()))
 
-    def to(self, device: str) -> Batch:
+    def to(self, device: torch.device) -> Batch:
         """The same on a device."""
         return Batch(self.source.to(device), self.previous.to(device), self.target.to(device), self.tokens)
 

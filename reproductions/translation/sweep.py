@@ -87,6 +87,7 @@ SCALES = {
         population=32,
         steps=400_000,
         interval=2000,
+        device="cuda",
         task={
             "vocabulary": 32_000,
             "width": 512,
@@ -96,7 +97,6 @@ SCALES = {
             "pre_norm": False,
             "max_tokens": 2048,
             "beam": 4,
-            "device": "cuda",
         },
         methods=_methods(2000, 2000, 7e-4, 16_000, _tuned(400_000, (3.5e-4, 7e-4), (0.1, 0.2))),
     ),

@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
+from reproductions.shared import device
 from reproductions.shared.assets import DataError
 from reproductions.shared.bounds import Count
+from reproductions.suite.study.domain import TORCH_DEVICES, DomainTask
 from reproductions.suite.study.registry import ConfigError
-from reproductions.translation import bleu, corpus
+from reproductions.translation import bleu, corpus, fairseq_model
 from reproductions.translation.batches import Epochs
 from reproductions.translation.corpus import Corpus, Evaluation
 from reproductions.translation.dropout import Dropouts
@@ -33,13 +33,12 @@ class TranslationState:
 
 
 @dataclass(frozen=True)
-class Translation:
+class Translation(DomainTask[TranslationState]):
     """A step is one of the optimiser, on a batch of at most ``max_tokens`` tokens a side, padding included.
 
     corpus, data: which sentence pairs, and the folder they are kept in. vocabulary: pieces, both languages together.
     backend: our own Transformer or fairseq's. width, ffn, layers, heads, pre_norm: its sizes. beam: of the search behind
-    the scores, 1 is greedy. sentences: of the dev and of the test set that are translated (None: all). device: "cuda" for
-    the paper's scale.
+    the scores, 1 is greedy. sentences: of the dev and of the test set that are translated (None: all).
     """
 
     corpus: str = "catalogues"
@@ -54,13 +53,14 @@ class Translation:
     max_tokens: Count = 1024
     beam: Count = 1
     sentences: Count | None = None
-    device: str = "cpu"
     space = SPACE
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return TORCH_DEVICES if self.backend == "torch" else fairseq_model.DEVICES
 
     def prepare(self, plan: Plan) -> None:
         """Get the corpus, once for all workers and runs. ConfigError says what is missing and what to do."""
-        if self.device != "cpu" and not torch.cuda.is_available():
-            raise ConfigError(f"task.device = {self.device!r}: torch finds no such device on this machine")
         try:
             found = _corpus(self.corpus, self.data, self.vocabulary)
         except DataError as error:
@@ -113,7 +113,7 @@ class Translation:
     def _translator(self) -> Translator[Any]:
         size = len(_corpus(self.corpus, self.data, self.vocabulary).vocabulary)
         architecture = Architecture(size, self.width, self.ffn, self.layers, self.heads, self.pre_norm)
-        return translator(self.backend, architecture, device=self.device)
+        return translator(self.backend, architecture, device=device.current())
 
     def _bleu(self, state: TranslationState, part: Evaluation, found: Corpus) -> float:
         """Of the first ``sentences``; ``describe`` has the signature."""

@@ -50,7 +50,7 @@ class Translator(Protocol[State]):
         ...
 
     def train(self, state: State, batches: Sequence[Batch], lr: float, dropouts: Dropouts, seed: Stream) -> State:
-        """One optimiser step a batch, in place; the masks of the dropouts come from ``seed``.
+        """One optimiser step a batch, in place; the masks of the dropouts come from ``seed``, drawn on the processor.
 
         At a gradient that is not finite training stops before the step and ``state.loss`` is NaN: the weights stay
         finite, so that the member can be evaluated and saved, and the caller can name it diverged.
@@ -96,7 +96,7 @@ class TorchTranslator:
     clip: float = 0.0
     search: Search = field(default_factory=Search)
     precision: Precision = "float32"
-    device: str = "cpu"
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def init(self, seed: Stream) -> TorchState:
         with seeded(seed):
@@ -107,7 +107,7 @@ class TorchTranslator:
     def train(
         self, state: TorchState, batches: Sequence[Batch], lr: float, dropouts: Dropouts, seed: Stream
     ) -> TorchState:
-        noise = Noise(dropouts, torch.Generator(self.device).manual_seed(seed.integer()))
+        noise = Noise(dropouts, torch.Generator().manual_seed(seed.integer()))
         for group in state.optimizer.param_groups:
             group["lr"] = lr
         parameters = list(state.model.parameters())
@@ -142,7 +142,7 @@ class TorchTranslator:
     def _arithmetic(self) -> torch.autocast:
         # Without its cache, which would hand out the first step's weights in all the steps after it.
         return torch.autocast(
-            torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
+            self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
         )
 
 

@@ -12,7 +12,6 @@ from torch import nn
 from pbt_core import Checkpoint, Lineage, Processes, Serial, Stream
 from pbt_core.lineage import retrace
 from pbt_core.store import digest
-from pbt_core.testing import check_task
 from reproductions.classifier.network import Network, train
 from reproductions.classifier.task import TEST, TRAIN, Classifier, pooled
 from reproductions.shared.images import fashion_mnist
@@ -42,11 +41,6 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_the_classifier_keeps_the_contract_of_tasks(smoke):
-    """The conformance kit: exact reloads, no global generators, all four hyperparameters rule over a loaded state."""
-    check_task(smoke)
-
-
 def test_serial_and_processes_agree_to_the_last_bit_and_the_lineage_replays(smoke, tmp_path):
     """Scores, weights' checksums and the retraced weights of the best member."""
     settings = resolve("classifier", "pbt", scale="smoke", seed=3)
@@ -60,12 +54,12 @@ def test_serial_and_processes_agree_to_the_last_bit_and_the_lineage_replays(smok
 def test_the_images_that_train_select_and_are_reported_are_different_ones(laptop):
     """The real sets, cut as the settings say; no image is in two of them, bit for bit."""
     sets, real = laptop._sets(), fashion_mnist.read(Path(laptop.data))
-    sizes = [laptop.train, laptop.select, laptop.report]
+    sizes = [laptop.train, laptop.select, laptop.test]
     trained, selecting, reported = (set(map(bytes, part.numpy())) for part in sets.images.split(sizes))
     assert not trained & selecting
     assert not (trained | selecting) & reported
     ends = slice(0, laptop.train), slice(TRAIN - laptop.select, TRAIN)
-    labels = [*(real.train_labels[end] for end in ends), real.test_labels[: laptop.report]]
+    labels = [*(real.train_labels[end] for end in ends), real.test_labels[: laptop.test]]
     for ours, theirs in zip(sets.labels.split(sizes), labels, strict=True):
         assert ours.tolist() == theirs.tolist()
         # No set is of some classes more than of others: a tenth each, give or take a fifth of it.
@@ -156,7 +150,7 @@ def test_a_classifier_with_weights_that_are_no_numbers_has_a_score_that_says_so(
     ("sizes", "words"),
     [
         ({"train": 59_000, "select": 2000}, r"task.train \+ task.select = 59000 \+ 2000 must be at most 60000"),
-        ({"report": TEST + 1}, "task.report = 10001 must be at most 10000"),
+        ({"test": TEST + 1}, "task.test = 10001 must be at most 10000"),
         ({"pool": 3}, "task.pool = 3 must divide 28"),
         ({"batch": 0}, "task.batch = 0 must be at least 1"),
     ],

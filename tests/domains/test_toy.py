@@ -3,7 +3,6 @@ import pytest
 from scipy import stats
 
 from pbt_core import Serial, Stream
-from pbt_core.testing import check_task
 from reproductions.suite.study.settings import resolve
 from reproductions.toy.task import Toy
 
@@ -21,11 +20,6 @@ def scores(tmp_path_factory):
         return Serial().run(s.build_task(), s.build_method(), s.plan(), folder / f"{method}-{seed}").score
 
     return {m: np.array([score(m, seed) for seed in SEEDS]) for m in ("pbt", "explore_only", "exploit_only", "grid")}
-
-
-def test_the_toy_keeps_the_contract_of_tasks():
-    """The conformance kit."""
-    check_task(Toy())
 
 
 def test_training_follows_the_closed_form():

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from pbt_core import PBT, Plan, Processes, Serial, Stream
-from pbt_core.testing import check_task
 from reproductions.shared.assets import DataError
 from reproductions.suite.study.registry import ConfigError
 from reproductions.translation import corpus
@@ -18,11 +17,6 @@ def task():
     found = Translation(**TINY)
     found.prepare(PLAN)
     return found
-
-
-def test_translation_keeps_the_contract_of_tasks(task):
-    """Each of the four hyperparameters rules over what a checkpoint brings along."""
-    check_task(task)
 
 
 def test_runs_are_the_same_for_any_number_of_workers(task, tmp_path):

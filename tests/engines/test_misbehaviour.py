@@ -12,7 +12,7 @@ from naughty import RETURNS, STEPS, Drawing, Naughty, Simulated
 from waiting import LONG
 
 from pbt_core import PBT, Perturb, Plan, Processes, RunError, Serial
-from pbt_core.engines.processes import share_out
+from pbt_core.engines.devices import share_out
 from pbt_core.testing import GlobalDrawWarning, Hill, check_task
 
 METHOD = PBT(ready=10, explore=Perturb((0.8,)))

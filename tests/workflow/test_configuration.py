@@ -194,7 +194,7 @@ def test_the_name_of_runs_without_overrides_is_taken():
         ({"interval": 1_000_000}, "interval = 1000000"),
         ({"search": 3}, "search = 3"),
         ({"search.initial": [{"theta": 1}]}, "'theta'"),
-        ({"engine": "telepathy"}, "engine = 'telepathy'"),
+        ({"engine": "serial"}, "engine = 'serial': how a run is carried out is no setting of it: use --engine"),
         ({"seed": 1}, "seed = 1"),
         ({"variant": "x"}, "variant = 'x'"),
         ({"domain": "gan"}, "domain"),

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 from reproductions.suite.commands import Commands, number, path, whole
+from reproductions.suite.running.execution import ENGINES, resolve_execution
 from reproductions.suite.study import manual, registry
 from reproductions.suite.study.names import DEFAULT
 from reproductions.suite.study.outputs import check
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.requirements import missing, require
-from reproductions.suite.study.settings import SCALES, resolve
+from reproductions.suite.study.settings import EXECUTION, SCALES, resolve
 
 
 def add(commands: Commands) -> None:
@@ -43,10 +44,14 @@ def _add_run(commands: Commands) -> None:
     p.add_argument(
         "--lineage", type=path, metavar="FILE", help="for replay: the lineage.json whose schedule is trained on anew"
     )
-    p.add_argument("--engine", choices=("serial", "processes"), help="default: the scale's")
+    p.add_argument("--engine", choices=tuple(ENGINES), help="default: the scale's")
     p.add_argument("--sync", action=argparse.BooleanOptionalAction, default=None,
                    help="members wait for each other after each interval (default: the scale's)")  # fmt: skip
-    p.add_argument("--workers", type=whole, metavar="W", help="worker processes (default: one a core)")
+    p.add_argument("--workers", type=whole, metavar="W",
+                   help="worker processes (default: one a core, or one an accelerator)")  # fmt: skip
+    p.add_argument("--device", metavar="D",
+                   help="cpu, mps, cuda (all that are visible), cuda:N or cuda:0,cuda:1 (default: the scale's)")  # fmt: skip
+    p.add_argument("--threads", type=whole, metavar="T", help="threads of each worker (default: 1)")
     p.add_argument("--timeout", type=number, metavar="SECONDS", help="an interval longer than this counts as hung")
     p.add_argument("--extend", action="store_true",
                    help="let a finished run go on to more steps (--set steps=...) or with another stop")  # fmt: skip
@@ -64,11 +69,10 @@ def _run(a: argparse.Namespace) -> None:
         a.problem,
         a.overrides,
         a.lineage,
-        engine=a.engine,
         synchronous=a.sync,
-        workers=a.workers,
-        timeout=a.timeout,
     )
+    chosen = {key: getattr(a, key) for key in EXECUTION}
+    execution = resolve_execution(a.domain, a.scale, **chosen)
     require(f"{a.domain} on {settings.problem}", missing(a.domain, settings.task))
     check(a.out)
     for place in ("state", "events.parquet", "lineage.json", "summary.json"):
@@ -77,11 +81,13 @@ def _run(a: argparse.Namespace) -> None:
     from reproductions.suite.running.execute import execute
     from reproductions.suite.running.progress import showing
 
-    summary = execute(settings, a.out, lambda earlier: showing(settings, earlier, a.quiet), a.extend)
+    summary = execute(settings, a.out, lambda earlier: showing(settings, earlier, a.quiet), a.extend, execution)
     final = summary["final"]
     told = "no finite score" if final is None else f"score {_shown(final['score'])}"
     if final and final["held_out"] is not None:
         told += f", held out {_shown(final['held_out'])}"
+    if final and final["reported"] is not None:
+        told += f", reported {_shown(final['reported']['value'])}"
     print(f"{a.domain} {settings.problem} {a.method} seed {a.seed}: {told}; in {a.out}")
 
 

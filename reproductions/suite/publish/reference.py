@@ -91,9 +91,12 @@ def runs(records: Sequence[Record]) -> pd.DataFrame:
         row = {key: record.summary[key] for key in _PLAIN}
         for kind in ("final", "best"):
             told = record.summary[kind] or {}
-            row |= {f"{kind}_selected": _finite(told.get("score")), f"{kind}_reported": _finite(told.get("held_out"))}
+            exact = told.get("held_out") is None and told.get("reported") is None  # its score is not written twice
+            reported = None if exact else record.reported(kind)
+            row |= {f"{kind}_selected": _finite(told.get("score")), f"{kind}_reported": _finite(reported)}
         row |= traits(record)
-        rows.append(row | {key: record.summary[key] for key in _COST})
+        row |= {key: record.summary[key] for key in _COST}
+        rows.append(row | {"report_cpu_s": record.report_cpu_s})
     return pd.DataFrame(rows)
 
 

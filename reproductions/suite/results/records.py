@@ -52,6 +52,25 @@ class Record:
         seed: int = self.summary["seed"]
         return seed
 
+    def reported(self, kind: str = "final") -> float | None:
+        """The number to report of the run's answer, or of the ``best`` ever: None where the run has none.
+
+        What the task reported after training if it did, which it does of the answer alone; else the held-out score; else, for
+        a task that holds nothing out (an exact one), the score that selected.
+        """
+        evaluation = self.summary[kind]
+        if evaluation is None:
+            return None
+        if (report := evaluation.get("reported")) is not None:
+            return float(report["value"])
+        return float(evaluation["score" if evaluation["held_out"] is None else "held_out"])
+
+    @property
+    def report_cpu_s(self) -> float | None:
+        """CPU seconds of the final report, which are in no other cost and outside the budget; None where there is none."""
+        report = (self.summary["final"] or {}).get("reported")
+        return None if report is None else float(report["cpu_s"])
+
     @property
     def clock_steps(self) -> int:
         """A virtual wall-clock: the steps until the last member ended, if each had a worker of its own."""
@@ -163,7 +182,7 @@ def _must_agree(record: Record) -> None:
         if told is not None:
             row = events.row(told["member"], told["step"])
             recorded = {} if row is None else events.evaluation(row)
-            for key, value in told.items():
+            for key, value in ((key, value) for key, value in told.items() if key != "reported"):  # after the record
                 _must_equal(path, f"{kind}.{key}", value, recorded.get(key))
     told_of = read_model(record.folder / "lineage.json", LineageFile).model_dump()
     try:

@@ -73,6 +73,20 @@ class Told(Document):
     hyperparameters: dict[str, Json]
 
 
+class Reported(Document):
+    """What a task reported of a run's answer after training, what that is the mean of, and the CPU seconds that it took."""
+
+    value: Measured
+    samples: list[Measured]
+    cpu_s: Seconds
+
+
+class Answer(Told):
+    """The evaluation of a run's answer. Older summaries have no ``reported``; it is None where the task reports nothing."""
+
+    reported: Reported | None = None
+
+
 class Ending(Document):
     """When a run was to end before its steps were done."""
 
@@ -99,6 +113,16 @@ class Asked(Document):
     stop: Ending | None = None
 
 
+class CarriedOut(Document):
+    """How a run was carried out; see ``running.execution``."""
+
+    engine: Name
+    workers: Annotated[Count, Field(ge=1)] | None
+    device: Words
+    threads: Annotated[Count, Field(ge=1)]
+    timeout: Seconds | None
+
+
 class Digests(Document):
     """SHA-256 of the files beside a summary."""
 
@@ -107,7 +131,11 @@ class Digests(Document):
 
 
 class Summary(Document):
-    """``summary.json`` of a finished run. ``digests``, ``begun`` and ``ended`` (Unix seconds) are missing in older ones."""
+    """``summary.json`` of a finished run.
+
+    ``execution`` is how the last session carried it out, ``numerics`` what its numbers depend on beside the settings; both,
+    ``digests``, ``begun`` and ``ended`` (Unix seconds) are missing in older ones.
+    """
 
     finished: Literal[True]
     domain: Name
@@ -116,7 +144,7 @@ class Summary(Document):
     variant: Name
     seed: Seed
     scale: Name
-    final: Told | None
+    final: Answer | None
     best: Told | None
     budget_steps: Count
     member_steps: Count
@@ -135,6 +163,8 @@ class Summary(Document):
     sources: Digest
     versions: dict[str, Words]
     machine: dict[str, Json]
+    execution: CarriedOut | None = None
+    numerics: dict[str, Json] = {}
     described: dict[str, Json] = {}
     digests: Digests | None = None
     begun: Seconds | None = None
@@ -262,6 +292,7 @@ class RunRow(Row):
     train_s: Seconds | None = None
     evaluate_s: Seconds | None = None
     save_s: Seconds | None = None
+    report_cpu_s: Seconds | None = None
     commit: Digest | None = None
     modified: bool | None = None
     sources: Digest | None = None

@@ -27,15 +27,12 @@ Cells = dict[str, Any]
 def final_scores(records: Sequence[Record], kind: str = "final") -> pd.DataFrame:
     """One row a run: method, seed, the selecting and the reported score of the ``final`` or the ``best`` ever member.
 
-    ``reported`` is the held-out score, or the score itself where a task has nothing held out (an exact one). Both are NaN
-    where there is no finite one.
+    ``reported`` is ``Record.reported``. Both are NaN where there is no finite one.
     """
     rows = []
     for record in records:
-        told = record.summary[kind] or {}
-        selected = told.get("score")
-        reported = selected if told.get("held_out") is None else told["held_out"]
-        scores = {"selected": _finite(selected), "reported": _finite(reported)}
+        selected = (record.summary[kind] or {}).get("score")
+        scores = {"selected": _finite(selected), "reported": _finite(record.reported(kind))}
         rows.append({"method": record.method, "seed": record.seed, **scores})
     return pd.DataFrame(rows)
 
@@ -48,6 +45,7 @@ def comparison(records: Sequence[Record], budgets_differ: bool = False) -> pd.Da
     """One row a problem and method: seeds, how many of them have no finite reported score, reported scores with intervals,
     the selecting score beside them, and all costs.
 
+    ``report_cpu_s`` is the cost of final reports, where there are any: outside the budget and all other costs.
     ``clock_steps`` is what a search that trains one member after another pays for, though its budget is the same.
     Raises ConfigError where the runs of one problem had different budgets, unless that is what is studied.
     """
@@ -91,6 +89,8 @@ def _compared(records: Sequence[Record]) -> list[Cells]:
         row["clock_steps_mean"] = sum(run.clock_steps for run in runs) / len(runs)
         for key in ("budget_steps", "member_steps", "cloned", "diverged", "failed", "cpu_s", "wall_s"):
             row[f"{key}_mean"] = sum(run.summary[key] for run in runs) / len(runs)
+        if reports := [run.report_cpu_s for run in runs if run.report_cpu_s is not None]:
+            row["report_cpu_s_mean"] = sum(reports) / len(runs)
         rows.append(row)
     return rows
 

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.numpy import save_file
 
-from pbt_core import Run, RunError, Stream
+from pbt_core import Run, Stream, Worker
+from pbt_core.engines.base import limit_threads
+from pbt_core.engines.worker import acting_as
 from pbt_core.events import read
-from pbt_core.files import Busy, locked, replacing, write_whole
 from pbt_core.journal import Observer, read_timing, sessions
-from pbt_core.schema import Event, encode
-from reproductions.suite.running.provenance import provenance, sources_digest
-from reproductions.suite.study.registry import ConfigError
+from pbt_core.schema import Event
+from reproductions.suite.running import final
+from reproductions.suite.running.accelerators import named
+from reproductions.suite.running.execution import Execution, resolve_execution
+from reproductions.suite.running.provenance import provenance
+from reproductions.suite.running.states import claim, write_json, write_request
 from reproductions.suite.study.settings import Settings
 
 #: Files of a run whose digests its summary holds: a summary and a record of different runs are found out.
@@ -32,114 +30,63 @@ Showing = Callable[[Sequence[Event]], AbstractContextManager[Observer | None]]
 
 
 def execute(
-    settings: Settings, out: Path, showing: Showing = lambda earlier: nullcontext(), extend: bool = False
+    settings: Settings,
+    out: Path,
+    showing: Showing = lambda earlier: nullcontext(),
+    extend: bool = False,
+    execution: Execution | None = None,
 ) -> dict[str, Any]:
     """Run, or resume, in ``out``; returns the summary. ``extend`` lets a finished run go on to more steps.
 
+    execution: how; None for what the domain's scale declares. It may be another one than before, but for the numerics.
     Leaves ``events.parquet``, ``lineage.json`` and ``summary.json``, each written at once, the summary last; ``out/state``
     holds what a resumption needs.
     Raises ConfigError before any work, RunError or RecordError if the run cannot go on.
     """
+    execution = execution or resolve_execution(settings.domain, settings.scale)
     task = settings.build_task()
-    engine = settings.build_engine()
-    if hasattr(task, "prepare"):
-        task.prepare(settings.plan())  # data and whatever else all workers share, before any of them starts
-    state, request = _claim(settings, out, extend)
+    accelerators = named(execution.device, task.devices)
+    engine = execution.build_engine(accelerators)
+    task.prepare(settings.plan())
+    # This process does a worker's part after the run, and its task is asked for its numerics before. The order of sums, and so
+    # their last bits, may change with the threads; the form is one program a member.
+    place = Worker(0, 1, accelerators[:1])
+    with acting_as(place):
+        numerics = {**task.numerics(), "threads": execution.threads, "form": "member"}
+    state, request = claim(settings, numerics, out, extend)
     record = state / "events.jsonl"
     with showing(read(record) if record.exists() else []) as observer:
         run = engine.run(task, settings.build_method(), settings.plan(), state, observer, extend=extend)
-    write_json(state / "request.json", request)  # of an extended run it says more steps from now on
+    write_request(state, request)  # of an extended run it says more steps from now on
     run.export(out)
-    if hasattr(task, "illustrate") and run.best is not None:
-        pictures = task.illustrate(run.state(task), Stream(settings.seed).child("illustrate"))
-        with replacing(out / "illustration.safetensors") as temporary:
-            save_file(pictures, temporary)
-    described = {"described": task.describe()} if hasattr(task, "describe") else {}
+    seed = Stream(settings.seed)
+    limit_threads(execution.threads)  # the engine has nothing to limit where all was done before
+    with acting_as(place):
+        reported = final.report(task, run, seed.child("report"))
+        final.illustrate(task, run, seed.child("illustrate"), out / "illustration.safetensors")
+    described = task.describe()
     digests = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in DIGESTED}
-    summary = (
-        described
-        | summarise(settings, run, state / "timing.jsonl")
-        | {"digests": digests, "sources": request["sources"]}
-    )
+    summary = {
+        **({"described": described} if described else {}),
+        **summarise(settings, run, state / "timing.jsonl", reported),
+        "execution": execution.model_dump(mode="json"),
+        "numerics": numerics,
+        "digests": digests,
+        "sources": request.sources,
+    }
     write_json(out / "summary.json", summary)
     return summary
 
 
-def _claim(settings: Settings, out: Path, extend: bool) -> tuple[Path, dict[str, Any]]:
-    """The state folder of this very request, and the request. ConfigError if it holds another, RunError if it is at work.
-
-    A state made by other sources is moved aside, never mixed with: what ran is what the summary says.
-    """
-    state = out / "state"
-    # How the work is carried out does not change what is asked for.
-    asked = settings.model_dump(mode="json", by_alias=True, exclude={"engine", "workers", "timeout"})
-    sources = sources_digest(settings.domain)
-    try:
-        with locked(state):  # it may be that of a run that goes on at this moment
-            _claim_locked(state, asked, sources, extend)
-    except Busy:
-        raise RunError(f"another process is running in {state}") from None
-    return state, {"settings": asked, "sources": sources}
-
-
-def _claim_locked(state: Path, asked: dict[str, Any], sources: str, extend: bool) -> None:
-    request = state / "request.json"
-    if request.exists():
-        held = _read_request(request)
-        if held.sources == sources:
-            may_differ = {"steps", "stop"} if extend else set()
-            _must_be_equal(held.settings, {k: v for k, v in asked.items() if k not in may_differ}, state.parent)
-            return
-        aside = state.with_name(f"state-{held.sources}")
-        told = f"the sources have changed since {state} was made: it is kept as {aside}, the run begins anew"
-        print(told, file=sys.stderr)
-        shutil.rmtree(aside, ignore_errors=True)
-        os.replace(state, aside)
-    elif (state / "events.jsonl").exists():
-        raise ConfigError(
-            f"{state} holds a record but no request.json: nobody can tell what it is of. Choose another --out"
-        )
-    state.mkdir(parents=True, exist_ok=True)
-    write_json(request, {"settings": asked, "sources": sources})
-
-
-class _Request(BaseModel):
-    """What a state folder is of: the settings of its run, and the digest of the sources, which becomes part of a name."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    settings: dict[str, Any]
-    sources: str = Field(pattern=r"^[0-9a-f]{16}$")
-
-
-def _read_request(path: Path) -> _Request:
-    """ConfigError, in one line, for a file that is none."""
-    try:
-        return _Request.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigError(f"{path}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
-
-
-def _must_be_equal(held: Mapping[str, Any], asked: Mapping[str, Any], out: Path) -> None:
-    for key in asked:
-        if held.get(key) != asked[key]:
-            raise ConfigError(
-                f"{out} holds another run: {key} was {held.get(key)!r} and is {asked[key]!r}. Choose another --out"
-            )
-
-
-def summarise(settings: Settings, run: Run, timing: Path) -> dict[str, Any]:
+def summarise(settings: Settings, run: Run, timing: Path, reported: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a run came to. ``final`` is the run's answer, the highest score at the end of a training; ``best`` the highest ever.
 
-    Each of them was selected by ``score``; ``held_out`` is the number to report where the task has one.
+    Each of them was selected by ``score``; ``held_out`` is the number to report where the task has one, and of ``final``
+    what the task ``reported`` after the run if it did. The costs are those of training alone: the report has its own.
     """
     record = run.record
     finished = record.others("finished")[-1]
-    final = None if finished["best"] is None else record.row(finished["best"], finished["step"])
+    answer = None if finished["best"] is None else record.row(finished["best"], finished["step"])
     scores = np.where(np.isfinite(record.scores), record.scores, -np.inf)
     best = int(np.argmax(scores)) if np.isfinite(scores).any() else None
     counts = {name: len(record.others(name)) for name in ("cloned", "diverged", "failed", "stopped")}
@@ -151,7 +98,7 @@ def summarise(settings: Settings, run: Run, timing: Path) -> dict[str, Any]:
         "variant": settings.variant,
         "seed": settings.seed,
         "scale": settings.scale,
-        "final": None if final is None else _told(record.evaluation(final)),
+        "final": None if answer is None else {**_told(record.evaluation(answer)), "reported": reported},
         "best": None if best is None else _told(record.evaluation(best)),
         "budget_steps": settings.population * settings.steps,
         "member_steps": sum(record.last_steps().values()),
@@ -178,8 +125,3 @@ def times(path: Path) -> dict[str, Any]:
         "begun": min(when, default=None),
         "ended": max(when, default=None),
     }
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write at once or not at all."""
-    write_whole(path, json.dumps(encode(data), indent=1) + "\n")

@@ -11,11 +11,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from baselines import Scheduled
-from pbt_core import Method, Plan, Processes, Serial, Space, Stream, Until
-from pbt_core.engines import Engine
-from pbt_core.task import AnyTask
+from pbt_core import Method, Plan, Space, Stream, Until
 from reproductions.suite.results import schemas
 from reproductions.suite.study import descriptions, registry
+from reproductions.suite.study.domain import DomainTask
 from reproductions.suite.study.inputs import SHOWN, first_violation, shown
 from reproductions.suite.study.kinds import METHOD
 from reproductions.suite.study.names import DEFAULT, WORD
@@ -29,6 +28,8 @@ CHECKED_STEPS = 100_000
 #: Of the members whose first settings are held against their bounds before a run.
 CHECKED_MEMBERS = 1_000
 SCALES = ("smoke", "laptop", "paper")
+#: What a scale declares of how its runs are carried out; none of it is a setting, each has an option of its own.
+EXECUTION = ("engine", "workers", "device", "threads", "timeout")
 
 
 class Checked(BaseModel):
@@ -45,7 +46,7 @@ class Stop(Checked):
 
 
 class Settings(Checked):
-    """One run. Engine and workers do not change a synchronous run's record, everything else may.
+    """What is asked for: everything that can change a run's record. How it is carried out is ``running.execution``.
 
     ``search`` is the description of the method, with every default: see ``descriptions``.
     """
@@ -62,10 +63,6 @@ class Settings(Checked):
     interval: int = Field(ge=1, le=2**53)
     synchronous: bool
     stop: Stop | None = None
-    engine: Literal["serial", "processes"]
-    workers: int | None = Field(None, ge=1, le=1024)
-    # The system's clocks and waits take no more than 2**31 milliseconds.
-    timeout: float | None = Field(None, gt=0, le=2_000_000)
     search: dict[str, Any]
     task: dict[str, Any] = Field(default_factory=dict)
 
@@ -73,17 +70,12 @@ class Settings(Checked):
         stop = None if self.stop is None else Until(self.stop.seconds, self.stop.score)
         return Plan(self.population, self.steps, self.interval, self.seed, self.synchronous, stop)
 
-    def build_engine(self) -> Engine:
-        if self.engine == "serial":
-            return Serial()
-        return Processes(workers=self.workers, timeout=self.timeout)
-
     def build_method(self) -> Method:
         """The search method. ConfigError names what is missing or wrong."""
         method: Method = descriptions.build(METHOD, self.search, "search")
         return method
 
-    def build_task(self) -> AnyTask:
+    def build_task(self) -> DomainTask[Any]:
         """The task, its settings validated. ConfigError names what is missing or wrong."""
         cls = registry.task_class(self.domain)
         unknown = sorted(set(self.task) - {field.name for field in dataclasses.fields(cls)})
@@ -93,7 +85,7 @@ class Settings(Checked):
             raise ConfigError(f"task.{unknown[0]} = {value}: no such key; {cls.__name__} has {known}")
         try:
             # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
-            task: AnyTask = TypeAdapter(cls).validate_json(json.dumps(self.task), strict=True)
+            task: DomainTask[Any] = TypeAdapter(cls).validate_json(json.dumps(self.task), strict=True)
         except ValidationError as error:
             raise ConfigError(first_violation(error, "task")) from None
         return task
@@ -119,7 +111,7 @@ def resolve(
     sweep = registry.sweep(domain)
     if scale not in sweep.SCALES:
         raise ConfigError(f"scale = {shown(scale)} must be one of {list(sweep.SCALES)}")
-    size = dataclasses.asdict(sweep.SCALES[scale])
+    size = {key: value for key, value in dataclasses.asdict(sweep.SCALES[scale]).items() if key not in EXECUTION}
     first, *_ = size.pop("problems")
     problem = first if problem is None else problem
     if problem not in sweep.PROBLEMS:
@@ -135,6 +127,11 @@ def resolve(
     data |= {key: value for key, value in chosen.items() if value is not None}
     for text in overrides:
         override(data, text)
+    for key in EXECUTION:
+        if key in data:
+            raise ConfigError(
+                f"--set {key} = {shown(data[key])}: how a run is carried out is no setting of it: use --{key}"
+            )
     if lineage is not None and isinstance(data["search"], dict):
         data["search"]["lineage"] = str(lineage)
     for key, value in named.items():
@@ -155,10 +152,6 @@ def resolve(
         raise
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    if settings.engine == "serial" and settings.timeout is not None:
-        raise ConfigError(
-            f"timeout = {settings.timeout} needs engine = 'processes': nobody can interrupt the serial engine"
-        )
     ready = settings.search.get("ready")
     if ready is not None and ready < settings.interval:
         raise ConfigError(f"search.ready = {ready} must be at least interval = {settings.interval}")

@@ -32,6 +32,8 @@ LEFT_OUT: Mapping[str, str] = {
     "reproductions.shared.assets": "fetches and keeps what is checked by its checksum wherever it comes from",
     "reproductions.suite.figures": "shows what runs have recorded",
     "reproductions.suite.study.meaning": "is part of this digest",
+    "reproductions.suite.running.accelerators": "looks up devices: what differs with them is in a run's numerics",
+    "reproductions.suite.running.execution": "says how a run is carried out: what differs with it is in a run's numerics",
     "reproductions.suite.running.progress": "shows a run while it goes on",
     "reproductions.suite.running.provenance": "says where a run comes from",
     "reproductions.suite.study.requirements": "says whether runs can be made here",

@@ -56,8 +56,9 @@ class Scale:
     """The size of an experiment.
 
     ``problems`` are the keys of PROBLEMS that are measured at it; the first is the one of a run that names none.
-    ``task`` and ``methods`` override the task's settings and keys of METHODS. ``workers``: processes of one run; where it is
-    None, one a core, and in the workflow no more than members.
+    ``task`` and ``methods`` override the task's settings and keys of METHODS. ``engine``, ``workers``, ``device`` and
+    ``timeout`` are how its runs are carried out unless somebody says otherwise: see ``running.execution``. Without
+    ``workers`` there is one a core and, in the workflow, no more than members.
     """
 
     problems: tuple[str, ...]
@@ -65,8 +66,9 @@ class Scale:
     steps: int
     interval: int
     synchronous: bool = True
-    engine: Literal["serial", "processes"] = "processes"
+    engine: str = "processes"
     workers: int | None = None
+    device: str = "cpu"
     timeout: float | None = None
     task: Mapping[str, Any] = field(default_factory=dict)
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

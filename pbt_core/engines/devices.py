@@ -1,0 +1,50 @@
+"""Accelerators by their names: how workers share them, and what a worker process sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+#: The variable by which a process sees only some of NVIDIA's cards, which it then numbers from 0.
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+def checked(engine: str, names: Any) -> tuple[str, ...]:
+    """``names`` as a tuple; ValueError, which begins with the engine's name, for what can be no name of a device."""
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise ValueError(f"{engine}: devices = {names!r} must be a sequence of names")
+    for name in names:
+        if not isinstance(name, str) or not name or any(c in name for c in ", \t\n\0"):
+            raise ValueError(f"{engine}: devices = {names!r} must be names such as '0' or 'cuda:0'")
+    return tuple(names)
+
+
+def kind(name: str) -> str:
+    """What stands before the colon, such as "mps"; "cuda" for NVIDIA's cards also by number, "GPU-..." or "MIG-..."."""
+    before = name.partition(":")[0]
+    return "cuda" if before.isdigit() or before.startswith(("GPU-", "MIG-")) else before
+
+
+def share_out(devices: Sequence[str], worker: int, count: int) -> tuple[str, ...]:
+    """The devices of one of ``count`` workers: an even share, or one that several use where there are fewer than workers."""
+    if not devices:
+        return ()
+    return tuple(devices[worker::count]) if len(devices) >= count else (devices[worker % len(devices)],)
+
+
+def visible(devices: Sequence[str], inherited: str | None) -> str | None:
+    """What ``CUDA_VISIBLE_DEVICES`` must be for a process to see these alone; None if they are none of NVIDIA's.
+
+    ``inherited`` is its value here: a scheduler that lends cards 2 and 3 calls them so, and they are "cuda:0" and "cuda:1".
+    ValueError for a number that is beyond what is lent.
+    """
+    cards = [name.removeprefix("cuda:") for name in devices if kind(name) == "cuda"]
+    if not cards:
+        return None
+    if inherited is None:
+        return ",".join(cards)
+    lent = [name for name in inherited.split(",") if name]
+    for card in cards:
+        if card.isdigit() and int(card) >= len(lent):
+            raise ValueError(f"device {card!r} must be below {len(lent)}: {VISIBLE} is {inherited!r}")
+    return ",".join(lent[int(card)] if card.isdigit() else card for card in cards)

@@ -1,0 +1,85 @@
+"""How a run is carried out: by which engine, on how many workers and which devices. None of it is what is asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from pbt_core import Processes, Serial
+from pbt_core.engines import Engine
+from reproductions.suite.study import registry
+from reproductions.suite.study.inputs import first_violation, shown
+from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.settings import Checked
+
+#: One device, or several of NVIDIA's cards.
+DEVICES = r"cpu|mps|cuda|cuda:[0-9]{1,4}(,cuda:[0-9]{1,4})*"
+
+
+class Execution(Checked):
+    """How a run is carried out. A run may go on with another execution where its ``numerics`` are the same.
+
+    engine: a key of ENGINES. workers: processes; None for one a device, or one a core where there are no accelerators.
+    device: "cpu", "mps", "cuda" (all cards that are visible), "cuda:1" or "cuda:0,cuda:1"; members are spread over several.
+    threads: of numerical libraries in each worker. timeout: seconds after which an interval counts as hung.
+    """
+
+    engine: str
+    workers: int | None = Field(None, ge=1, le=1024)
+    device: str = Field("cpu", max_length=1000)
+    threads: int = Field(1, ge=1, le=1024)
+    timeout: float | None = Field(None, gt=0, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Execution:
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine = {shown(self.engine)} must be one of {list(ENGINES)}")
+        names = self.device.split(",")
+        if not re.fullmatch(DEVICES, self.device) or len(set(names)) < len(names):
+            rule = "must be cpu, mps, cuda (all that are visible), cuda:N or different ones such as cuda:0,cuda:1"
+            raise ValueError(f"device = {shown(self.device)} {rule}")
+        if self.engine == "serial" and self.timeout is not None:
+            raise ValueError(
+                f"timeout = {self.timeout} needs engine = 'processes': nobody can interrupt the serial engine"
+            )
+        if self.engine == "serial" and len(names) > 1:
+            raise ValueError(f"device = {self.device!r} needs engine = 'processes': the serial engine has one device")
+        return self
+
+    def build_engine(self, accelerators: tuple[str, ...]) -> Engine:
+        """The engine; ``accelerators`` are the names that ``device`` stands for on this machine."""
+        return ENGINES[self.engine](self, accelerators)
+
+
+def _serial(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
+    return Serial(threads=execution.threads, devices=accelerators[:1])
+
+
+def _processes(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
+    workers = execution.workers or len(accelerators) or None
+    return Processes(workers, execution.timeout, execution.threads, accelerators)
+
+
+#: How each engine is made from an execution and the accelerators of this machine.
+ENGINES: Mapping[str, Callable[[Execution, tuple[str, ...]], Engine]] = {"serial": _serial, "processes": _processes}
+
+
+def resolve_execution(domain: str, scale: str, **chosen: Any) -> Execution:
+    """The execution that the domain's scale declares, with what was ``chosen`` instead; None leaves the scale's value.
+
+    ConfigError in one line with the key, the value and the rule. What is on this machine is not looked at.
+    """
+    declared = dataclasses.asdict(registry.sweep(domain).SCALES[scale])
+    data = {key: declared[key] for key in Execution.model_fields if key in declared}
+    data |= {key: value for key, value in chosen.items() if value is not None}
+    try:
+        return Execution.model_validate(data, strict=True)
+    except ValidationError as error:
+        raise ConfigError(first_violation(error)) from None
+
+
+__all__ = ["ENGINES", "Execution", "resolve_execution"]

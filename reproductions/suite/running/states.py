@@ -1,0 +1,114 @@
+"""The state folder of a run: whose it is, by which sources and numerics it was made, and whether this request may go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+
+from pbt_core import RunError
+from pbt_core.files import Busy, locked, write_whole
+from pbt_core.identity import differences
+from pbt_core.schema import encode
+from reproductions.suite.running.provenance import sources_digest
+from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.settings import Settings
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Request(BaseModel):
+    """What a state folder is of: the settings of its run, and the digest of the sources, which becomes part of a name."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    settings: dict[str, Any]
+    sources: str = Field(pattern=r"^[0-9a-f]{16}$")
+
+
+class Numerics(RootModel[dict[str, Any]]):
+    """What the numbers of a state folder depend on beside its request; see ``DomainTask.numerics``."""
+
+
+def claim(settings: Settings, numerics: Mapping[str, Any], out: Path, extend: bool) -> tuple[Path, Request]:
+    """The state folder of this very request in ``out``, and the request.
+
+    ConfigError if it holds another run, or the run was made with other numerics; RunError if it is at work. A state made by
+    other sources is moved aside, never mixed with: what ran is what the summary says.
+    """
+    state = out / "state"
+    request = Request(settings=settings.model_dump(mode="json", by_alias=True), sources=sources_digest(settings.domain))
+    try:
+        with locked(state):  # it may be that of a run that goes on at this moment
+            _claim_locked(state, request, dict(numerics), extend)
+    except Busy:
+        raise RunError(f"another process is running in {state}") from None
+    return state, request
+
+
+def _claim_locked(state: Path, asked: Request, numerics: dict[str, Any], extend: bool) -> None:
+    request, kept = state / "request.json", state / "numerics.json"
+    if request.exists():
+        held = _read(request, Request)
+        if held.sources == asked.sources:
+            may_differ = {"steps", "stop"} if extend else set()
+            _must_be_equal(
+                held.settings, {k: v for k, v in asked.settings.items() if k not in may_differ}, state.parent
+            )
+            _must_be_made_alike(_read(kept, Numerics).root, numerics, state.parent)
+            return
+        aside = state.with_name(f"state-{held.sources}")
+        notice = f"the sources have changed since {state} was made: it is kept as {aside}, the run begins anew"
+        print(notice, file=sys.stderr)
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(state, aside)
+    elif (state / "events.jsonl").exists():
+        raise ConfigError(
+            f"{state} holds a record but no request.json: nobody can tell what it is of. Choose another --out"
+        )
+    state.mkdir(parents=True, exist_ok=True)
+    write_json(kept, numerics)  # first: where there is a request there are numerics
+    write_request(state, asked)
+
+
+def write_request(state: Path, request: Request) -> None:
+    """Say what the state folder is of."""
+    write_json(state / "request.json", request.model_dump())
+
+
+def _read(path: Path, model: type[Model]) -> Model:
+    """ConfigError, in one line, for a file that is none."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise ConfigError(f"{path}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+
+
+def _must_be_equal(held: Mapping[str, Any], asked: Mapping[str, Any], out: Path) -> None:
+    for key in asked:
+        if held.get(key) != asked[key]:
+            raise ConfigError(
+                f"{out} holds another run: {key} was {held.get(key)!r} and is {asked[key]!r}. Choose another --out"
+            )
+
+
+def _must_be_made_alike(held: Mapping[str, Any], now: Mapping[str, Any], out: Path) -> None:
+    if unlike := differences(dict(held), dict(now)):
+        raise ConfigError(
+            f"{out} was made with other numerics: {', '.join(unlike)}. Go on as before, or choose another --out"
+        )
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write at once or not at all."""
+    write_whole(path, json.dumps(encode(data), indent=1) + "\n")

@@ -1,0 +1,61 @@
+"""What a domain's task offers beyond ``pbt_core.Task``: hooks that the suite calls before and after a run, with defaults."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pbt_core import Plan, Score, Stream, Task, current_worker
+
+State = TypeVar("State")
+#: What tasks compute on that keep their tensors on ``reproductions.shared.device.current()``.
+TORCH_DEVICES = ("cpu", "cuda", "mps")
+
+
+class DomainTask(Task[State]):
+    """The base of every domain's task; ``reproductions.suite.study.conformance`` holds a task to what is said here.
+
+    A task's settings are its fields and say what is computed; ``space`` is a class attribute or a property. Where it is
+    computed is no setting: a task asks ``reproductions.shared.device.current()``.
+    """
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The kinds of devices that it can compute on, of "cpu", "cuda" and "mps"; a class attribute will do."""
+        return ("cpu",)
+
+    def prepare(self, plan: Plan) -> None:
+        """Called once, before any worker starts: get data and whatever else all workers share, and check what is asked for.
+
+        It runs on the processor, whichever device the run is for, and may be called again. ConfigError, in one line that
+        names the key, the value and the rule, for what is missing and for settings or a ``plan`` that cannot be.
+        """
+
+    def describe(self) -> dict[str, Any]:
+        """What readers of the scores must know beside the settings, as JSON; it stands in the summary as ``described``."""
+        return {}
+
+    def numerics(self) -> dict[str, Any]:
+        """What the numbers depend on beside the settings, as JSON: a run is not gone on with where this differs.
+
+        Tasks add what their machine decides, such as the arithmetic. It must not depend on how many workers there are.
+        """
+        worker = current_worker()
+        return {"device": "cpu" if worker is None else worker.kind}
+
+    def illustrate(self, state: State, seed: Stream) -> dict[str, NDArray[np.generic]] | None:
+        """Arrays by name, kept with a finished run for figures; None for none. ``state`` is of the run's answer."""
+        return None
+
+    def report(self, state: State, seed: Stream) -> Score | None:
+        """A final evaluation of the run's answer, after training and outside its budget, which selects nothing.
+
+        ``value`` is the number that is reported, ``samples`` what it is the mean of. None: what ``evaluate`` held out is
+        reported. All draws are from ``seed``: computed again, it is the same.
+        """
+        return None
+
+
+__all__ = ["TORCH_DEVICES", "DomainTask"]

@@ -1,0 +1,175 @@
+"""The final report: made after the run, outside its budget, the same however often it is made, and what is reported."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+from reporting import Reporting
+
+from pbt_core import RunError, Score
+from pbt_core.engines.base import limit_threads
+from reproductions.suite.publish import reference
+from reproductions.suite.results import claims, records, tables
+from reproductions.suite.running.execute import execute
+from reproductions.suite.running.execution import resolve_execution
+from reproductions.suite.study import registry
+from reproductions.suite.study.inputs import InputError
+from reproductions.suite.study.settings import resolve
+
+SEEDS = (0, 1)
+
+
+def asked(method, seed=0, **changes):
+    overrides = [f"{key}={value}" for key, value in {"steps": 12, **changes}.items()]
+    return resolve("toy", method, seed, overrides=overrides)
+
+
+@pytest.fixture(autouse=True)
+def reporting(monkeypatch):
+    monkeypatch.setattr(registry, "task_class", lambda domain: Reporting)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """PBT and the grid over two seeds, each with its report."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "task_class", lambda domain: Reporting)
+        for method in ("pbt", "grid"):
+            for seed in SEEDS:
+                execute(asked(method, seed), folder / f"{method}-{seed}")
+    return records.load(sorted(folder.iterdir()))
+
+
+def numbers(summary):
+    """The report without its cost, which is never twice the same."""
+    return {key: value for key, value in summary["final"]["reported"].items() if key != "cpu_s"}
+
+
+def test_the_report_is_of_the_answer_and_has_its_mean_its_samples_and_its_cost(runs):
+    """All episodes are worse than the score: a number of its own. The best ever has none."""
+    for run in runs:
+        reported = run.summary["final"]["reported"]
+        assert len(reported["samples"]) == 4
+        assert reported["value"] == pytest.approx(sum(reported["samples"]) / 4, abs=0.01)
+        assert reported["value"] < run.summary["final"]["score"] - 2
+        assert reported["cpu_s"] >= 0
+        assert "reported" not in run.summary["best"]
+    assert len({run.summary["final"]["reported"]["value"] for run in runs}) == len(runs)
+
+
+def test_the_budget_and_the_costs_of_training_know_nothing_of_it(runs):
+    """No event tells of it, no step is counted for it."""
+    for run in runs:
+        assert run.summary["member_steps"] == run.summary["budget_steps"] == 24
+        assert not run.events.others("reported")
+
+
+@pytest.mark.parametrize("execution", [{}, {"engine": "processes", "workers": 2}], ids=["serial", "processes"])
+def test_a_report_that_was_killed_is_made_again_to_the_same_numbers(execution, tmp_path, monkeypatch):
+    """In whichever process, on as many threads as the run; draws from global generators included."""
+    how = resolve_execution("toy", "laptop", **execution)
+    settings = asked("pbt", synchronous="true")
+    whole = execute(settings, tmp_path / "whole", execution=how)
+    limits = []
+    monkeypatch.setattr("reproductions.suite.running.execute.limit_threads", lambda n: limits.append(limit_threads(n)))
+
+    def killed(task, state, seed):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reporting, "report", killed)
+        with pytest.raises(KeyboardInterrupt):
+            execute(settings, tmp_path / "run", execution=how)
+    assert not (tmp_path / "run" / "summary.json").exists()
+    again = execute(settings, tmp_path / "run", execution=how)
+    assert numbers(again) == numbers(whole)
+    assert len(limits) == 2  # also where the run was finished before and no engine limited them
+
+
+def test_the_reported_number_is_that_of_the_report_in_every_table(runs):
+    """The comparison, the table of runs and the claims; the held-out score is reported of the best ever."""
+    finals = {(run.method, run.seed): run.summary["final"]["reported"]["value"] for run in runs}
+    frame = tables.final_scores(runs).set_index(["method", "seed"])
+    assert frame.reported.to_dict() == finals
+    best = tables.final_scores(runs, "best")
+    assert list(best.reported) == pytest.approx(list(best.selected - 1))
+    table = reference.runs(runs).set_index(["method", "seed"])
+    assert table.final_reported.to_dict() == finals
+    claim = claims.Claim("PBT is better", "", None, "toy", "toy", {"pbt": 1, "grid": -1})
+    differences = [finals["pbt", seed] - finals["grid", seed] for seed in SEEDS]
+    assert claims.contrast(claim, table.reset_index()) == pytest.approx(differences)
+
+
+def test_its_cost_is_a_column_of_its_own(runs, tmp_path):
+    """Of the comparison where there are reports, and of the table of runs, which can be read back."""
+    costs = {run.seed: run.summary["final"]["reported"]["cpu_s"] for run in runs if run.method == "pbt"}
+    row = tables.comparison(runs).set_index("method").loc["pbt"]
+    assert row.report_cpu_s_mean == pytest.approx(sum(costs.values()) / 2)
+    reference.runs(runs).to_csv(tmp_path / "runs.csv", index=False)
+    table = reference.read_runs(tmp_path / "runs.csv")
+    assert dict(zip(table[table.method == "pbt"].seed, table[table.method == "pbt"].report_cpu_s, strict=True)) == costs
+
+
+def test_a_task_without_a_report_has_null_and_no_column(tmp_path, monkeypatch):
+    """What was held out is reported, or the score of an exact task."""
+    monkeypatch.setattr(Reporting, "report", lambda task, state, seed: None)
+    assert execute(asked("pbt"), tmp_path)["final"]["reported"] is None
+    run = records.read_record(tmp_path)
+    assert run.reported() == run.summary["final"]["held_out"]
+    assert "report_cpu_s_mean" not in tables.comparison([run])
+    exact = {**run.summary, "final": {**run.summary["final"], "held_out": None}}
+    assert dataclasses.replace(run, summary=exact).reported() == run.summary["final"]["score"]
+
+
+def test_a_run_without_an_answer_reports_nothing(tmp_path, monkeypatch):
+    """Every member diverged."""
+    monkeypatch.setattr(Reporting, "evaluate", lambda task, state, seed: Score(math.nan))
+    assert execute(asked("grid"), tmp_path)["final"] is None
+    assert records.read_record(tmp_path).reported() is None
+
+
+def test_a_report_that_is_no_number_is_reported_as_none_not_replaced_by_another_score(tmp_path, monkeypatch):
+    """A run whose report broke down is one without a reported score."""
+    monkeypatch.setattr(Reporting, "report", lambda task, state, seed: Score(math.nan))
+    execute(asked("pbt"), tmp_path)
+    run = records.read_record(tmp_path)
+    assert math.isnan(run.reported())
+    assert tables.comparison([run]).without_score[0] == 1
+
+
+def test_what_is_no_score_ends_the_command_in_one_line(tmp_path, monkeypatch):
+    """With the name of the hook; the training is kept."""
+    monkeypatch.setattr(Reporting, "report", lambda task, state, seed: "well done")
+    with pytest.raises(RunError, match=r"Reporting\.report must return a Score, not str"):
+        execute(asked("pbt"), tmp_path)
+    assert (tmp_path / "state" / "events.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "report", [{"value": "x", "samples": [], "cpu_s": 1.0}, {"value": 1.0}, 3.0, {"value": 1.0, "n": 4}]
+)
+def test_a_report_in_a_summary_that_cannot_be_is_refused(report, runs, tmp_path):
+    """By the schema, with the field."""
+    summary = json.loads((runs[0].folder / "summary.json").read_text())
+    summary["final"]["reported"] = report
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    with pytest.raises(InputError, match=r"final\.reported"):
+        records.read_record(tmp_path)
+
+
+def test_the_state_of_the_answer_is_closed_whether_its_report_succeeds_or_not(tmp_path, monkeypatch):
+    """As engines do with those of members: a simulator must not outlive it."""
+    settings = asked("pbt")
+    execute(settings, tmp_path)
+    closed = []
+
+    def report(task, state, seed):
+        raise ArithmeticError
+
+    monkeypatch.setattr(Reporting, "report", report)
+    monkeypatch.setattr(Reporting, "close", lambda task, state: closed.append(state), raising=False)
+    with pytest.raises(ArithmeticError):
+        execute(settings, tmp_path)  # all members are done: only the answer is loaded
+    assert len(closed) == 1
