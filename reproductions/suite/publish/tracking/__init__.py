@@ -9,8 +9,8 @@ An experiment is a domain. Its runs have three levels, told apart by the tag ``k
 
 Figures are runs of the experiment ``figures``. Runs begin and end when what they show did. Numbers that are not finite are left
 out, since MLflow would store huge ones in their place, and the tag ``not_finite`` says which (``points``). The tags ``domain``,
-``scale``, ``problem``, ``method``, ``variant`` and ``seed`` filter and group. Views of each experiment, as MLflow's pages keep
-them, choose the columns and charts (``views``); ``pages`` knows their addresses. ``store`` and ``schema`` look after the database.
+``scale``, ``problem``, ``method``, ``variant`` and ``seed`` filter and group. Saved views choose columns and charts
+(``views``); ``pages`` knows their addresses. ``store`` and ``schema`` look after the database.
 
 Writing the same again changes nothing: a run has a tag with the digest of what it was made from. Where that has changed, a new
 run takes its place and the former one is deleted, as MLflow deletes: its pages can still show and restore it.

@@ -38,19 +38,13 @@ def opened(folder: Path, to_write: bool = True) -> Iterator[MlflowClient]:
     """
     store.check(folder)
     with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(locked(folder))
-        except Busy:
-            if to_write:
-                raise ConfigError(f"{folder}: another `track` is writing to it; try again when it has ended") from None
-        except OSError as error:
-            raise ConfigError(
-                f"{folder}: {error.strerror}: make the folder writable, or choose another --store"
-            ) from None
-        else:
+        is_alone = _enter(held, folder)
+        if to_write and not is_alone:
+            raise ConfigError(f"{folder}: another `track` is writing to it; try again when it has ended")
+        if is_alone:
             schema.upgrade(folder)
         client = _connected(folder)
-        if to_write:
+        if is_alone:  # else the writer has seen to it
             store.mend(folder)
         try:
             yield client
@@ -60,6 +54,17 @@ def opened(folder: Path, to_write: bool = True) -> Iterator[MlflowClient]:
             raise StoreError(
                 f"{folder / store.DATABASE}: {_first_line(error)}; the same command goes on from here"
             ) from None
+
+
+def _enter(held: contextlib.ExitStack, folder: Path) -> bool:
+    """Take the store's lock; whether it could be had."""
+    try:
+        held.enter_context(locked(folder))
+    except Busy:
+        return False
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}: make the folder writable, or choose another --store") from None
+    return True
 
 
 def _connected(folder: Path) -> MlflowClient:
@@ -125,5 +130,7 @@ def log(client: MlflowClient, run_id: str, metrics: Sequence[Metric], parameters
     """Write metrics and parameters in as few calls as MLflow's limits allow."""
     for start in range(0, len(parameters), PARAMETERS):
         client.log_batch(run_id, params=parameters[start : start + PARAMETERS])
-    for start in range(0, len(metrics), METRICS):
-        client.log_batch(run_id, metrics=metrics[start : start + METRICS])
+    # Newest first: MLflow keeps the latest value of each metric apart, which older ones then leave alone.
+    newest_first = sorted(metrics, key=lambda metric: metric.step, reverse=True)
+    for start in range(0, len(newest_first), METRICS):
+        client.log_batch(run_id, metrics=newest_first[start : start + METRICS])

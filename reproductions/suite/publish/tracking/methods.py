@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Param, Run
 
 from reproductions.suite.publish.tracking import names
-from reproductions.suite.publish.tracking.client import DIGEST, KEY, LAYOUT, by_key, delete, is_current, log, runs
+from reproductions.suite.publish.tracking.client import DIGEST, KEY, LAYOUT, by_key, is_current, log, runs
 from reproductions.suite.publish.tracking.points import NOT_FINITE, Curve, Period, metrics
 from reproductions.suite.results import statistics
 
@@ -122,4 +122,4 @@ def mean_curve(curves: dict[str, Curve]) -> list[tuple[int, float]]:
     """
     series = {seed: pd.Series(dict(curve), dtype=float) for seed, curve in curves.items()}
     mean = pd.DataFrame(series).sort_index().ffill().dropna().mean(axis=1)
-    return [(int(step), float(value)) for step, value in mean.items()]
+    return list(zip(mean.index.tolist(), mean.tolist(), strict=True))

@@ -49,6 +49,7 @@ def training_period(record: Record) -> Period:
 
 
 def milliseconds(seconds: float) -> int:
+    """Seconds since 1970 as MLflow has them."""
     return max(0, round(1000 * seconds))
 
 
@@ -61,10 +62,10 @@ def metrics(
     """
     points, left_out = [], []
     for name, curve in curves.items():
-        steps = []
+        key, steps = metric_name(name), []
         for step, value in curve:
             if math.isfinite(value):
-                points.append(Metric(metric_name(name), float(value), period.at(step), step))
+                points.append(Metric(key, float(value), period.at(step), step))
             else:
                 steps.append(step)
         if steps:

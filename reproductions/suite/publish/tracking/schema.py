@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import mlflow
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from mlflow.version import VERSION
@@ -58,9 +58,7 @@ def upgrade(folder: Path) -> Path | None:
 
 
 def _migrations() -> ScriptDirectory:
-    package = importlib.util.find_spec("mlflow.store.db_migrations")
-    assert package is not None and package.submodule_search_locations
-    return ScriptDirectory(package.submodule_search_locations[0])
+    return ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
 
 
 def _is_known(revision: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,7 +58,7 @@ def _curves(record: Record) -> Iterator[tuple[str, Curve]]:
     """The reported score of the member that was best until then; none where nothing was ever finite."""
     if not record.evaluations.empty:
         curve = record.best_so_far(reported=bool(record.evaluations["held_out"].notna().any())).dropna()
-        yield "best_so_far", [(int(step), float(value)) for step, value in curve.items()]
+        yield "best_so_far", list(zip(curve.index.tolist(), curve.tolist(), strict=True))
 
 
 def _values(record: Record) -> dict[str, float]:

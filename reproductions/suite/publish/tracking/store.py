@@ -42,14 +42,21 @@ def check(store: Path) -> None:
     if not (store / DATABASE).exists():
         return
     with _connected(store) as database:
-        database.execute("BEGIN IMMEDIATE")  # tells a lock and a read-only file from a store that can be used
-        database.rollback()
+        _try_to_write(database)
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if tables and not tables.issuperset(TABLES):
             raise ConfigError(
                 f"{store / DATABASE}: must be MLflow's database, and is another program's, or one whose making was cut off: "
                 "move it away and track again, or choose another --store"
             )
+
+
+def _try_to_write(database: sqlite3.Connection) -> None:
+    """Fail now, not in the middle: for a lock, a read-only file, and a folder where no journal can be kept."""
+    database.execute("BEGIN IMMEDIATE")
+    ((version,),) = database.execute("PRAGMA user_version")
+    database.execute(f"PRAGMA user_version = {version:d}")  # BEGIN alone is content to read a read-only file
+    database.rollback()
 
 
 def revision(store: Path) -> str | None:
@@ -60,7 +67,9 @@ def revision(store: Path) -> str | None:
         if not list(database.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")):
             return None
         revisions = [str(name) for (name,) in database.execute("SELECT version_num FROM alembic_version")]
-    return revisions[0] if revisions else None
+    if len(revisions) != 1:
+        raise ConfigError(f"{store / DATABASE}: says no version of its schema: move it away and track again")
+    return revisions[0]
 
 
 def has_artifacts(uri: str) -> bool:

@@ -1,7 +1,7 @@
-"""Views of an experiment's runs as MLflow's pages keep them: few columns of a table, few charts with titles.
+"""Views of an experiment's runs as MLflow's pages keep them: a table of few columns, and few charts.
 
-MLflow 3.15 and newer list them under "Views". A view is a tag of the experiment: a name and a state in JSON, whose keys are those
-of the state that MLflow's pages keep themselves (``viewStateShareKey`` in an address names the view).
+MLflow's pages list them under "Views". A view is a tag of the experiment: a name, and a state in JSON with the keys of the
+state that the pages themselves keep. ``viewStateShareKey`` in an address opens one.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ PREFIX = "mlflow.sharedViewState."
 TABLE = "methods"
 #: What stands beside the names of runs: few enough to be seen without scrolling.
 COLUMNS = ("final", "final_low", "final_high", "best", "seeds", "cpu_s")
-#: MLflow's limit for the value of an experiment's tag.
+#: What methods are drawn by: the first over steps, the others as bars. Charts are called after the metric.
+CHARTS = ("best_so_far", "final", "best", "cpu_s")
+#: Pixels of a name and of a number; with MLflow's own, names are cut off.
+NAME_WIDTH, NUMBER_WIDTH = 250, 85
+#: MLflow's limit for the value of an experiment's tag, in characters.
 LONGEST = 5000
-#: Of what methods have, no charts by default: each would be a picture of single numbers.
-NO_CHARTS = ("final_low", "final_high", "seeds")
 
 
 @dataclass(frozen=True)
@@ -40,63 +42,59 @@ class View:
         return PREFIX + self.key
 
 
+#: MLflow nests runs only where they are sorted by their start, or neither sorted nor filtered.
+_NESTED = {"orderByKey": "attributes.start_time", "orderByAsc": True}
+
+
 def table() -> View:
-    """Methods that unfold into their seeds: MLflow nests runs only where they are sorted by their start."""
-    state = {
-        "selectedColumns": [f"metrics.`{name}`" for name in COLUMNS] + ["attributes.`Duration`"],
-        "searchFilter": "tags.kind != 'member'",
-        **_BY_START,
-    }
-    return View(TABLE, "Methods and their seeds", state)
+    """Methods that unfold into their seeds. Members are left out, since MLflow's pages load a hundred runs at a time."""
+    return _table(TABLE, "Methods and their seeds", "tags.kind != 'member'")
 
 
 def everything() -> View:
-    """As ``table``, with members, of which MLflow loads a hundred at a time."""
-    state = {**table().state, "searchFilter": ""}
-    return View("members", "Methods, seeds and members", state)
+    """Methods that unfold into their seeds, and those into their members."""
+    return _table("members", "Methods, their seeds and members", "")
+
+
+def _table(key: str, name: str, condition: str) -> View:
+    columns = [f"metrics.`{column}`" for column in COLUMNS]
+    label = "attributes.`Run Name`"
+    widths = {label: NAME_WIDTH, **dict.fromkeys(columns, NUMBER_WIDTH)}
+    look = {"selectedColumns": columns, "columnOrder": [label, *columns], "columnWidths": widths}
+    return View(key, name, {"searchFilter": condition, **_NESTED, **look})
 
 
 def charts_key(scale: str, problem: str) -> str:
+    """The key of the view that ``charts`` makes."""
     return "charts-" + re.sub(r"[^A-Za-z0-9_-]", "-", f"{scale}-{problem}")
 
 
 def charts(scale: str, problem: str, measure: Measure | None) -> View:
     """The methods on one problem side by side: scores over steps, what they came to, and what it took."""
-    score = "score"
-    if measure is not None:
-        score = (measure.held_out or measure.score) + (f" ({measure.unit})" if measure.unit else "")
-    section = "methods"
-    titles = {
-        "best_so_far": f"Best so far: {score}, mean over seeds",
-        "final": f"Final: {score}, mean over seeds",
-        "best": f"Best at any time: {score}, mean over seeds",
-        "cpu_s": "CPU seconds of a run, mean over seeds",
-    }
-    cards = [_card(name, title, section, deleted=False) for name, title in titles.items()]
-    cards += [_card(name, name, section, deleted=True) for name in NO_CHARTS]
+    score = "score" if measure is None else measure.held_out or measure.score
+    unit = f" ({measure.unit})" if measure is not None and measure.unit else ""
+    # The heading, of which MLflow shows about 35 characters.
+    section = {"uuid": "methods", "name": score + unit, "display": True, "isReordered": True, "deleted": False,
+               "isGenerated": False}  # fmt: skip
+    # What has no chart here is one that was removed: for metrics without any, MLflow adds charts.
+    cards = [_card(metric, metric in CHARTS) for metric in (*CHARTS, *(name for name in COLUMNS if name not in CHARTS))]
     state = {
         "searchFilter": f"tags.kind = 'method' and tags.scale = '{scale}' and tags.problem = '{problem}'",
-        **_BY_START,
+        **_NESTED,
         "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": cards,
-        "compareRunSections": [
-            {"uuid": section, "name": f"Methods on {problem} ({scale})", "display": True, "isReordered": True,
-             "deleted": False, "isGenerated": False}
-        ],
-    }  # fmt: skip
-    return View(charts_key(scale, problem), f"Charts of the methods on {problem} ({scale})", state)
+        "compareRunSections": [section],
+    }
+    return View(charts_key(scale, problem), f"Charts: methods on {problem}, {scale} scale", state)
 
 
-_BY_START = {"orderByKey": "attributes.start_time", "orderByAsc": True}
-
-
-def _card(metric: str, title: str, section: str, deleted: bool) -> dict[str, Any]:
-    curve = metric == "best_so_far"
-    card = {"uuid": metric, "type": "LINE" if curve else "BAR", "metricKey": metric, "displayName": title,
-            "metricSectionId": section, "runsCountToCompare": 20, "deleted": deleted, "isGenerated": False}  # fmt: skip
-    if curve:
-        card |= {"selectedMetricKeys": [metric], "xAxisKey": "step", "useGlobalXaxisKey": True}
-    return card
+def _card(metric: str, is_shown: bool) -> dict[str, Any]:
+    card: dict[str, Any] = {"uuid": metric, "metricKey": metric, "metricSectionId": "methods", "deleted": not is_shown,
+                            "isGenerated": False, "runsCountToCompare": 20}  # fmt: skip
+    if metric != "best_so_far":
+        return {"type": "BAR", **card}
+    axes = {"xAxisKey": "step", "xAxisScaleType": "linear", "scaleType": "linear", "useGlobalXaxisKey": True}
+    return {"type": "LINE", **card, **axes, "yAxisKey": "metric", "lineSmoothness": 0, "useGlobalLineSmoothing": True}
 
 
 def write(client: MlflowClient, experiment: str, views: Sequence[View]) -> None:
