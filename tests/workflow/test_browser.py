@@ -14,6 +14,7 @@ import pytest
 from checkouts import configure, copied, snakemake
 
 from reproductions.suite.cli import main
+from reproductions.suite.publish.tracking.views import CHARTS, COLUMNS
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not (BROWSER and DRIVER):
@@ -24,7 +25,7 @@ StaleElement = pytest.importorskip("selenium.common.exceptions").StaleElementRef
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
     --disable-component-update --disable-sync --window-size=1800,1200"""
 PATIENCE = 30  # seconds; pages fill themselves in bit by bit, slowly where other work has the cores
-PBT, GRID = "pbt s0 quadratic", "grid s0 quadratic"
+PBT, GRID = "pbt quadratic", "grid quadratic"
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +83,14 @@ class Page:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """Two runs of two methods in a store of their own; the addresses that `ui` prints: runs, their charts, what differs."""
+    """Two methods with two seeds in a store of their own; the addresses that `ui` prints: table, charts, what differs."""
     folder = tmp_path_factory.mktemp("tracked")
-    runs = [str(folder / method) for method in ("pbt", "grid")]
-    for run in runs:
-        assert main(["run", "toy", run.rpartition("/")[2], "--quiet", "--set", "steps=40", "--out", run]) == 0
+    runs = []
+    for method in ("pbt", "grid"):
+        for seed in ("0", "1"):
+            runs.append(str(folder / f"{method}-{seed}"))
+            settings = ["--seed", seed, "--quiet", "--set", "steps=40", "--out", runs[-1]]
+            assert main(["run", "toy", method, *settings]) == 0
     assert main(["track", *runs, "--store", str(folder / "store")]) == 0
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -116,17 +120,25 @@ def addresses(process, log):
     raise AssertionError(log.read_text())
 
 
-def test_a_run_unfolds_into_its_members_and_their_curves(page, served):
-    """From the printed address: the runs of a domain, the members of one, and the curve of a hyperparameter."""
-    page.open(served[0])
+def unfold(page, name):
+    page.until(f"the button of {name}", f"//*[@role='gridcell'][.//a[normalize-space(.)='{name}']]//button").click()
+
+
+def test_methods_unfold_into_seeds_and_seeds_into_members_with_their_curves(page, served):
+    """From the view of all levels, which MLflow lists under Views: down to the curve of a member's hyperparameter."""
+    page.open(served[0].replace("viewStateShareKey=methods", "viewStateShareKey=members"))
     page.link(GRID)
-    page.link(PBT)
-    members = [f"pbt s0 m{member} quadratic" for member in (0, 1)]
+    seeds = [f"pbt seed {seed} quadratic" for seed in (0, 1)]
+    assert all(page.absent(name) for name in seeds)
+    unfold(page, PBT)
+    for name in seeds:
+        page.link(name)
+    members = [f"pbt seed 0 member {member} quadratic" for member in (0, 1)]
     assert all(page.absent(name) for name in members)
-    page.until("the button", f"//*[@role='gridcell'][.//a[normalize-space(.)='{PBT}']]//button").click()
+    unfold(page, seeds[0])
     for name in members:
         page.link(name)
-    assert page.absent("grid s0 m0 quadratic")
+    assert page.absent("grid seed 0 quadratic")
 
     page.link(members[0]).click()
     page.until("the tab", "//*[@role='tab' or self::a][normalize-space(.)='Model metrics']").click()
@@ -134,29 +146,50 @@ def test_a_run_unfolds_into_its_members_and_their_curves(page, served):
         curve_of(page, metric)
 
 
-def test_the_table_of_runs_shows_scores_and_seeds_without_scrolling(page, served):
-    """Beside the names, in the view that the printed address opens."""
+def test_the_table_shows_methods_with_scores_intervals_and_seeds_without_scrolling(page, served):
+    """In the order in which they are read, in the view that the printed address opens; seeds are one click away."""
     page.open(served[0])
     page.link(PBT)
-    for name in ("final_score", "best_score", "seed"):
+    left = 0
+    right = page.driver.find_element("tag name", "body").rect["width"]
+    for name in COLUMNS:
         head = page.until(f"the column {name}", f"//*[@role='columnheader'][.//*[normalize-space(.)='{name}']]")
-        assert head.rect["x"] + head.rect["width"] < 1800
+        # What a scrolling table cuts off is drawn, but not where it could be seen.
+        box = page.driver.execute_script(
+            "return arguments[0].closest('.ag-header').getBoundingClientRect().right", head
+        )
+        assert left < head.rect["x"]
+        assert head.rect["x"] + head.rect["width"] <= min(right, box) + 1
+        left = head.rect["x"]
+    assert page.absent("pbt seed 0 quadratic")
+    unfold(page, PBT)
+    page.link("pbt seed 0 quadratic")
 
 
 def test_the_charts_of_two_methods_stand_in_one_picture(page, served):
-    """The printed address: one chart a metric, with a line a method, and no members."""
+    """The printed address: a line a method, bars of what they came to, no seeds, no members, and no other charts."""
     page.open(served[1])
     page.link(PBT)
     page.link(GRID)
-    assert page.absent("pbt s0 m0 quadratic")
+    assert page.absent("pbt seed 0 quadratic")
     curve_of(page, "best_so_far")
     for name in (PBT, GRID):
         page.until(f"the legend of {name}", f"//*[contains(normalize-space(.), '{name}')]")
+    page.until("bars", f"{CARD.format('final')}//*[contains(@class, 'barlayer')]//*[contains(@class, 'point')]//*")
+    page.until("the heading", "//*[normalize-space(.)='Q(theta)']")
+    titles = [
+        card.text
+        for card in page.driver.find_elements("xpath", "//*[@data-testid='experiment-view-compare-runs-card']//h4")
+    ]
+    assert titles == list(CHARTS)
+
+
+CARD = "//*[@data-testid='experiment-view-compare-runs-card'][.//h4[normalize-space(.)='{}']]"
 
 
 def curve_of(page, metric):
     """The line that is drawn in a metric's chart."""
-    card = f"//*[@data-testid='experiment-view-compare-runs-card'][.//h4[normalize-space(.)='{metric}']]"
+    card = CARD.format(metric)
     line = page.until(
         f"the curve of {metric}",
         f"{card}//*[contains(@class, 'scatterlayer')]//*[contains(@class, 'js-line')]",
@@ -177,7 +210,7 @@ def test_two_methods_stand_side_by_side_with_what_differs(page, served):
     assert page.row("method")[of_pbt] == "pbt"
     assert page.row("search.explore") == ["noise scale=0.1" if i == of_pbt else "" for i in range(2)]
     assert page.row("population") == ["2", "2"]
-    for metric in ("best_so_far", "final_score", "winner_h0"):
+    for metric in ("best_so_far", "final", "final_low"):
         page.until(f"the metric {metric}", f"//a[normalize-space(.)='{metric}']", lambda element: True)
     page.until("the switch", "//button[@aria-label='Parameters - Show diff only']").click()
     page.until("the table without population", "//body", lambda body: "\npopulation" not in body.text)

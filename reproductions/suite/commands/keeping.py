@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from reproductions.suite.commands import Commands, path, port, study
-from reproductions.suite.publish.tracking_store import DATABASE, store_uri
+from reproductions.suite.publish.tracking.store import DATABASE, store_uri
 from reproductions.suite.study import registry
 from reproductions.suite.study.outputs import check
 from reproductions.suite.study.registry import ConfigError
@@ -25,8 +25,9 @@ def _add_track(commands: Commands) -> None:
     p = commands.add_parser(
         "track",
         help="write finished runs to MLflow",
-        description="Write finished runs to an MLflow store: experiment = domain, parent run = problem, method, variant "
-        "and seed, child runs = members. Again on the same runs, it changes nothing.",
+        description="Write finished runs to an MLflow store. An experiment is a domain; its runs are methods (means over "
+        "seeds, with intervals), their child runs the seeds, and theirs the members. Again on the same runs, it changes "
+        "nothing; a run that was made again takes the place of the former one.",
     )
     p.add_argument("runs", metavar="RUN", type=path, nargs="+", help="folder of a finished run (has summary.json)")
     p.add_argument("--store", type=path, metavar="DIR", default=Path("results/mlflow"),
@@ -40,20 +41,20 @@ def _track(a: argparse.Namespace) -> None:
     from reproductions.suite.results import records
 
     check(a.store)
-    found = records.load(a.runs)
-    from reproductions.suite.publish import tracking
+    runs = records.load(a.runs)
+    from reproductions.suite.publish.tracking.figures import figure_folders, track_figures
+    from reproductions.suite.publish.tracking.writer import track
 
-    folders = tracking.figure_folders(a.figures)
+    folders = figure_folders(a.figures)
     a.store.mkdir(parents=True, exist_ok=True)
-    for domain in sorted({record.summary["domain"] for record in found}):
-        own = [record for record in found if record.summary["domain"] == domain]
-        written = tracking.track(own, a.store)
-        lost = sum(record.summary["final"] is None for record in own)
+    for domain, written in track(runs, a.store).items():
+        scores = [record.summary["final"] for record in runs if record.summary["domain"] == domain]
+        lost = scores.count(None)
         without = f" ({lost} of them without a finite score)" if lost else ""
-        print(f"{domain}: {len(written)} runs written, {len(own) - len(written)} were there already{without}")
-    for folder in folders:
-        if tracking.track_figures(folder, a.store):
-            print(f"figures of {folder.name}: written")
+        print(f"{domain}: {len(written)} runs written, {len(scores) - len(written)} were there already{without}")
+    if folders:
+        for name in track_figures(folders, a.store):
+            print(f"figures of {name}: written")
 
 
 def _add_ui(commands: Commands) -> None:
@@ -72,7 +73,7 @@ def _ui(a: argparse.Namespace) -> int:
         raise ConfigError(
             f"--store {a.store} holds no mlflow.db: run `make demo` or `python -m reproductions track` first"
         )
-    from reproductions.suite.publish.tracking import pages
+    from reproductions.suite.publish.tracking.pages import pages
 
     links = pages(a.store)
     # One worker and no job runners: two processes instead of ten.

@@ -15,14 +15,21 @@ from urllib.parse import quote, unquote, urlsplit
 from reproductions.suite.study.registry import ConfigError
 
 DATABASE = "mlflow.db"
+#: Of all tables of MLflow, those that no other program has together.
+TABLES = ("alembic_version", "experiments", "runs")
 #: Seconds to wait for whoever is writing.
 PATIENCE = 10.0
 
 
 def store_uri(store: Path) -> str:
-    """MLflow's address of the store in a folder, whatever its name: ``?`` would begin the address's options."""
+    """MLflow's address of the store in a folder."""
+    return database_uri(store / DATABASE)
+
+
+def database_uri(database: Path) -> str:
+    """MLflow's address of a database, whatever its name: ``?`` would begin the address's options."""
     # With the driver's name, since MLflow makes folders of whatever follows "sqlite:///".
-    return f"sqlite+pysqlite:///file:{quote(str((store / DATABASE).absolute()))}?uri=true"
+    return f"sqlite+pysqlite:///file:{quote(str(database.absolute()))}?uri=true"
 
 
 def artifact_uri(store: Path, experiment: str) -> str:
@@ -35,13 +42,40 @@ def check(store: Path) -> None:
     if not (store / DATABASE).exists():
         return
     with _connected(store) as database:
-        database.execute("BEGIN IMMEDIATE")  # tells a lock and a read-only file from a store that can be used
-        database.rollback()
+        _try_to_write(database)
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if tables and "alembic_version" not in tables:
-        raise ConfigError(
-            f"{store / DATABASE}: must be MLflow's database, and is another program's: choose another --store"
-        )
+        if tables and not tables.issuperset(TABLES):
+            raise ConfigError(
+                f"{store / DATABASE}: must be MLflow's database, and is another program's, or one whose making was cut off: "
+                "move it away and track again, or choose another --store"
+            )
+
+
+def _try_to_write(database: sqlite3.Connection) -> None:
+    """Fail now, not in the middle: for a lock, a read-only file, and a folder where no journal can be kept."""
+    database.execute("BEGIN IMMEDIATE")
+    ((version,),) = database.execute("PRAGMA user_version")
+    database.execute(f"PRAGMA user_version = {version:d}")  # BEGIN alone is content to read a read-only file
+    database.rollback()
+
+
+def revision(store: Path) -> str | None:
+    """Which schema the store's database has; None if it has none yet."""
+    if not (store / DATABASE).exists():
+        return None
+    with _connected(store) as database:
+        if not list(database.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")):
+            return None
+        revisions = [str(name) for (name,) in database.execute("SELECT version_num FROM alembic_version")]
+    if len(revisions) != 1:
+        raise ConfigError(f"{store / DATABASE}: says no version of its schema: move it away and track again")
+    return revisions[0]
+
+
+def has_artifacts(uri: str) -> bool:
+    """Whether a run's folder of artifacts is there and not empty."""
+    folder = Path(unquote(urlsplit(uri).path))
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def mend(store: Path) -> list[str]:
@@ -51,8 +85,8 @@ def mend(store: Path) -> list[str]:
     """
     mended = []
     with _connected(store) as database:
-        found = list(database.execute("SELECT experiment_id, name, artifact_location FROM experiments"))
-        for number, name, location in found:
+        experiments = list(database.execute("SELECT experiment_id, name, artifact_location FROM experiments"))
+        for number, name, location in experiments:
             new = artifact_uri(store, name)
             if location == new or not _is_ours(location, name) or _is_same(location, store / "artifacts" / name):
                 continue

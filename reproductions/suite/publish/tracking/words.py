@@ -1,4 +1,4 @@
-"""Nested settings as short lines of words, and names that MLflow takes: for its tables, which are narrow."""
+"""Nested settings as short lines of words, and names that MLflow takes: its tables are narrow."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def short(words: str) -> str:
     return f"{words[: LONGEST - 40]}... ({len(words)} characters, {digest})"
 
 
-def name_of(name: str) -> str:
+def metric_name(name: str) -> str:
     """A name that MLflow takes for a metric or a parameter."""
     return re.sub(r"[^A-Za-z0-9_. -]|^\.+$", "_", name)[:250]

@@ -1,0 +1,136 @@
+"""An open store, and what MLflow's client does not offer in one call. What its database fails at is one line."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import DBAPIError
+
+from pbt_core.files import Busy, locked
+from reproductions.suite.publish.tracking import schema, store
+from reproductions.suite.study.registry import ConfigError
+
+#: MLflow's limits for one call.
+METRICS, PARAMETERS = 1000, 100
+PAGE = 1000
+#: Tags of each run: what it shows, and a digest of what it was made from, set last: without it a run was cut off.
+KEY, DIGEST = "pbt.key", "pbt.record"
+#: To be raised when what is written changes, so that what was written before is written again.
+LAYOUT = 5
+
+
+class StoreError(OSError):
+    """MLflow's database fails while it is written to."""
+
+
+@contextlib.contextmanager
+def opened(folder: Path, to_write: bool = True) -> Iterator[MlflowClient]:
+    """A client of the store in a folder, which is made if it is missing; what has been moved, or is older, is mended.
+
+    One process writes at a time; who only looks may do so meanwhile. Raises ConfigError, in one line with the remedy, for a
+    store that cannot be used, and StoreError for what the database, not what is written, is to blame for later.
+    """
+    store.check(folder)
+    with contextlib.ExitStack() as held:
+        is_alone = _enter(held, folder)
+        if to_write and not is_alone:
+            raise ConfigError(f"{folder}: another `track` is writing to it; try again when it has ended")
+        if is_alone:
+            schema.upgrade(folder)
+        client = _connected(folder)
+        if is_alone:  # else the writer has seen to it
+            store.mend(folder)
+        try:
+            yield client
+        except (MlflowException, DBAPIError) as error:
+            if "sqlite3." not in str(error):
+                raise
+            raise StoreError(
+                f"{folder / store.DATABASE}: {_first_line(error)}; the same command goes on from here"
+            ) from None
+
+
+def _enter(held: contextlib.ExitStack, folder: Path) -> bool:
+    """Take the store's lock; whether it could be had."""
+    try:
+        held.enter_context(locked(folder))
+    except Busy:
+        return False
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}: make the folder writable, or choose another --store") from None
+    return True
+
+
+def _connected(folder: Path) -> MlflowClient:
+    for name in ("mlflow.store.db.utils", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        client = MlflowClient(tracking_uri=store.store_uri(folder))
+        client.search_experiments(max_results=1)
+    except (MlflowException, DBAPIError) as error:
+        raise ConfigError(
+            f"{folder / store.DATABASE}: cannot be used ({_first_line(error)}): move it away and track again"
+        ) from None
+    return client
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200]
+
+
+def experiment(client: MlflowClient, name: str, folder: Path) -> str:
+    """The number of an experiment, made if it is missing; one that was deleted in MLflow's pages is taken back."""
+    known = client.get_experiment_by_name(name)
+    if known is None:
+        return str(client.create_experiment(name, artifact_location=store.artifact_uri(folder, name)))
+    if known.lifecycle_stage == "deleted":
+        client.restore_experiment(known.experiment_id)
+    return str(known.experiment_id)
+
+
+def runs(client: MlflowClient, number: str, condition: str) -> list[Run]:
+    """All runs of an experiment for which a condition holds."""
+    page = client.search_runs([number], condition, max_results=PAGE)
+    every = list(page)
+    while page.token:
+        page = client.search_runs([number], condition, max_results=PAGE, page_token=page.token)
+        every += page
+    return every
+
+
+def by_key(every: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs by what they show: several of one key are left where writing was cut off."""
+    grouped: dict[str, list[Run]] = {}
+    for run in every:
+        grouped.setdefault(run.data.tags.get(KEY, ""), []).append(run)
+    return grouped
+
+
+def is_current(written: Sequence[Run], digest: str) -> bool:
+    """Whether the runs of one key are a single whole one, made from what the digest is of, with its files."""
+    if len(written) != 1 or written[0].data.tags.get(DIGEST) != digest:
+        return False
+    return store.has_artifacts(written[0].info.artifact_uri)
+
+
+def delete(client: MlflowClient, number: str, run: Run) -> None:
+    """Delete a run and its children."""
+    for child in runs(client, number, f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"):
+        client.delete_run(child.info.run_id)
+    client.delete_run(run.info.run_id)
+
+
+def log(client: MlflowClient, run_id: str, metrics: Sequence[Metric], parameters: Sequence[Param] = ()) -> None:
+    """Write metrics and parameters in as few calls as MLflow's limits allow."""
+    for start in range(0, len(parameters), PARAMETERS):
+        client.log_batch(run_id, params=parameters[start : start + PARAMETERS])
+    # Newest first: MLflow keeps the latest value of each metric apart, which older ones then leave alone.
+    newest_first = sorted(metrics, key=lambda metric: metric.step, reverse=True)
+    for start in range(0, len(newest_first), METRICS):
+        client.log_batch(run_id, metrics=newest_first[start : start + METRICS])

@@ -1,0 +1,32 @@
+"""What runs are called and filtered by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reproductions.suite.results.records import Record
+
+#: What the runs of a method have in common, and what names a training run.
+METHOD = ("scale", "problem", "method", "variant")
+SEED = (*METHOD, "seed")
+
+
+def identity(record: Record, kind: str) -> dict[str, str]:
+    """The tags that a training run and its members are filtered and grouped by."""
+    return {"kind": kind, **{name: str(record.summary[name]) for name in ("domain", *SEED)}}
+
+
+def key(tags: Mapping[str, str], names: tuple[str, ...] = SEED) -> str:
+    """The identity of a run within its experiment as one string."""
+    return "/".join(tags[name] for name in names)
+
+
+def run_name(tags: Mapping[str, str]) -> str:
+    """Short, and what differs first, since tables and legends cut off the end: such as ``pbt seed 0 member 3 ms_pacman``.
+
+    The variant and the scale are named where they are not the usual ones.
+    """
+    parts = [tags["method"] + ("" if tags["variant"] == "default" else f" ({tags['variant']})")]
+    parts += [f"{level} {tags[level]}" for level in ("seed", "member") if level in tags]
+    parts += [tags["problem"]] + ([] if tags["scale"] == "laptop" else [tags["scale"]])
+    return " ".join(parts)
