@@ -30,7 +30,6 @@ def scenario(level: Level, root: Path) -> Path:
     content = wad.level(level.plans(), level.style, ACTORS)
     key = hashlib.sha256(content).hexdigest()[:12]
 
-
     def build(empty: Path) -> None:
         (empty / "level.wad").write_bytes(content)
 
@@ -74,6 +73,10 @@ class Doom:
     def observe(self) -> dict[str, NDArray[Any]]:
         """``pixels``, uint8 [batch, 3, size, size]; valid until the next step."""
         return {"pixels": self._frames}
+
+    def screens(self) -> NDArray[np.uint8]:
+        """What the engine draws, before it is scaled, uint8 [batch, 120, 160, 3]: for figures."""
+        return np.stack([game.screen() for game in self._games])
 
     def step(self, actions: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Hold each action for four frames: rewards, float64 [batch], and whether episodes ended, bool [batch]."""

@@ -51,8 +51,8 @@ class Game:
     def __init__(self, scenario: Path, launch: Path, moves: Sequence[Move], counters: Sequence[str]) -> None:
         self._moves = [[move.turn, move.strafe, move.forward, move.fire] for move in moves]
         self._counters = [getattr(vizdoom.GameVariable, name) for name in counters]
-        self._game = _game(scenario, launch)
-        self._start()
+        self._game = configured(scenario, launch)
+        start(self._game)
 
     def begin(self, name: str, seed: int) -> None:
         """A new episode on the map ``name``; equal maps, seeds and actions give equal episodes, whatever was before."""
@@ -85,13 +85,14 @@ class Game:
         self._game.set_action(self._moves[move])
         self._game.advance_action(FRAME_SKIP, seen)
 
-    def _start(self) -> None:
-        """Start the engine, and remove the names of what the two share at once: nobody else needs to find it."""
-        with tempfile.TemporaryDirectory(prefix="doom-") as folder:
-            os.environ.update({launcher.DRIVER: str(os.getpid()), launcher.FOLDER: folder})
-            self._game.init()
-        for path in SHARED_MEMORY.glob(f"ViZDoom*{self._game.get_instance_id()}"):
-            path.unlink(missing_ok=True)
+
+def start(game: vizdoom.DoomGame) -> None:
+    """Start the engine, and remove the names of what the two share at once: nobody else needs to find it."""
+    with tempfile.TemporaryDirectory(prefix="doom-") as folder:
+        os.environ.update({launcher.DRIVER: str(os.getpid()), launcher.FOLDER: folder})
+        game.init()
+    for path in SHARED_MEMORY.glob(f"ViZDoom*{game.get_instance_id()}"):
+        path.unlink(missing_ok=True)
 
 
 def scaled(screen: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -99,7 +100,8 @@ def scaled(screen: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(screen, (size, size), interpolation=cv2.INTER_AREA)).transpose(2, 0, 1)
 
 
-def _game(scenario: Path, launch: Path) -> vizdoom.DoomGame:
+def configured(scenario: Path, launch: Path) -> vizdoom.DoomGame:
+    """A game whose engine is not started yet."""
     game = vizdoom.DoomGame()
     game.set_vizdoom_path(str(launch))
     game.set_doom_scenario_path(str(scenario.resolve()))
