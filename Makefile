@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@"$$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "error: Python 3.11 or newer is needed; $$PYTHON is $$("$$PYTHON" --version). Set PYTHON=..."; exit 2; }
 	"$$PYTHON" -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[suite,baselines,classifier,gan,atari,translation,fairseq,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[suite,baselines,classifier,gan,atari,dmlab,translation,fairseq,dev]'
 	@touch $@
 
 demo: $(STAMP)

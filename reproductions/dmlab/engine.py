@@ -97,7 +97,7 @@ def start(game: vizdoom.DoomGame) -> None:
 
 def scaled(screen: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """A screen as an observation, uint8 [3, size, size]: each pixel the mean of those it covers."""
-    return np.asarray(cv2.resize(screen, (size, size), interpolation=cv2.INTER_AREA)).transpose(2, 0, 1)
+    return np.asarray(cv2.resize(screen, (size, size), interpolation=cv2.INTER_AREA), np.uint8).transpose(2, 0, 1)
 
 
 def configured(scenario: Path, launch: Path) -> vizdoom.DoomGame:

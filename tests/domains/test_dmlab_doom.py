@@ -16,10 +16,15 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
-from reproductions.dmlab import doom, engine, launcher, pictures, plans, wad
-from reproductions.dmlab.doom import Doom, scenario
+from reproductions.dmlab import launcher, plans, wad
 from reproductions.dmlab.levels import APPLES, GOALS, LEMONS, LEVELS
 from reproductions.shared.assets import DataError
+
+for module in ("vizdoom", "labmaze"):
+    pytest.importorskip(module, reason=f"{module} is not installed: pip install 'pbt-suite[dmlab]'")
+
+from reproductions.dmlab import doom, engine, pictures  # noqa: E402 (they import what may not be there)
+from reproductions.dmlab.doom import Doom, scenario  # noqa: E402
 
 BATCH, SIZE, INTERVALS, STEPS = 2, 42, 3, 110
 OWN = [name for name, level in LEVELS.items() if level.plans]
