@@ -1,7 +1,7 @@
 """A batch of games on ViZDoom's engine, whose running state is a few numbers: running episodes are played again.
 
 The engine's own saved games are not exact (the first reward after one is wrong, a save takes frames, counters are lost).
-What an episode is follows from its seed and its actions, so these are the state; playing again is not drawn, and five
+What an episode is follows from its seed and its actions, so these are the state; playing again is not drawn, and three
 times as fast as playing.
 """
 
@@ -25,9 +25,9 @@ from reproductions.shared.assets import once
 
 def scenario(level: Level, root: Path) -> Path:
     """The archive with the maps of a level, made below the folder ``root`` once; DataError if it was altered since."""
-    if level.plans is None or level.style is None:
+    if level.layout is None:
         return Path(vizdoom.scenarios_path) / f"{level.name}.wad"
-    content = wad.level(level.plans(), level.style, ACTORS)
+    content = wad.level(level.layout.plans(), level.layout.style, ACTORS)
     key = hashlib.sha256(content).hexdigest()[:12]
 
     def build(empty: Path) -> None:
@@ -51,7 +51,7 @@ class Doom:
         self.level, self.batch, self.size = LEVELS[level], batch, size
         self.observations = pixels(size, size)
         self.actions = Discrete(len(self.level.moves))
-        self._maps = 1 if self.level.plans is None else plans.MAPS
+        self._maps = 1 if self.level.layout is None else plans.MAPS
         self._frames = np.zeros((batch, 3, size, size), np.uint8)
         self._episodes = np.zeros(batch, np.int64)
         self._taken: list[list[int]] = [[] for _ in range(batch)]
@@ -93,6 +93,7 @@ class Doom:
         return rewards, ended
 
     def save(self) -> dict[str, NDArray[Any]]:
+        """The seed, the number of each game's episode, and the actions taken in it so far, one game after another."""
         return {
             "seed": np.array([self._seed], np.int64),
             "episodes": self._episodes.copy(),
@@ -112,7 +113,7 @@ class Doom:
             self._see(index)
 
     def close(self) -> None:
-        """End the engines; nothing else can be done afterwards."""
+        """End the engines; ``begin`` and ``load`` would start them again."""
         for game in self._games:
             game.close()
 

@@ -22,6 +22,8 @@ from reproductions.shared.assets import once
 #: Where the engine's shared memory has its names; on other systems than Linux they are no files.
 SHARED_MEMORY = Path("/dev/shm")
 WIDTH, HEIGHT = 160, 120
+#: What a call raises when the engine has died, the first time and later.
+DIED = (vizdoom.ViZDoomErrorException, vizdoom.ViZDoomUnexpectedExitException, vizdoom.ViZDoomIsNotRunningException)
 _BUTTONS = (
     vizdoom.Button.TURN_LEFT_RIGHT_DELTA,
     vizdoom.Button.MOVE_LEFT_RIGHT_DELTA,
@@ -46,7 +48,7 @@ def prepare(root: Path) -> Path:
 
 
 class Game:
-    """A game of the scenario in a file, started with the program that ``prepare`` made. Nothing runs before ``begin``."""
+    """A game of the scenario in a file, started with the program that ``prepare`` made. ``begin`` comes first."""
 
     def __init__(self, scenario: Path, launch: Path, moves: Sequence[Move], counters: Sequence[str]) -> None:
         self._moves = [[move.turn, move.strafe, move.forward, move.fire] for move in moves]
@@ -55,10 +57,16 @@ class Game:
         start(self._game)
 
     def begin(self, name: str, seed: int) -> None:
-        """A new episode on the map ``name``; equal maps, seeds and actions give equal episodes, whatever was before."""
-        self._game.set_doom_map(name)
-        self._game.set_seed(seed)
-        self._game.new_episode()
+        """A new episode on the map ``name``; equal maps, seeds and actions give equal episodes, whatever was before.
+
+        An engine that died is started again.
+        """
+        try:
+            self._begin(name, seed)
+        except DIED:
+            self._game.close()
+            start(self._game)
+            self._begin(name, seed)
 
     def act(self, move: int) -> bool:
         """Hold a move for FRAME_SKIP frames; whether the player has died."""
@@ -80,6 +88,11 @@ class Game:
 
     def close(self) -> None:
         self._game.close()
+
+    def _begin(self, name: str, seed: int) -> None:
+        self._game.set_doom_map(name)
+        self._game.set_seed(seed)
+        self._game.new_episode()
 
     def _advance(self, move: int, seen: bool) -> None:
         self._game.set_action(self._moves[move])

@@ -7,7 +7,7 @@ The engine counts what the player has; a reward is a counter's rise. So items gi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reproductions.dmlab import plans
 from reproductions.dmlab.wad import Plan, Style
@@ -55,10 +55,18 @@ class Gain:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """The maps of a level of our own: a function that draws their floor plans, and how these become maps."""
+
+    plans: Callable[[], tuple[Plan, ...]]
+    style: Style
+
+
+@dataclass(frozen=True)
 class Level:
     """A level. moves: names of its actions. steps: of the agent, after which an episode is cut. death: reward for it.
 
-    plans, style: make the maps; None for a scenario that ViZDoom ships as ``name``.wad, with one map.
+    layout: None for a scenario that ViZDoom ships as ``name``.wad, with one map.
     """
 
     name: str
@@ -67,75 +75,46 @@ class Level:
     steps: int
     gains: tuple[Gain, ...]
     death: float = 0.0
-    plans: Callable[[], tuple[Plan, ...]] | None = None
-    style: Style | None = None
+    layout: Layout | None = None
 
 
 APPLES, LEMONS, GOALS = Gain("AMMO3", 1.0), Gain("AMMO6", -1.0), Gain("AMMO5", 10.0, ends=True)
-#: Sprites are the engine's own, in other colours; twice their size, or they would be specks in 42 by 42 pixels.
-ACTORS = """
-ACTOR AppleItem : Shell 21001
-{
-  Inventory.Amount 1
-  Scale 2
-  Radius 20
-  Height 40
-  Translation "112:127=[255,60,40]:[70,0,0]"
-  +INVENTORY.IGNORESKILL
-  States
-  {
-  Spawn:
-    PINV A -1 Bright
-    Stop
-  }
-}
-ACTOR LemonItem : Cell 21002
-{
-  Inventory.Amount 1
-  Scale 2
-  Radius 20
-  Height 40
-  Translation "112:127=[255,255,60]:[90,80,0]"
-  +INVENTORY.IGNORESKILL
-  States
-  {
-  Spawn:
-    PINV A -1 Bright
-    Stop
-  }
-}
-ACTOR GoalItem : RocketAmmo 21003
-{
-  Inventory.Amount 1
-  Scale 3
-  Radius 20
-  Height 60
-  Translation "112:127=[160,200,255]:[0,0,120]"
-  +INVENTORY.IGNORESKILL
-  States
-  {
-  Spawn:
-    PINV A -1 Bright
-    Stop
-  }
-}
-"""
 THINGS: Mapping[str, int] = {plans.APPLE: 21001, plans.LEMON: 21002, plans.GOAL: 21003}
 
 
-def _style(walls: Mapping[str, str], cell: int, floor: str, ceiling: str) -> Style:
-    return Style(cell, walls, floor, ceiling, height=128, light=208, things=THINGS)
+def _item(name: str, ammunition: str, letter: str, scale: int, brightest: str, darkest: str) -> str:
+    """An actor in DECORATE: the engine's sphere in another colour (red, green, blue), which gives one unit of ammunition."""
+    return f"""
+ACTOR {name} : {ammunition} {THINGS[letter]}
+{{
+  Inventory.Amount 1
+  Scale {scale}
+  Radius 20
+  Height 40
+  Translation "112:127=[{brightest}]:[{darkest}]"
+  +INVENTORY.IGNORESKILL
+  States
+  {{
+  Spawn:
+    PINV A -1 Bright
+    Stop
+  }}
+}}
+"""
 
 
-_ARENA = _style({"0": "STARTAN3"}, 64, "FLOOR0_1", "CEIL3_5")
-#: The quarters of a maze's corridors, and its rooms.
-_MAZE = _style(
-    {"1": "BRICK7", "2": "STONE2", "3": "WOOD1", "4": "METAL1"}
-    | {"A": "MARBLE1", "B": "COMPBLUE", "C": "BIGDOOR2", "D": "REDWALL", "E": "TEKWALL1"},
-    96,
-    "FLOOR0_1",
-    "CEIL3_5",
+#: Twice the size of their sprite or more: else they would be specks in 42 by 42 pixels.
+ACTORS = (
+    _item("AppleItem", "Shell", plans.APPLE, 2, "255,60,40", "70,0,0")
+    + _item("LemonItem", "Cell", plans.LEMON, 2, "255,255,60", "90,80,0")
+    + _item("GoalItem", "RocketAmmo", plans.GOAL, 3, "160,200,255", "0,0,120")
 )
+
+
+_ARENA = Style(64, {"0": "STARTAN3"}, "FLOOR0_1", "CEIL3_5", height=128, light=208, things=THINGS)
+_CORRIDORS = {"1": "BRICK7", "2": "STONE2", "3": "WOOD1", "4": "METAL1"}
+_ROOMS = {"A": "MARBLE1", "B": "COMPBLUE", "C": "BIGDOOR2", "D": "REDWALL"}
+_MAZE = replace(_ARENA, cell=96, walls=_CORRIDORS | _ROOMS)
 _APPLES_AND_GOAL = (APPLES, GOALS)
 
 LEVELS: Mapping[str, Level] = {
@@ -147,8 +126,7 @@ LEVELS: Mapping[str, Level] = {
             WALKING,
             300,
             (APPLES, LEMONS),
-            plans=plans.arenas,
-            style=_ARENA,
+            layout=Layout(plans.arenas, _ARENA),
         ),
         Level(
             "nav_maze_static",
@@ -156,8 +134,7 @@ LEVELS: Mapping[str, Level] = {
             WALKING,
             300,
             _APPLES_AND_GOAL,
-            plans=plans.static_mazes,
-            style=_MAZE,
+            layout=Layout(plans.static_mazes, _MAZE),
         ),
         Level(
             "nav_maze_random_goal",
@@ -165,8 +142,7 @@ LEVELS: Mapping[str, Level] = {
             WALKING,
             300,
             _APPLES_AND_GOAL,
-            plans=plans.random_goal_mazes,
-            style=_MAZE,
+            layout=Layout(plans.random_goal_mazes, _MAZE),
         ),
         Level(
             "health_gathering_supreme",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 import numpy as np
 
 from reproductions.dmlab.wad import START, WALL, Plan
@@ -17,6 +15,9 @@ ARENA, APPLES, LEMONS = 11, 14, 10
 MAZE, MAZE_APPLES = 11, 5
 #: Which of labmaze's mazes a level has: one each, as nav_maze_static_01 and nav_maze_random_goal_01 do.
 STATIC, RANDOM_GOAL = 1, 2
+
+#: Labmaze's letter for cells that are in none of the rooms, which have letters from A (four, unless told otherwise).
+NO_ROOM = "."
 
 Rows = tuple[str, ...]
 
@@ -66,9 +67,8 @@ def _maze(seed: int) -> tuple[Rows, Rows]:
     maze = labmaze.RandomMaze(height=MAZE, width=MAZE, random_seed=seed)
     rows, rooms = (tuple(map("".join, layer)) for layer in (maze.entity_layer, maze.variations_layer))
     half = MAZE // 2 + 1
-    quarters = chain((("1" * half + "2" * half),) * half, ("3" * half + "4" * half,) * half)
     regions = tuple(
-        "".join(quarter if room == "." else room for room, quarter in zip(names, digits, strict=False))
-        for names, digits in zip(rooms, quarters, strict=False)
+        "".join(room if room != NO_ROOM else "1234"[2 * (y >= half) + (x >= half)] for x, room in enumerate(row))
+        for y, row in enumerate(rooms)
     )
     return rows, regions

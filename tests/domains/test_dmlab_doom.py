@@ -27,7 +27,7 @@ from reproductions.dmlab import doom, engine, pictures  # noqa: E402 (they impor
 from reproductions.dmlab.doom import Doom, scenario  # noqa: E402
 
 BATCH, SIZE, INTERVALS, STEPS = 2, 42, 3, 110
-OWN = [name for name, level in LEVELS.items() if level.plans]
+OWN = [name for name, level in LEVELS.items() if level.layout]
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +165,24 @@ time.sleep(1000)
     assert not [path for name in names for path in Path("/dev/shm").glob(f"*{name}*")]
 
 
+def test_an_engine_that_dies_fails_the_step_and_the_saved_state_goes_on_in_a_new_one(root: Path) -> None:
+    """Games are kept for all members of a process: one crash must not be the end of the others."""
+    environment = Doom("seekavoid_arena", BATCH, SIZE, root)
+    environment.begin(0)
+    played(environment, actions(environment, 0))
+    state = environment.save()
+    expected = played(environment, actions(environment, 1))
+    for each in psutil.Process().children():
+        if each.name() == "vizdoom":
+            each.kill()
+            each.wait()
+    with pytest.raises(engine.DIED):
+        environment.step(np.zeros(BATCH, np.int64))
+    environment.load(state)
+    assert played(environment, actions(environment, 1)) == expected
+    environment.close()
+
+
 def test_an_engine_whose_driver_died_while_it_was_launched_does_not_start(tmp_path: Path) -> None:
     """Then nobody would be left to kill it."""
     environment = {**os.environ, launcher.DRIVER: "1", launcher.FOLDER: str(tmp_path)}
@@ -211,8 +229,11 @@ def test_apples_lemons_and_goals_are_rewarded_once_each_and_the_goal_ends_the_ep
 ) -> None:
     """Walking east along a corridor that holds one of each."""
     corridor = wad.Plan(("**********", "*P A L G *", "**********"), ("0000000000",) * 3, angle=0)
-    level = replace(LEVELS["seekavoid_arena"], plans=lambda: (corridor,) * plans.MAPS, gains=(APPLES, LEMONS, GOALS))
-    monkeypatch.setattr(doom, "LEVELS", {"corridor": replace(level, name="corridor")})
+    arena = LEVELS["seekavoid_arena"]
+    assert arena.layout
+    layout = replace(arena.layout, plans=lambda: (corridor,) * plans.MAPS)
+    level = replace(arena, name="corridor", layout=layout, gains=(APPLES, LEMONS, GOALS))
+    monkeypatch.setattr(doom, "LEVELS", {"corridor": level})
     environment = Doom("corridor", 1, SIZE, root)
     environment.begin(0)
     first = environment.observe()["pixels"].copy()
