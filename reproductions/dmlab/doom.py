@@ -17,7 +17,7 @@ import vizdoom
 from numpy.typing import NDArray
 
 from reproductions.dmlab import plans, wad
-from reproductions.dmlab.engine import HEIGHT, Game, prepare, scaled
+from reproductions.dmlab.engine import HEIGHT, Game, scaled
 from reproductions.dmlab.levels import ACTORS, LEVELS, MOVES, Level
 from reproductions.dmlab.spaces import Discrete, pixels
 from reproductions.shared.assets import once
@@ -57,10 +57,10 @@ class Doom:
         self._taken: list[list[int]] = [[] for _ in range(batch)]
         self._counters = np.zeros((batch, len(self.level.gains)))
         self._seed = 0
-        path, launch = scenario(self.level, root), prepare(root)
+        path = scenario(self.level, root)
         moves = [MOVES[name] for name in self.level.moves]
         names = [gain.counter for gain in self.level.gains]
-        self._games = [Game(path, launch, moves, names) for _ in range(batch)]
+        self._games = [Game(path, root, moves, names) for _ in range(batch)]
 
     def begin(self, seed: int) -> None:
         """New episodes in all games; every later episode follows from ``seed`` too."""

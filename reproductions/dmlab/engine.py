@@ -6,7 +6,6 @@ import hashlib
 import os
 import shlex
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from reproductions.dmlab import launcher
 from reproductions.dmlab.levels import FRAME_SKIP, Move
+from reproductions.dmlab.scratch import Scratch
 from reproductions.shared.assets import once
 
 #: Where the engine's shared memory has its names; on other systems than Linux they are no files.
@@ -34,8 +34,8 @@ _BUTTONS = (
 cv2.setNumThreads(1)
 
 
-def prepare(root: Path) -> Path:
-    """The program that starts an engine, made below the folder ``root`` once."""
+def launch(root: Path) -> Path:
+    """The program that becomes an engine, made below the folder ``root`` once."""
     command = shlex.join([sys.executable, "-IS", str(Path(launcher.__file__).resolve()), vizdoom.exe_path])
     script = f'#!/bin/sh\nexec {command} "$@"\n'
     key = hashlib.sha256(script.encode()).hexdigest()[:12]
@@ -48,13 +48,14 @@ def prepare(root: Path) -> Path:
 
 
 class Game:
-    """A game of the scenario in a file, started with the program that ``prepare`` made. ``begin`` comes first."""
+    """A game of the scenario in a file; ``begin`` comes first. root: folder for what is made once."""
 
-    def __init__(self, scenario: Path, launch: Path, moves: Sequence[Move], counters: Sequence[str]) -> None:
+    def __init__(self, scenario: Path, root: Path, moves: Sequence[Move], counters: Sequence[str]) -> None:
         self._moves = [[move.turn, move.strafe, move.forward, move.fire] for move in moves]
         self._counters = [getattr(vizdoom.GameVariable, name) for name in counters]
-        self._game = configured(scenario, launch)
-        start(self._game)
+        self._root = root
+        self._game = configured(scenario, root)
+        start(self._game, root)
 
     def begin(self, name: str, seed: int) -> None:
         """A new episode on the map ``name``; equal maps, seeds and actions give equal episodes, whatever was before.
@@ -65,7 +66,7 @@ class Game:
             self._begin(name, seed)
         except DIED:
             self._game.close()
-            start(self._game)
+            start(self._game, self._root)
             self._begin(name, seed)
 
     def act(self, move: int) -> bool:
@@ -99,13 +100,23 @@ class Game:
         self._game.advance_action(FRAME_SKIP, seen)
 
 
-def start(game: vizdoom.DoomGame) -> None:
+def start(game: vizdoom.DoomGame, root: Path) -> None:
     """Start the engine, and remove the names of what the two share at once: nobody else needs to find it."""
-    with tempfile.TemporaryDirectory(prefix="doom-") as folder:
-        os.environ.update({launcher.DRIVER: str(os.getpid()), launcher.FOLDER: folder})
+    scratch = Scratch(root / "doom-starting", _nameless)
+    try:
+        os.environ.update({launcher.DRIVER: str(os.getpid()), launcher.FOLDER: str(scratch.path)})
         game.init()
-    for path in SHARED_MEMORY.glob(f"ViZDoom*{game.get_instance_id()}"):
-        path.unlink(missing_ok=True)
+        _nameless(scratch.path)
+    finally:
+        scratch.close()
+
+
+def _nameless(folder: Path) -> None:
+    """Remove the names of the shared memory of the engine that was launched in ``folder``."""
+    note = folder / launcher.NOTE
+    if note.exists():
+        for path in SHARED_MEMORY.glob(f"ViZDoom*{note.read_text(encoding='ascii')}"):
+            path.unlink(missing_ok=True)
 
 
 def scaled(screen: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -113,10 +124,10 @@ def scaled(screen: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(screen, (size, size), interpolation=cv2.INTER_AREA), np.uint8).transpose(2, 0, 1)
 
 
-def configured(scenario: Path, launch: Path) -> vizdoom.DoomGame:
+def configured(scenario: Path, root: Path) -> vizdoom.DoomGame:
     """A game whose engine is not started yet."""
     game = vizdoom.DoomGame()
-    game.set_vizdoom_path(str(launch))
+    game.set_vizdoom_path(str(launch(root)))
     game.set_doom_scenario_path(str(scenario.resolve()))
     game.set_doom_config_path(os.devnull)  # engines would write to one file and read what another left there
     game.set_doom_skill(3)

@@ -8,9 +8,12 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 #: Names of the variables of the environment by which the driver tells its process and the engine's working folder.
 DRIVER, FOLDER = "DOOM_DRIVER", "DOOM_FOLDER"
+#: The argument by which the driver tells what their shared memory is called, and the file there that keeps it.
+INSTANCE, NOTE = "+viz_instance_id", "instance"
 PR_SET_PDEATHSIG = 1
 
 
@@ -22,6 +25,7 @@ def main() -> None:
     if os.getppid() != int(os.environ[DRIVER]):  # it died before the request
         sys.exit(1)
     os.chdir(os.environ[FOLDER])
+    Path(NOTE).write_text(arguments[arguments.index(INSTANCE) + 1], encoding="ascii")
     os.execv(engine, [engine, *arguments])
 
 

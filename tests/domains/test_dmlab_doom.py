@@ -185,16 +185,38 @@ def test_an_engine_that_dies_fails_the_step_and_the_saved_state_goes_on_in_a_new
 
 def test_an_engine_whose_driver_died_while_it_was_launched_does_not_start(tmp_path: Path) -> None:
     """Then nobody would be left to kill it."""
+    command = [sys.executable, launcher.__file__, "/bin/echo", "started", launcher.INSTANCE, "memory"]
     environment = {**os.environ, launcher.DRIVER: "1", launcher.FOLDER: str(tmp_path)}
-    run = subprocess.run(
-        [sys.executable, launcher.__file__, "/bin/echo", "started"], env=environment, capture_output=True
-    )
-    assert (run.returncode, run.stdout) == (1, b"")
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (1, "")
     environment[launcher.DRIVER] = str(os.getpid())
-    run = subprocess.run(
-        [sys.executable, launcher.__file__, "/bin/echo", "started"], env=environment, capture_output=True
-    )
-    assert (run.returncode, run.stdout) == (0, b"started\n")
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, f"started {launcher.INSTANCE} memory\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere shared memory is no file")
+def test_what_a_driver_leaves_that_is_killed_while_an_engine_starts_is_removed_by_the_next(tmp_path: Path) -> None:
+    """Names of shared memory, and the engine's folder; the killed one's engine does nothing but say that it was launched."""
+    hanging = tmp_path / "hanging"
+    hanging.write_text("#!/bin/sh\necho launched\nexec sleep 1000\n")
+    hanging.chmod(0o755)
+    program = f"""
+from pathlib import Path
+from reproductions.dmlab import engine
+from reproductions.dmlab.doom import Doom
+engine.vizdoom.exe_path = {str(hanging)!r}
+Doom("defend_the_center", 1, 42, Path({str(tmp_path)!r}))
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "launched\n"
+        driver.kill()
+    (folder,) = (tmp_path / "doom-starting").glob("scratch-*")
+    name = (folder / launcher.NOTE).read_text()
+    assert list(Path("/dev/shm").glob(f"*{name}"))
+    Doom("defend_the_center", 1, SIZE, tmp_path).close()
+    assert not list(Path("/dev/shm").glob(f"*{name}"))
+    assert not list((tmp_path / "doom-starting").glob("scratch-*"))
 
 
 @pytest.mark.parametrize(
@@ -207,9 +229,9 @@ def test_an_engine_whose_driver_died_while_it_was_launched_does_not_start(tmp_pa
 )
 def test_every_map_holds_what_its_level_says(level: str, expected: dict[str, int], root: Path) -> None:
     """Counted by the engine; items and starts differ from map to map, in a static maze starts alone."""
-    game = engine.configured(scenario(LEVELS[level], root), engine.prepare(root))
+    game = engine.configured(scenario(LEVELS[level], root), root)
     game.set_objects_info_enabled(True)
-    engine.start(game)
+    engine.start(game, root)
     items, starts = set(), set()
     for number in range(1, plans.MAPS + 1):
         game.set_doom_map(wad.map_name(number))
