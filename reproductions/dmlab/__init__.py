@@ -1,0 +1,1 @@
+"""DeepMind Lab, and levels in its manner on ViZDoom's engine."""
