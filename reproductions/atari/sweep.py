@@ -64,7 +64,7 @@ SCALES = {
         population=4,
         steps=1280,
         interval=320,
-        task={"width": 16, "d": 8, "k": 4, "c": 3, "batch": 4, "unroll": 5},
+        task={"width": 16, "d": 8, "k": 4, "c": 3, "batch": 4, "unroll": 5, "report_episodes": 4},
         methods=_methods(1280, 320),
     ),
     # Where people and random play differ within minutes; the other two games stay flat at this length.
