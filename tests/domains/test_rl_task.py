@@ -12,7 +12,13 @@ from reproductions.shared.rl.evaluation import play
 from reproductions.suite.study.registry import ConfigError
 
 H = {"lr": 1e-3, "entropy_cost": 0.01, "unroll": 5}
-TASKS = (Walk(), Walk(resumable=False), Recall(), Recall(saves_memory=False), Recall(resumable=False))
+TASKS = {
+    "resumed": Walk(),
+    "begun anew": Walk(resumable=False),
+    "memory": Recall(),
+    "memory left behind": Recall(saves_memory=False),
+    "memory, begun anew": Recall(resumable=False),
+}
 
 
 def after(task, intervals=2, steps=4 * 13, seed=0, **changes):
@@ -24,19 +30,20 @@ def after(task, intervals=2, steps=4 * 13, seed=0, **changes):
     return state
 
 
-@pytest.mark.parametrize("task", TASKS, ids=str)
-def test_actor_critic_tasks_keep_the_contract(task):
+@pytest.mark.parametrize("name", TASKS)
+def test_actor_critic_tasks_keep_the_contract(name):
     """With environments that can be saved and with others, with a memory in the checkpoint and without, unroll included."""
-    check_task(task, steps=4 * 11)
+    check_task(TASKS[name], steps=4 * 11)
 
 
-@pytest.mark.parametrize("task", [Walk(resumable=False), Recall(), Recall(saves_memory=False)], ids=str)
-def test_runs_are_the_same_for_any_number_of_workers(tmp_path, task):
+@pytest.mark.parametrize("name", ["begun anew", "memory", "memory left behind"])
+def test_runs_are_the_same_for_any_number_of_workers(tmp_path, name):
     """Also where environments begin anew in each interval, or the memory is left behind; and the unroll length evolves."""
     plan = Plan(population=4, steps=4 * 33, interval=4 * 11, seed=0)
     engines = (Serial(), Processes(workers=1), Processes(workers=3))
     runs = [
-        engine.run(task, PBT(ready=4 * 11), plan, tmp_path / str(index)).events for index, engine in enumerate(engines)
+        engine.run(TASKS[name], PBT(ready=4 * 11), plan, tmp_path / str(index)).events
+        for index, engine in enumerate(engines)
     ]
     assert runs[0] == runs[1] == runs[2]
     assert any(event["event"] == "cloned" for event in runs[0])
@@ -158,6 +165,7 @@ def test_a_cap_that_binds_is_told():
     result = played(Fixed(3), 6, limit=13)
     assert result.returns == (1.0, 1.0, 5.0, 0.0, 5.0, 0.0)
     assert (result.cut, result.score().metrics["cut_episodes"]) == (2, 2.0)
+    assert played(Fixed(3), 6, limit=10).returns == (1.0, 1.0, 5.0, 5.0)  # the next ones had not begun
 
 
 class Dropped(Fixed):
@@ -180,7 +188,9 @@ def test_a_void_episode_is_played_again():
     assert played(Dropped(2), 2, limit=100).returns == (1.0, 5.0)
 
 
-@pytest.mark.parametrize("task", [Walk(report_episodes=10), Recall(report_episodes=10, resumable=False)], ids=str)
+@pytest.mark.parametrize(
+    "task", [Walk(report_episodes=10), Recall(report_episodes=10, resumable=False)], ids=["saved", "not"]
+)
 def test_the_report_is_of_new_episodes_and_leaves_the_member_as_it_was(task):
     """Twelve, in four environments; the same for the same seed; others for another; the member trains on unmoved."""
     state = after(task)

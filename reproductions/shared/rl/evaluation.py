@@ -15,15 +15,16 @@ from reproductions.shared.rl.interaction import Interaction
 
 @dataclass(frozen=True)
 class Played:
-    """returns: of each episode, the first environment's first. cut: how many of them were cut, or never begun, at the cap."""
+    """returns: of each episode, the first environment's first. cut: how many were cut at the cap, or never began."""
 
     returns: tuple[float, ...]
     cut: int
 
     def score(self) -> Score:
-        """The mean return; its samples; and in the metrics how many episodes count and how many fell to the cap."""
+        """The mean return (NaN if all were void), its samples, and how many episodes count and how many fell to the cap."""
         metrics = {"episodes": float(len(self.returns)), "cut_episodes": float(self.cut)}
-        return Score(sum(self.returns) / len(self.returns), samples=self.returns, metrics=metrics)
+        mean = sum(self.returns) / len(self.returns) if self.returns else math.nan
+        return Score(mean, samples=self.returns, metrics=metrics)
 
 
 def play(
@@ -54,9 +55,9 @@ def play(
             if all(len(finished) >= share for finished in returns):
                 break
     cut = 0
-    for finished, collected in zip(returns, running, strict=True):
+    for finished, collected, begun in zip(returns, running, ~interaction.fresh, strict=True):
         del finished[share:]
         cut += share - len(finished)
-        if len(finished) < share:
+        if begun and len(finished) < share:
             finished.append(collected)
     return Played(tuple(value for finished in returns for value in finished), cut)
