@@ -162,7 +162,7 @@ def shares(agent: str, game: str, steps: int) -> dict[str, float]:
 
     original = Emulators.step
     Emulators.step = timed("environment", original)  # type: ignore[method-assign]
-    state.agent.step = timed("acting", state.agent.step)
+    state.agent.act = timed("acting", state.agent.act)
     begun = time.process_time()
     try:
         task.step(state, SETTINGS, steps, Stream(1))

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reproductions.shared.rl.environments import Array, Arrays, Discrete
+
 FRAME_SKIP, STACK = 4, 4
 #: Up to so many frames without action begin an episode, as in the published human and random scores.
 NO_OPS = 30
@@ -26,7 +28,7 @@ cv2.setNumThreads(1)
 
 
 class Emulators:
-    """``batch`` games of one kind; see ``reproductions.shared.rl.environments.Environments`` for the contract.
+    """``batch`` games of one kind; see ``reproductions.shared.rl.environments.Resumable`` for the contract.
 
     size: height and width of an observation in pixels. sticky: probability that an action is repeated instead of the new
     one taken (0: the paper's time). ValueError for a game without ROM.
@@ -42,10 +44,11 @@ class Emulators:
         self._games = [self._emulator() for _ in range(batch)]
         self._new = self._games[0].cloneState(include_rng=True)
         self._codes = self._games[0].getMinimalActionSet()
-        self.actions = len(self._codes)
+        self.actions = Discrete(len(self._codes))
         height, width = self._games[0].getScreenDims()
         self._last, self._before = np.empty((2, height, width), np.uint8)
-        self._frames = np.zeros((batch, STACK, size, size), np.uint8)
+        self.observations = {"pixels": Array((STACK, size, size), np.uint8)}
+        self._frames = self.observations["pixels"].zeros(batch)
         self._episodes = np.zeros(batch, np.int64)
         # The action each game holds, and the steps taken by all together: what sticky actions go by.
         self._held = np.zeros(batch, np.int64)
@@ -60,8 +63,8 @@ class Emulators:
             game.restoreState(self._new)  # a reset alone would leave counters of frames as they are
             self._reset(index)
 
-    def observe(self) -> NDArray[np.uint8]:
-        return self._frames
+    def observe(self) -> Arrays:
+        return {"pixels": self._frames}
 
     def step(self, actions: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         rewards, ended = np.zeros(self.batch), np.zeros(self.batch, np.bool_)
@@ -82,7 +85,7 @@ class Emulators:
                 self._frames[index, -1] = self._scaled(np.maximum(self._before, self._last))
         return rewards, ended
 
-    def save(self) -> dict[str, NDArray[Any]]:
+    def save(self) -> Arrays:
         states = [game.cloneState(include_rng=True).serialize() for game in self._games]
         return {
             "emulators": np.frombuffer(b"".join(states), np.uint8),

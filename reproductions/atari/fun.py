@@ -14,7 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
-from reproductions.shared.rl.agent import Perception, Recurrent, Rollout, actor_critic_loss
+from reproductions.shared.rl.actor_critic import actor_critic_loss
+from reproductions.shared.rl.agent import Agent, Loss, Observations, Recurrent, Rollout
+from reproductions.shared.rl.distributions import Categorical
+from reproductions.shared.rl.environments import Actions, Discrete
 from reproductions.shared.rl.returns import n_step_returns
 
 
@@ -30,12 +33,11 @@ class DilatedLstm(nn.Module):
         self.cell = nn.LSTMCell(inputs, size)
         self.size, self.dilation = size, dilation
 
-    def forward(self, x: Tensor, hidden: Tensor, cell: Tensor, t: int) -> tuple[Tensor, Tensor, Tensor]:
-        """x: [B, inputs]; hidden, cell: [B, dilation, size]; gives the output [B, size] and the new hidden and cell."""
-        group = t % self.dilation
-        h, c = self.cell(x, (hidden[:, group], cell[:, group]))
-        chosen = torch.zeros(self.dilation, 1, dtype=torch.bool)
-        chosen[group] = True
+    def forward(self, x: Tensor, hidden: Tensor, cell: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x: [B, inputs]; hidden, cell: [B, dilation, size]; t: int64 [1]; gives the output [B, size] and the new two."""
+        group = t % self.dilation  # stays on the device: nothing waits for it
+        h, c = self.cell(x, (hidden.index_select(1, group).squeeze(1), cell.index_select(1, group).squeeze(1)))
+        chosen = (torch.arange(self.dilation, device=t.device) == group)[:, None]
         hidden = torch.where(chosen, h[:, None], hidden)
         cell = torch.where(chosen, c[:, None], cell)
         return hidden.mean(1), hidden, cell
@@ -59,17 +61,17 @@ class FunOutput:
     chosen: Tensor
 
 
-class Fun(nn.Module):
-    """The agent; see ``reproductions.shared.rl.agent.Agent``. Sizes: ``width`` of perception and Worker, ``d``, ``k``, ``c``.
+class Fun(Agent):
+    """The agent. perception: from observations to [B, width]. Sizes: ``width`` of perception and Worker, ``d``, ``k``, ``c``.
 
     discounts: of Worker and Manager. random_goals: probability that a goal is a random direction, for exploration.
+    ValueError for composite or masked actions.
     """
 
     def __init__(
         self,
-        channels: int,
-        size: int,
-        actions: int,
+        perception: nn.Module,
+        actions: Actions,
         width: int,
         d: int,
         k: int = 16,
@@ -78,7 +80,9 @@ class Fun(nn.Module):
         random_goals: float = 0.0,
     ) -> None:
         super().__init__()
-        self.perception = Perception(channels, size, width)
+        if not isinstance(actions, Discrete) or actions.mask:
+            raise ValueError(f"actions = {actions} must be discrete, without a mask")
+        self.perception = perception
         self.latent = nn.Linear(width, d)
         self.manager = DilatedLstm(d, d, c)
         self.manager_value = nn.Linear(d, 1)
@@ -87,30 +91,33 @@ class Fun(nn.Module):
         with torch.no_grad():
             self.embedding.weight.mul_(1 / (c + 1))
         self.worker = nn.LSTMCell(width, width)
-        self.action_embeddings = nn.Linear(width, actions * k)
+        self.action_embeddings = nn.Linear(width, actions.n * k)
         self.worker_value = nn.Linear(width, 1)
-        self.actions, self.width, self.d, self.k, self.c = actions, width, d, k, c
+        self.actions, self.width, self.d, self.k, self.c = actions.n, width, d, k, c
         self.worker_discount, self.manager_discount = discounts
         self.random_goals = random_goals
 
     def initial(self, batch: int) -> Recurrent:
+        def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.zeros(batch, *shape, dtype=dtype, device=self.device)
+
         return {
-            "worker_hidden": torch.zeros(batch, self.width),
-            "worker_cell": torch.zeros(batch, self.width),
-            "manager_hidden": torch.zeros(batch, self.c, self.d),
-            "manager_cell": torch.zeros(batch, self.c, self.d),
+            "worker_hidden": zeros(self.width),
+            "worker_cell": zeros(self.width),
+            "manager_hidden": zeros(self.c, self.d),
+            "manager_cell": zeros(self.c, self.d),
             # The last c latent states and goals of the episode, the newest last.
-            "states": torch.zeros(batch, self.c, self.d),
-            "goals": torch.zeros(batch, self.c, self.d),
-            "since": torch.zeros(batch, dtype=torch.int64),
+            "states": zeros(self.c, self.d),
+            "goals": zeros(self.c, self.d),
+            "since": zeros(dtype=torch.int64),
             # All environments share the phase of the dilated LSTM; it is kept for each, so that the batch comes first.
-            "clock": torch.zeros(batch, dtype=torch.int64),
+            "clock": zeros(dtype=torch.int64),
         }
 
-    def step(self, observations: Tensor, carried: Recurrent, rng: torch.Generator) -> tuple[FunOutput, Recurrent]:
+    def step(self, observations: Observations, carried: Recurrent, rng: torch.Generator) -> tuple[FunOutput, Recurrent]:
         z = self.perception(observations)
         s = torch.relu(self.latent(z))
-        t = int(carried["clock"].max())
+        t = carried["clock"].max().view(1)
         ghat, manager_hidden, manager_cell = self.manager(s, carried["manager_hidden"], carried["manager_cell"], t)
         g, chosen = self._explored(normalize(ghat, dim=-1), rng)
         states, goals, since = carried["states"], carried["goals"], carried["since"]
@@ -136,12 +143,15 @@ class Fun(nn.Module):
             "states": torch.cat([states[:, 1:], s.detach()[:, None]], 1),
             "goals": torch.cat([goals[:, 1:], g.detach()[:, None]], 1),
             "since": since + 1,
-            "clock": torch.full_like(since, t + 1),
+            "clock": (t + 1).repeat(len(since)),
         }
+
+    def distribution(self, outputs: FunOutput) -> Categorical:
+        return Categorical(outputs.logits)
 
     def loss(
         self, outputs: Sequence[FunOutput], after: FunOutput, rollout: Rollout, coefficients: Mapping[str, float]
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> Loss:
         """The Worker's actor-critic loss on score and intrinsic reward, and the Manager's on the score alone."""
         logits = torch.stack([output.logits for output in outputs])
         # What a step earned shows in where it led: nothing, if that is the beginning of another episode.
@@ -151,7 +161,9 @@ class Fun(nn.Module):
         worker_returns = n_step_returns(
             rollout.rewards + weight * intrinsic, rollout.ended, after.worker_value, self.worker_discount
         )
-        worker_loss, metrics = actor_critic_loss(logits, worker_values, worker_returns, rollout.actions, coefficients)
+        worker_loss, metrics = actor_critic_loss(
+            Categorical(logits), worker_values, worker_returns, rollout.actions, coefficients
+        )
 
         manager_values = torch.stack([output.manager_value for output in outputs])
         manager_returns = n_step_returns(rollout.rewards, rollout.ended, after.manager_value, self.manager_discount)
@@ -162,14 +174,14 @@ class Fun(nn.Module):
         chosen = torch.stack([output.chosen for output in outputs])
         goal = goal_loss(s, g, advantages.detach(), since, chosen, self.c)
         loss = worker_loss + goal + 0.5 * advantages.square().mean()
-        return loss, {**metrics, "intrinsic_reward": float(intrinsic.mean())}
+        return loss, {**metrics, "intrinsic_reward": intrinsic.mean()}
 
     def _explored(self, g: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """The goals, with some replaced by random directions; and where they were kept."""
         if not self.random_goals:
-            return g, torch.ones(len(g), dtype=torch.bool)
-        kept = torch.rand(len(g), generator=rng) >= self.random_goals
-        random = normalize(torch.randn(g.shape, generator=rng), dim=-1)
+            return g, torch.ones(len(g), dtype=torch.bool, device=g.device)
+        kept = torch.rand(len(g), generator=rng, device=g.device) >= self.random_goals
+        random = normalize(torch.randn(g.shape, generator=rng, device=g.device), dim=-1)
         return torch.where(kept[:, None], g, random), kept
 
 
@@ -180,7 +192,7 @@ def intrinsic_reward(s: Tensor, states: Tensor, goals: Tensor, since: Tensor) ->
     """
     c = states.shape[1]
     followed = cosine_similarity(s[:, None] - states, goals, dim=-1)
-    age = torch.arange(c, 0, -1)
+    age = torch.arange(c, 0, -1, device=s.device)
     return (followed * (age <= since[:, None])).sum(1) / c
 
 

@@ -6,6 +6,8 @@ import torch
 
 from reproductions.atari.fun import DilatedLstm, Fun, goal_loss
 from reproductions.shared.rl.agent import Rollout, restarted
+from reproductions.shared.rl.environments import Composite, Discrete
+from reproductions.shared.rl.networks import Perception
 
 
 def cosine(a, b):
@@ -15,7 +17,7 @@ def cosine(a, b):
 @pytest.fixture
 def fun():
     torch.manual_seed(0)
-    return Fun(1, 24, actions=5, width=12, d=6, k=4, c=3)
+    return Fun(Perception(1, 24, 12), Discrete(5), width=12, d=6, k=4, c=3)
 
 
 def observations(steps, batch, seed=0):
@@ -27,7 +29,7 @@ def unrolled(agent, seen, carried, fresh=None):
     for t, now in enumerate(seen):
         if fresh is not None:
             carried = restarted(carried, fresh[t])
-        output, carried = agent.step(now, carried, torch.Generator())
+        output, carried = agent.step({"pixels": now}, carried, torch.Generator())
         outputs.append(output)
     return outputs, carried
 
@@ -39,7 +41,7 @@ def test_the_dilated_lstm_is_r_lstms_that_take_turns():
     hidden, cell = torch.zeros(2, 3, 4), torch.zeros(2, 3, 4)
     alone = [(torch.zeros(2, 4), torch.zeros(2, 4)) for _ in range(3)]
     for t, x in enumerate(torch.randn(10, 2, 5)):
-        output, hidden, cell = lstm(x, hidden, cell, t)
+        output, hidden, cell = lstm(x, hidden, cell, torch.tensor([t]))
         alone[t % 3] = lstm.cell(x, alone[t % 3])
         torch.testing.assert_close(output, sum(h for h, _ in alone) / 3)
 
@@ -145,7 +147,7 @@ def test_each_cost_changes_what_is_learned(fun):
 
     def gradient(**changes):
         outputs, carried = unrolled(fun, observations(6, 2), fun.initial(2))
-        after, _ = fun.step(observations(1, 2, seed=1)[0], carried, torch.Generator())
+        after, _ = fun.step({"pixels": observations(1, 2, seed=1)[0]}, carried, torch.Generator())
         rollout = Rollout(torch.zeros(6, 2, dtype=torch.int64), torch.ones(6, 2), torch.zeros(6, 2, dtype=torch.bool))
         fun.zero_grad()
         loss, told = fun.loss(outputs, after, rollout, {"entropy_cost": 0.0, "intrinsic_cost": 0.0, **changes})
@@ -155,3 +157,10 @@ def test_each_cost_changes_what_is_learned(fun):
 
     assert not torch.equal(gradient(), gradient(entropy_cost=0.1))
     assert not torch.equal(gradient(), gradient(intrinsic_cost=1.0))
+
+
+def test_actions_that_the_worker_cannot_embed_are_refused():
+    """It has one embedding for each of a single set of actions, all available."""
+    for actions in (Composite({"a": Discrete(2)}), Discrete(2, mask="available")):
+        with pytest.raises(ValueError, match="must be discrete, without a mask"):
+            Fun(Perception(1, 24, 12), actions, width=12, d=6)

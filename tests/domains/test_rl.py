@@ -3,60 +3,33 @@ import math
 import numpy as np
 import pytest
 import torch
+from corridor import Corridor, Fleeting, agent
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from reproductions.shared.rl.agent import LstmActorCritic, Rollout, actor_critic_loss, restarted
-from reproductions.shared.rl.environments import REPORTING, SELECTING, Episodes
+from pbt_core import Stream
+from reproductions.shared.rl.actor_critic import actor_critic_loss
+from reproductions.shared.rl.agent import Rollout, restarted
+from reproductions.shared.rl.distributions import Categorical
+from reproductions.shared.rl.episodes import REPORTING, SELECTING, Episodes
 from reproductions.shared.rl.learner import Learner, train
 from reproductions.shared.rl.returns import entropy, log_likelihood, n_step_returns
 
 
-class Corridor:
-    """Environments of one pixel a place: action 1 goes right; the end of the corridor is worth a point."""
-
-    actions = 2
-
-    def __init__(self, batch, length=4):
-        self.batch, self.length = batch, length
-        self.places = np.zeros(batch, np.int64)
-
-    def begin(self, seed):
-        self.places[:] = 0
-
-    def observe(self):
-        seen = np.zeros((self.batch, 1, 24, 24), np.uint8)
-        for index, place in enumerate(self.places):
-            seen[index, 0, :, 4 * place : 4 * place + 4] = 255
-        return seen
-
-    def step(self, actions):
-        self.places = np.maximum(self.places + 2 * actions - 1, 0)
-        ended = self.places >= self.length
-        self.places[ended] = 0
-        return ended.astype(float), ended
-
-    def save(self):
-        return {"places": self.places.copy()}
-
-    def load(self, arrays):
-        self.places[:] = arrays["places"]
+def learner(environments, seed=0):
+    walker = agent(seed)
+    optimizer = torch.optim.RMSprop(walker.parameters(), lr=3e-3, alpha=0.99, eps=1e-5)
+    state = Learner.new(walker, optimizer, environments, clip_rewards=True)
+    if isinstance(environments, Corridor):
+        state.environments = environments.save()
+    return state
 
 
-def learner(batch, seed=0):
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        agent = LstmActorCritic(1, 24, 2, 16)
-    optimizer = torch.optim.RMSprop(agent.parameters(), lr=3e-3, alpha=0.99, eps=1e-5)
-    environments = Corridor(batch)
-    return Learner(
-        agent, optimizer, agent.initial(batch), np.ones(batch, bool), Episodes.none(batch), environments.save()
-    )
+def trained(state, environments, steps, unroll=5, seed=0):
+    return train(state, environments, {"entropy_cost": 0.01}, steps, unroll, Stream(seed), clip_gradient=0.5)
 
 
-def trained(state, steps, unroll=5, seed=0):
-    environments = Corridor(len(state.fresh))
-    rng = torch.Generator().manual_seed(seed)
-    costs = {"entropy_cost": 0.01}
-    return train(state, environments, costs, steps, unroll, rng, clip_rewards=True, clip_gradient=0.5)
+def weights(state):
+    return torch.cat([parameter.detach().flatten() for parameter in state.agent.parameters()])
 
 
 def test_n_step_returns_are_those_of_a_loop_over_each_environment():
@@ -94,7 +67,7 @@ def test_the_value_does_not_learn_from_the_policy_nor_the_policy_from_the_advant
     logits = torch.randn(4, 2, 3, requires_grad=True)
     values = torch.randn(4, 2, requires_grad=True)
     returns, actions = torch.randn(4, 2), torch.randint(0, 3, (4, 2))
-    loss, _ = actor_critic_loss(logits, values, returns, actions, {"entropy_cost": 0.0})
+    loss, _ = actor_critic_loss(Categorical(logits), values, returns, actions, {"entropy_cost": 0.0})
     loss.backward()
     torch.testing.assert_close(values.grad, (values - returns).detach() / 8)
     probabilities = torch.softmax(logits.detach(), -1)
@@ -138,44 +111,116 @@ def test_what_is_carried_is_emptied_only_where_an_episode_begins():
     assert carried["hidden"].sum() == 12
 
 
+def test_an_episode_without_a_return_is_void():
+    """A lost connection is no reward of 0: the episode counts nowhere, and the next one counts in full."""
+    episodes = Episodes.none(2)
+    episodes.add(np.array([1.0, 1.0]), np.array([False, False]))
+    episodes.add(np.array([np.nan, 1.0]), np.array([True, True]))
+    episodes.add(np.array([5.0, 0.0]), np.array([True, False]))
+    assert (episodes.selecting, episodes.reporting, episodes.finished) == ([5.0], [2.0], 2)
+
+
 def test_the_learner_learns_to_walk_down_a_corridor():
     """Four steps to the point: at random it takes about twenty."""
-    state = trained(learner(8), 8 * 3000)
+    corridor = Corridor(8)
+    state = trained(learner(corridor), corridor, 8 * 3000)
     before = state.episodes.finished
-    state = trained(state, 8 * 400, seed=1)
+    state = trained(state, corridor, 8 * 400, seed=1)
     assert (state.episodes.finished - before) / 8 > 70  # of at most 100
 
 
-def test_training_in_two_intervals_is_training_in_one():
-    """What is carried over an interval's end is everything."""
-    state = learner(4)
-    environments = Corridor(4)
-    rng = torch.Generator().manual_seed(3)
-    for steps in (40, 80):
-        options = {"clip_rewards": True, "clip_gradient": 0.5}
-        state = train(state, environments, {"entropy_cost": 0.01}, steps, 5, rng, **options)
-    once = trained(learner(4), 120, seed=3)
-    for ours, theirs in zip(state.agent.parameters(), once.agent.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
-    assert state.episodes.finished == once.episodes.finished
+def test_training_depends_on_the_state_alone_not_on_what_the_machinery_did_since():
+    """Members take turns on one set of environments; what is carried over an interval's end is everything."""
+    corridor, other = Corridor(4), Corridor(4)
+    alone, turns = learner(corridor), [learner(other, seed) for seed in (0, 1)]
+    for interval in range(3):
+        trained(alone, corridor, 40, seed=interval)
+        for state in turns:
+            trained(state, other, 40, seed=interval)
+    assert torch.equal(weights(alone), weights(turns[0]))
+    assert not torch.equal(weights(alone), weights(turns[1]))
+    assert alone.episodes.finished == turns[0].episodes.finished > 0
 
 
 def test_steps_that_the_environments_cannot_share_are_refused():
     """Budgets are exact."""
+    corridor = Corridor(4)
     with pytest.raises(ValueError, match="steps = 10 must be a multiple of the 4 environments"):
-        trained(learner(4), 10)
+        trained(learner(corridor), corridor, 10)
 
 
-def test_the_last_rollout_is_as_long_as_what_is_left():
-    """A budget that the unroll does not divide is still used up exactly."""
-    state = learner(4)
-    seen = []
+@pytest.mark.parametrize("unroll", [1, 5, 7, 12, 100])
+def test_every_step_is_taken_once_and_learned_from_once_whatever_the_unroll(unroll):
+    """The last rollout of an interval is as long as what is left; the next interval begins where it ended."""
+    corridor = Corridor(4)
+    state, learned = learner(corridor), []
     loss = state.agent.loss
 
     def spy(outputs, after, rollout: Rollout, coefficients):
-        seen.append(len(outputs))
+        assert len(outputs) == len(rollout.actions) == len(rollout.rewards) == len(rollout.ended)
+        learned.append((len(outputs), rollout.rewards.sum().item()))
         return loss(outputs, after, rollout, coefficients)
 
     state.agent.loss = spy
-    trained(state, 4 * 12, unroll=5)
-    assert seen == [5, 5, 2]
+    for interval in range(2):
+        trained(state, corridor, 4 * 12, unroll=unroll, seed=interval)
+    whole, rest = divmod(12, unroll)
+    assert [length for length, _ in learned] == 2 * ([unroll] * whole + [rest] * (rest > 0))
+    assert corridor.taken == 2 * 4 * 12
+    assert sum(rewards for _, rewards in learned) == state.episodes.finished
+
+
+def test_environments_that_cannot_be_saved_begin_anew_in_each_interval_and_repeat():
+    """From the interval's stream: the worker that has them still, and the one that never had, do the same."""
+    first, other = Fleeting(4), Fleeting(4)
+    state, again = learner(first), learner(other)
+    for interval in range(3):
+        trained(state, first, 4 * 11, seed=interval)
+        other.begin(99)  # somebody else used this one
+        other.step(np.ones(4, np.int64))
+        trained(again, other, 4 * 11, seed=interval)
+    assert torch.equal(weights(state), weights(again))
+    assert len(set(first.begun)) == len(first.begun) == 3
+    assert state.environments == {}
+
+
+def test_episodes_that_an_interval_cuts_are_not_counted():
+    """Nor is what they had collected added to the next one."""
+    forever = Fleeting(4, length=5)
+    state = learner(forever)
+    state.episodes.running[:] = 3.0
+    state.interaction.carried["hidden"][:] = 7.0
+    trained(state, forever, 4)
+    assert state.episodes.finished == 0
+    assert state.episodes.running.tolist() == [0.0] * 4
+
+
+class Reads(TorchDispatchMode):
+    """Counts what waits for a device: numbers and truth values read from tensors, shapes that depend on values."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        self.count += function.overloadpacket.__name__ in {
+            "_local_scalar_dense",
+            "nonzero",
+            "masked_select",
+            "is_nonzero",
+        }
+        return function(*arguments, **(keywords or {}))
+
+
+def test_no_step_and_no_update_reads_a_number_from_the_device():
+    """On an accelerator each would wait for all work: actions go to the environments, metrics are read once an interval."""
+
+    def reads(steps):
+        corridor = Corridor(4)
+        state = learner(corridor)
+        trained(state, corridor, 40)  # the optimiser makes its state at first
+        with Reads() as mode:
+            trained(state, corridor, steps)
+        return mode.count
+
+    assert reads(4 * 50) == reads(4 * 5) <= 2

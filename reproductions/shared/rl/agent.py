@@ -1,122 +1,94 @@
-"""The contract of agents, the network that they look with, and the plain one: an LSTM actor-critic."""
+"""The contract of agents: what one sees, carries, does and learns by."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from reproductions.shared.rl.returns import entropy, log_likelihood, n_step_returns
+from reproductions.shared.rl.distributions import ActionTensors, Distribution
+from reproductions.shared.rl.memory import Memory
 
+#: Named observations, each [B, ...].
+Observations = dict[str, Tensor]
 #: What an agent carries from step to step, by name, the batch along the first axis.
 Recurrent = dict[str, Tensor]
+#: A loss, and what is worth a curve. Metrics stay where they were computed: the learner reads them once an interval.
+Loss = tuple[Tensor, Mapping[str, Tensor]]
+#: Names of the observations that an agent with ``feedback`` sees besides the environments' own. The last action is int64
+#: [B], or one such array a part, named "last_action.<part>"; the last reward float32 [B], as learned from.
+LAST_ACTION, LAST_REWARD = "last_action", "last_reward"
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """``T`` steps of ``B`` environments. actions: int [T, B]; rewards: float [T, B], as learned from; ended: bool [T, B]."""
+    """``T`` steps of ``B`` environments: actions int64 [T, B], or one such tensor a part; rewards as learned from, ended.
 
-    actions: Tensor
+    rewards: float32 [T, B]. ended: bool [T, B], whether a step ended its episode.
+    """
+
+    actions: Any
     rewards: Tensor
     ended: Tensor
 
 
-class Agent(Protocol):
-    """A recurrent network that acts, and the loss that it learns by.
+class Agent(nn.Module, ABC):
+    """A network that acts, and the losses that it learns by. Outputs are of any type: ``loss`` gets them as they were.
 
-    ``step`` takes observations, uint8 [B, C, H, W], and what was carried, and gives its outputs (whatever ``loss`` needs,
-    with gradient; ``logits`` [B, A] among them) and what to carry on. ``loss`` takes the outputs of the T steps of a rollout
-    and those of the step after it, without gradient, for bootstrapping. ``coefficients`` are the hyperparameters.
+    feedback: whether it is shown its last action and reward (see ``LAST_ACTION``), zero where an episode begins.
+    remembers: steps of each environment that a memory keeps for its auxiliary losses; with 0 there is no memory.
+    saves_memory: whether checkpoints hold it; otherwise it is empty at the beginning of each interval.
     """
 
-    def initial(self, batch: int) -> Recurrent: ...
+    feedback: ClassVar[bool] = False
+    remembers: int = 0
+    saves_memory: bool = True
 
-    def step(self, observations: Tensor, carried: Recurrent, rng: torch.Generator) -> tuple[Any, Recurrent]: ...
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters are, and so whatever it sees."""
+        return next(self.parameters()).device
 
-    def loss(
-        self, outputs: Sequence[Any], after: Any, rollout: Rollout, coefficients: Mapping[str, float]
-    ) -> tuple[Tensor, dict[str, float]]: ...
+    @abstractmethod
+    def initial(self, batch: int) -> Recurrent:
+        """What is carried into the first step: zeros, on the agent's device. An episode's beginning makes it zero again."""
+
+    @abstractmethod
+    def step(self, observations: Observations, carried: Recurrent, rng: torch.Generator) -> tuple[Any, Recurrent]:
+        """The outputs of one step, with gradient, and what to carry on; no action is taken."""
+
+    @abstractmethod
+    def distribution(self, outputs: Any) -> Distribution:
+        """The policy of one step."""
+
+    def act(
+        self, observations: Observations, carried: Recurrent, rng: torch.Generator
+    ) -> tuple[ActionTensors, Any, Recurrent]:
+        """Actions, outputs and what to carry on. Override it where one part of an action depends on another."""
+        outputs, carried = self.step(observations, carried, rng)
+        return self.distribution(outputs).sample(rng), outputs, carried
+
+    @abstractmethod
+    def loss(self, outputs: Sequence[Any], after: Any, rollout: Rollout, coefficients: Mapping[str, float]) -> Loss:
+        """From the outputs of a rollout's T steps and, without gradient, of the step ``after`` it, to bootstrap from.
+
+        coefficients: hyperparameters. Means over the rollout, so that they do not depend on its length.
+        """
+
+    def auxiliary(self, memory: Memory, coefficients: Mapping[str, float], rng: np.random.Generator) -> Loss:
+        """What is added to the loss of each update by an agent that ``remembers``, from samples of the memory.
+
+        The memory may still be too small to sample from (``Memory.holds``): then the loss is a zero.
+        """
+        raise NotImplementedError(f"{type(self).__name__} remembers {self.remembers} steps and has no auxiliary loss")
 
 
 def restarted(carried: Recurrent, fresh: Tensor) -> Recurrent:
     """What is carried, zero for the environments that begin an episode. fresh: bool [B]."""
-    if not bool(fresh.any()):
-        return carried
     keep = ~fresh
     return {name: value * keep.view(-1, *[1] * (value.dim() - 1)).to(value.dtype) for name, value in carried.items()}
-
-
-class Perception(nn.Module):
-    """Two convolutions and a linear layer: uint8 [B, C, size, size] to [B, width], non-negative.
-
-    ``large`` is the network of the A3C paper (16 8x8/4, 32 4x4/2) for 84x84; otherwise a smaller one for 42x42 (16 6x6/3,
-    32 4x4/2; our choice).
-    """
-
-    def __init__(self, channels: int, size: int, width: int) -> None:
-        super().__init__()
-        kernel, stride = (8, 4) if size >= 80 else (6, 3)
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(channels, 16, kernel, stride), nn.ReLU(), nn.Conv2d(16, 32, 4, 2), nn.ReLU(), nn.Flatten()
-        )
-        features = self.convolutions(torch.zeros(1, channels, size, size)).shape[1]
-        self.linear = nn.Linear(features, width)
-
-    def forward(self, observations: Tensor) -> Tensor:
-        scaled = observations.to(torch.float32) / 255
-        return torch.relu(self.linear(self.convolutions(scaled)))
-
-
-@dataclass(frozen=True)
-class LstmOutput:
-    """logits [B, A], value [B]."""
-
-    logits: Tensor
-    value: Tensor
-
-
-class LstmActorCritic(nn.Module):
-    """A3C's recurrent agent: perception, an LSTM, a policy and a value (Mnih et al., 2016)."""
-
-    def __init__(self, channels: int, size: int, actions: int, width: int, discount: float = 0.99) -> None:
-        super().__init__()
-        self.perception = Perception(channels, size, width)
-        self.memory = nn.LSTMCell(width, width)
-        self.policy, self.value = nn.Linear(width, actions), nn.Linear(width, 1)
-        self.width, self.discount = width, discount
-
-    def initial(self, batch: int) -> Recurrent:
-        return {name: torch.zeros(batch, self.width) for name in ("hidden", "cell")}
-
-    def step(self, observations: Tensor, carried: Recurrent, rng: torch.Generator) -> tuple[LstmOutput, Recurrent]:
-        hidden, cell = self.memory(self.perception(observations), (carried["hidden"], carried["cell"]))
-        output = LstmOutput(self.policy(hidden), self.value(hidden).squeeze(-1))
-        return output, {"hidden": hidden, "cell": cell}
-
-    def loss(
-        self,
-        outputs: Sequence[LstmOutput],
-        after: LstmOutput,
-        rollout: Rollout,
-        coefficients: Mapping[str, float],
-    ) -> tuple[Tensor, dict[str, float]]:
-        values = torch.stack([output.value for output in outputs])
-        returns = n_step_returns(rollout.rewards, rollout.ended, after.value, self.discount)
-        return actor_critic_loss(
-            torch.stack([output.logits for output in outputs]), values, returns, rollout.actions, coefficients
-        )
-
-
-def actor_critic_loss(
-    logits: Tensor, values: Tensor, returns: Tensor, actions: Tensor, coefficients: Mapping[str, float]
-) -> tuple[Tensor, dict[str, float]]:
-    """Policy gradient, half the squared error of the value at half weight, and the entropy bonus: means over [T, B]."""
-    log_probabilities = torch.log_softmax(logits, -1)
-    advantages = returns - values
-    policy = -(log_likelihood(log_probabilities, actions) * advantages.detach()).mean()
-    uncertainty = entropy(log_probabilities).mean()
-    loss = policy + 0.5 * advantages.square().mean() - coefficients["entropy_cost"] * uncertainty
-    return loss, {"entropy": float(uncertainty.detach())}

@@ -1,81 +1,121 @@
-"""What a learner needs of a batch of environments, and the record it keeps of their episodes.
+"""What a learner needs of a batch of environments: named observations, described actions, and state that is data.
 
-The state of running environments is data, so that a member can be put aside, moved to another worker process and resumed
-exactly. The machinery that steps them (emulators, simulators) is made once a process and shared by all members there.
+The machinery that steps environments (emulators, simulators) is made once a process and shared by all members there, each
+of which goes on where it was: with ``Resumable`` environments in the middle of episodes, with others in new episodes at
+the beginning of each interval.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-#: Episodic returns that Welch's test compares (the paper, section 3), and those behind the reported score (our choice).
-SELECTING, REPORTING = 10, 20
+#: Named arrays: observations, or the state of environments.
+Arrays = dict[str, NDArray[Any]]
+#: The actions of a batch: int64 [batch], or one such array for each part of a ``Composite``.
+ActionArrays = NDArray[np.int64] | dict[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Array:
+    """One observation: its shape without the batch, and its type of numbers."""
+
+    shape: tuple[int, ...]
+    dtype: DTypeLike
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(self.shape))
+        object.__setattr__(self, "dtype", np.dtype(self.dtype))
+
+    def zeros(self, *leading: int) -> NDArray[Any]:
+        """Zeros of this kind: shape [*leading, *shape]."""
+        return np.zeros((*leading, *self.shape), self.dtype)
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """One of ``n`` actions. mask: the observation, bool [batch, n], that says which are available; None: all, always."""
+
+    n: int
+    mask: str | None = None
+
+    def zeros(self, *leading: int) -> ActionArrays:
+        """Action 0 for each of [*leading]."""
+        return np.zeros(leading, np.int64)
+
+
+@dataclass(frozen=True)
+class Composite:
+    """An action of several named parts, each of which is chosen: a function and its arguments, several joysticks.
+
+    chooser: the part whose value decides which others count, and ``arguments[value]`` their names; the parts that do not
+    count are 0. Without a chooser all parts count. ValueError if the two do not fit the parts.
+    """
+
+    parts: Mapping[str, Discrete]
+    chooser: str | None = None
+    arguments: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.chooser is None:
+            if self.arguments:
+                raise ValueError("arguments need a chooser: the part whose value they belong to")
+            return
+        if self.chooser not in self.parts:
+            raise ValueError(f"chooser = {self.chooser!r} must be one of the parts {list(self.parts)}")
+        if len(self.arguments) != self.parts[self.chooser].n:
+            values = self.parts[self.chooser].n
+            raise ValueError(
+                f"arguments must be {values}, one tuple for each {self.chooser}, not {len(self.arguments)}"
+            )
+        unknown = {name for names in self.arguments for name in names} - (set(self.parts) - {self.chooser})
+        if unknown:
+            raise ValueError(f"arguments name {sorted(unknown)}, which must be parts other than the chooser")
+
+    def zeros(self, *leading: int) -> ActionArrays:
+        """Action 0 in every part for each of [*leading]."""
+        return {name: np.zeros(leading, np.int64) for name in self.parts}
+
+
+Actions = Discrete | Composite
 
 
 class Environments(Protocol):
     """``batch`` environments of one kind, stepped together.
 
-    ``begin`` starts new episodes; ``load`` goes on with running ones that ``save`` took down, as named arrays. ``observe``
-    gives what is seen now, uint8 [batch, channels, height, width], and is valid until the next ``step``. ``step`` takes
-    actions, int [batch], and gives unclipped rewards, float [batch], and whether each episode ended, bool [batch]; an
-    ended episode is followed by a new one at once, whose first observation is the one seen next.
+    observations: what is seen, by name: pictures (that called "pixels" is uint8 [channels, height, width]), vectors, masks
+    of actions. ``begin`` starts new episodes in all; everything random follows from its seed. ``observe`` gives what is seen
+    now, each [batch, ...], valid until the next ``step``. ``step`` takes actions, int64 [batch] or one such array a part,
+    and gives unclipped rewards, float64 [batch], and whether each episode ended, bool [batch]; an ended episode is followed
+    by a new one at once, whose first observation is the one seen next.
+
+    Every row of a mask allows something. An episode that something outside the game broke off (a lost connection) is void:
+    it ends with the reward NaN, counts nowhere, and its last step is worth 0.
     """
 
     batch: int
-    actions: int
+
+    @property
+    def observations(self) -> Mapping[str, Array]: ...
+
+    @property
+    def actions(self) -> Actions: ...
 
     def begin(self, seed: int) -> None: ...
 
-    def observe(self) -> NDArray[np.uint8]: ...
+    def observe(self) -> Arrays: ...
 
-    def step(self, actions: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]: ...
+    def step(self, actions: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]: ...
 
-    def save(self) -> dict[str, NDArray[Any]]: ...
+
+@runtime_checkable
+class Resumable(Environments, Protocol):
+    """Environments whose running episodes are data: ``load(save())`` goes on exactly, in this process or another."""
+
+    def save(self) -> Arrays: ...
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None: ...
-
-
-@dataclass
-class Episodes:
-    """Episodic returns in raw score: what runs, what selects, what is reported.
-
-    Returns of the first half of the environments select, those of the second half are reported, so that no episode that
-    chose a member is told as its result. ``running`` belongs to the environments, the finished returns to the weights.
-    """
-
-    running: NDArray[np.float64]
-    selecting: list[float]
-    reporting: list[float]
-    finished: int = 0
-
-    @classmethod
-    def none(cls, batch: int) -> Episodes:
-        """No episode has ended yet in ``batch`` environments; ValueError for fewer than two, one of each half."""
-        if batch < 2:
-            raise ValueError(f"batch = {batch} must be at least 2: half of the environments select, half report")
-        return cls(np.zeros(batch), [], [])
-
-    def add(self, rewards: NDArray[np.float64], ended: NDArray[np.bool_]) -> None:
-        """Take one step of all environments."""
-        self.running += rewards
-        for index in np.flatnonzero(ended):
-            kept, limit = (self.selecting, SELECTING) if index < len(ended) // 2 else (self.reporting, REPORTING)
-            kept.append(float(self.running[index]))
-            del kept[:-limit]
-            self.running[index] = 0.0
-            self.finished += 1
-
-    def scores(self) -> tuple[float, tuple[float, ...], float]:
-        """The selecting score, the returns behind it (oldest first), and the reported score: means of the last episodes.
-
-        While no episode has ended, what has been collected in the running ones stands for it.
-        """
-        half = len(self.running) // 2
-        selecting = self.selecting or self.running[:half].tolist()
-        reporting = self.reporting or self.running[half:].tolist()
-        return float(np.mean(selecting)), tuple(self.selecting), float(np.mean(reporting))

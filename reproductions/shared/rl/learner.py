@@ -12,27 +12,45 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reproductions.shared.rl.agent import Agent, Recurrent, Rollout, restarted
-from reproductions.shared.rl.environments import Environments, Episodes
+from pbt_core import Stream
+from reproductions.shared.rl.agent import Agent, Rollout
+from reproductions.shared.rl.distributions import ActionTensors
+from reproductions.shared.rl.environments import Arrays, Environments, Resumable
+from reproductions.shared.rl.episodes import Episodes
+from reproductions.shared.rl.interaction import Interaction, feedback
+from reproductions.shared.rl.memory import Memory
 
 
 @dataclass
 class Learner:
-    """A member's state. ``environments`` is what ``Environments.save`` gave: what runs, while others use the machinery.
+    """A member's state. metrics: of the last update of the last interval.
 
-    fresh: bool [B], environments whose next observation begins an episode. metrics: of the last update.
+    environments: what ``Resumable.save`` gave: what runs, while others use the machinery; empty if it cannot be saved.
+    memory: of an agent that remembers.
     """
 
-    agent: Any
+    agent: Agent
     optimizer: torch.optim.Optimizer
-    carried: Recurrent
-    fresh: NDArray[np.bool_]
+    interaction: Interaction
     episodes: Episodes
-    environments: Mapping[str, NDArray[Any]]
+    environments: Arrays = field(default_factory=dict)
+    memory: Memory | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def new(
+        cls, agent: Agent, optimizer: torch.optim.Optimizer, environments: Environments, clip_rewards: bool
+    ) -> Learner:
+        """Before the first step. ValueError for fewer than two environments."""
+        episodes = Episodes.none(environments.batch)
+        interaction = Interaction.beginning(agent, environments, clip_rewards)
+        memory = None
+        if agent.remembers:
+            seen = {**environments.observations, **feedback(agent, environments.actions)}
+            memory = Memory(agent.remembers, environments.batch, seen, environments.actions)
+        return cls(agent, optimizer, interaction, episodes, memory=memory)
 
 
 def train(
@@ -41,64 +59,81 @@ def train(
     coefficients: Mapping[str, float],
     steps: int,
     unroll: int,
-    rng: torch.Generator,
+    seed: Stream,
     *,
-    clip_rewards: bool,
     clip_gradient: float,
 ) -> Learner:
     """Train for ``steps`` agent steps, counted over all environments, in rollouts of ``unroll`` steps of each of them.
 
-    ``steps`` must be a multiple of the number of environments (ValueError); the last rollout is shorter if need be.
-    clip_rewards: learn from rewards cut to -1..1; returns are counted in full. clip_gradient: largest norm of a gradient.
+    ``steps`` must be a multiple of the number of environments (ValueError); the last rollout is shorter if need be, so that
+    every step is taken and learned from once. clip_gradient: largest norm of a gradient.
     """
     left, remainder = divmod(steps, environments.batch)
     if remainder:
         raise ValueError(f"steps = {steps} must be a multiple of the {environments.batch} environments")
-    environments.load(learner.environments)
+    _resume(learner, environments, seed.child("environments"))
+    rng = torch.Generator(learner.agent.device).manual_seed(seed.integer())
+    draws = seed.child("memory").generator()
     parameters = list(learner.agent.parameters())
+    metrics: Mapping[str, Tensor] = {}
     while left:
         length = min(unroll, left)
-        outputs, rollout = _act(learner, environments, length, rng, clip_rewards)
-        with torch.no_grad():  # the step after the rollout, only for its values
-            after, _ = learner.agent.step(*_seen(learner, environments), rng)
-        loss, learner.metrics = learner.agent.loss(outputs, after, rollout, coefficients)
+        outputs, rollout = _act(learner, environments, length, rng)
+        after = learner.interaction.ahead(learner.agent, environments, rng)
+        loss, metrics = learner.agent.loss(outputs, after, rollout, coefficients)
+        if learner.memory is not None:
+            auxiliary, more = learner.agent.auxiliary(learner.memory, coefficients, draws)
+            loss, metrics = loss + auxiliary, {**metrics, **more}
         learner.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, clip_gradient)
         learner.optimizer.step()
-        learner.carried = {name: value.detach() for name, value in learner.carried.items()}
+        interaction = learner.interaction
+        interaction.carried = {name: value.detach() for name, value in interaction.carried.items()}
         left -= length
-    learner.environments = environments.save()
+    learner.metrics = {name: float(value) for name, value in metrics.items()}
+    if isinstance(environments, Resumable):
+        learner.environments = environments.save()
     return learner
 
 
-def _act(
-    learner: Learner, environments: Environments, length: int, rng: torch.Generator, clip_rewards: bool
-) -> tuple[list[Any], Rollout]:
-    agent: Agent = learner.agent
-    outputs, actions, rewards, ended = [], [], [], []
-    for _ in range(length):
-        output, learner.carried = agent.step(*_seen(learner, environments), rng)
-        action = _sampled(output.logits.detach(), rng)
-        reward, learner.fresh = environments.step(action.numpy())
-        learner.episodes.add(reward, learner.fresh)
-        outputs.append(output)
-        actions.append(action)
-        rewards.append(np.clip(reward, -1, 1) if clip_rewards else reward)
-        ended.append(learner.fresh)
-    rollout = Rollout(
-        torch.stack(actions),
-        torch.from_numpy(np.stack(rewards)).to(torch.float32),
-        torch.from_numpy(np.stack(ended)),
-    )
-    return outputs, rollout
+def _resume(learner: Learner, environments: Environments, seed: Stream) -> None:
+    """Go on with the running episodes, or begin new ones if they could not be saved.
+
+    They begin anew in every interval, also where the worker still has them: a run must not depend on who kept what.
+    """
+    memory = learner.memory
+    if memory is not None and not learner.agent.saves_memory:
+        memory.forget()
+    if isinstance(environments, Resumable):
+        environments.load(learner.environments)
+        return
+    environments.begin(seed.integer())
+    learner.interaction.begin()
+    learner.episodes.cut()
+    if memory is not None:
+        memory.cut()
 
 
-def _seen(learner: Learner, environments: Environments) -> tuple[Tensor, Recurrent]:
-    """What the agent goes by: observations, and what it carries, emptied where an episode begins."""
-    return torch.from_numpy(environments.observe()), restarted(learner.carried, torch.from_numpy(learner.fresh))
+def _act(learner: Learner, environments: Environments, length: int, rng: torch.Generator) -> tuple[list[Any], Rollout]:
+    interaction, agent = learner.interaction, learner.agent
+    outputs: list[Any] = []
+    actions: list[ActionTensors] = []
+    rewards = np.empty((length, environments.batch), np.float32)
+    ended = np.empty((length, environments.batch), np.bool_)
+    for t in range(length):
+        step = interaction.act(agent, environments, rng, learner.memory)
+        learner.episodes.add(step.rewards, step.ended)
+        outputs.append(step.outputs)
+        actions.append(step.actions)
+        rewards[t], ended[t] = interaction.learned(step.rewards), step.ended
+    moved = (torch.from_numpy(array).to(agent.device) for array in (rewards, ended))
+    return outputs, Rollout(_stacked(actions), *moved)
 
 
-def _sampled(logits: Tensor, rng: torch.Generator) -> Tensor:
-    """One action each from softmax(logits): [B, A] to int64 [B]."""
-    return torch.multinomial(torch.softmax(logits, -1), 1, generator=rng).squeeze(-1)
+def _stacked(actions: list[ActionTensors]) -> ActionTensors:
+    """[T, B] of T tensors [B], by part if they have parts."""
+    by_part = [step for step in actions if isinstance(step, dict)]
+    if by_part:
+        return {name: torch.stack([step[name] for step in by_part]) for name in by_part[0]}
+    return torch.stack([step for step in actions if isinstance(step, Tensor)])
