@@ -1,7 +1,6 @@
 """Every domain's task under one contract, and broken tasks that show what the contract catches."""
 
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from reproductions.suite.study import registry
 from reproductions.suite.study.conformance import check_domain_task
 from reproductions.suite.study.domain import DomainTask
 from reproductions.suite.study.registry import ConfigError
+from reproductions.suite.study.requirements import missing
 from reproductions.suite.study.settings import resolve
 
 PLAN = Plan(population=3, steps=12, interval=4)
@@ -20,11 +20,9 @@ PLAN = Plan(population=3, steps=12, interval=4)
 @pytest.mark.parametrize("domain", registry.domains())
 def test_every_domain_keeps_the_contract_of_domain_tasks(domain):
     """At smoke scale, for an interval."""
-    sweep = registry.sweep(domain)
-    missing = [module for module in sweep.REQUIRES if find_spec(module) is None]
-    if missing:
-        pytest.skip(f"{domain} needs {missing}")
-    settings = resolve(domain, next(iter(sweep.METHODS)), scale="smoke")
+    settings = resolve(domain, next(iter(registry.sweep(domain).METHODS)), scale="smoke")
+    if reasons := missing(domain, settings.task):
+        pytest.skip(f"{domain} needs {reasons[0]}")
     check_domain_task(settings.build_task(), settings.plan(), steps=settings.interval)
 
 

@@ -1,7 +1,5 @@
 """Where tasks keep their tensors. "meta" stands for an accelerator that is not there: it has shapes and no numbers."""
 
-from importlib.util import find_spec
-
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -10,6 +8,7 @@ from pbt_core import Stream, Worker  # noqa: E402
 from pbt_core.engines.worker import acting_as  # noqa: E402
 from reproductions.shared import device  # noqa: E402
 from reproductions.suite.study import registry  # noqa: E402
+from reproductions.suite.study.requirements import missing  # noqa: E402
 from reproductions.suite.study.settings import resolve  # noqa: E402
 from reproductions.translation.dropout import dropout  # noqa: E402
 
@@ -53,13 +52,12 @@ def tensors(value):
 
 
 def made(domain):
-    sweep = registry.sweep(domain)
-    if missing := [module for module in sweep.REQUIRES if find_spec(module) is None]:
-        pytest.skip(f"{domain} needs {missing}")
     settings = resolve(domain, "pbt", scale="smoke")
+    if reasons := missing(domain, settings.task):
+        pytest.skip(f"{domain} needs {reasons[0]}")
     task = settings.build_task()
     task.prepare(settings.plan())
-    return task, sweep.SPACE.sample(Stream(0).generator())
+    return task, registry.sweep(domain).SPACE.sample(Stream(0).generator())
 
 
 @pytest.mark.filterwarnings("ignore:for .* copying from a non-meta parameter:UserWarning")

@@ -17,11 +17,13 @@ from pbt_core.events import read
 from pbt_core.testing import check_decisions
 
 PROGRAM = Path(__file__).parent / "killed.py"
+#: Of the program's own modules, and of this checkout, whatever is installed.
+PATHS = os.pathsep.join([str(PROGRAM.parent), str(PROGRAM.parents[2])])
 PLAN = Plan(population=5, steps=100, interval=10, seed=9)
 
 
 def start(directory, engine, mode):
-    environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parent)}
+    environment = {**os.environ, "PYTHONPATH": PATHS}
     return subprocess.Popen([sys.executable, PROGRAM, directory, engine, mode], env=environment)
 
 
@@ -126,7 +128,7 @@ def test_an_asynchronous_run_that_was_killed_loses_at_most_the_interval_in_fligh
 def outcome(folder):
     """The program in the same folder, until it ends."""
     command = [sys.executable, PROGRAM, folder, "serial", "sync"]
-    environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parent)}
+    environment = {**os.environ, "PYTHONPATH": PATHS}
     return subprocess.run(command, capture_output=True, text=True, timeout=LONG, env=environment)
 
 

@@ -38,10 +38,11 @@ import numpy as np
 
 from pbt_core import Checkpoint, Hyperparameters, Score, Stream
 from reproductions.ninth.sweep import SPACE
+from reproductions.suite.study.domain import DomainTask
 
 
 @dataclass(frozen=True)
-class Slope:
+class Slope(DomainTask[float]):
     """Gradient ascent on -x^2, begun at ``depth``."""
 
     depth: float = 1.0

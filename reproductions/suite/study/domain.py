@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pbt_core import Plan, Score, Stream, Task, current_worker
+from pbt_core import Plan, Score, Stream, current_worker
 
 State = TypeVar("State")
+if TYPE_CHECKING:
+    from pbt_core import Task as _Task
+else:
+
+    class _Task(Generic[State]):
+        """Not the protocol itself, whose read-only ``space`` would stand in the way of a field of that name."""
+
+
 #: What tasks compute on that keep their tensors on ``reproductions.shared.device.current()``.
 TORCH_DEVICES = ("cpu", "cuda", "mps")
 
 
-class DomainTask(Task[State]):
+class DomainTask(_Task[State]):
     """The base of every domain's task; ``reproductions.suite.study.conformance`` holds a task to what is said here.
 
     A task's settings are its fields and say what is computed; ``space`` is a class attribute or a property. Where it is
