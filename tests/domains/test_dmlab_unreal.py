@@ -57,7 +57,7 @@ def test_pixel_control_is_n_step_q_learning_of_each_cell():
             error = following - float(values[t, sequence, taken[t, sequence], row, column])
             total += 0.5 * error**2
     loss = pixel_control_loss(q, changes, taken, ended, discount)
-    assert float(loss) == pytest.approx(total / (steps * n), rel=1e-5)
+    assert loss.item() == pytest.approx(total / (steps * n), rel=1e-5)
     loss.backward()
     assert not q.grad[-1].any()  # the target carries no gradient
     chosen = torch.zeros_like(q[:-1], dtype=torch.bool).scatter_(
