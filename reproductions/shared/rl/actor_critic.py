@@ -93,20 +93,35 @@ class FeedForwardActorCritic(_ActorCritic):
 
 
 class LstmActorCritic(_ActorCritic):
-    """A3C's recurrent agent: ``perception`` to [B, width], an LSTM, a policy and a value (Mnih et al., 2016)."""
+    """A3C's recurrent agent: ``perception`` to [B, width], an LSTM, a policy and a value (Mnih et al., 2016).
 
-    def __init__(self, perception: nn.Module, actions: Actions, width: int, discount: float = 0.99) -> None:
+    inputs: of the LSTM, where a subclass feeds it more than what is perceived (``features``).
+    """
+
+    def __init__(
+        self, perception: nn.Module, actions: Actions, width: int, discount: float = 0.99, inputs: int | None = None
+    ) -> None:
         super().__init__()
         self.perception = perception
-        self.memory = nn.LSTMCell(width, width)
+        self.memory = nn.LSTMCell(inputs or width, width)
         self._heads(actions, width, discount)
 
     def initial(self, batch: int) -> Recurrent:
         return {name: torch.zeros(batch, self.width, device=self.device) for name in ("hidden", "cell")}
 
     def step(self, observations: Observations, carried: Recurrent, rng: torch.Generator) -> tuple[Output, Recurrent]:
-        hidden, cell = self.memory(self.perception(observations), (carried["hidden"], carried["cell"]))
-        return self.output(hidden, observations), {"hidden": hidden, "cell": cell}
+        carried = self.remember(self.features(observations), carried)
+        return self.output(carried["hidden"], observations), carried
+
+    def features(self, observations: Observations) -> Tensor:
+        """What the LSTM is fed: [B, inputs]."""
+        features: Tensor = self.perception(observations)
+        return features
+
+    def remember(self, features: Tensor, carried: Recurrent) -> Recurrent:
+        """One step of the LSTM, whose output is ``hidden``."""
+        hidden, cell = self.memory(features, (carried["hidden"], carried["cell"]))
+        return {"hidden": hidden, "cell": cell}
 
 
 def actor_critic_loss(

@@ -25,7 +25,12 @@ class Perception(nn.Module):
         self.linear = nn.Linear(features, width)
 
     def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
-        return torch.relu(self.linear(self.convolutions(_scaled(observations["pixels"]))))
+        return torch.relu(self.linear(self.convolved(observations)))
+
+    def convolved(self, observations: Mapping[str, Tensor]) -> Tensor:
+        """What the convolutions make of a picture, flat: [B, ``linear.in_features``]."""
+        features: Tensor = self.convolutions(_scaled(observations["pixels"]))
+        return features
 
 
 class MixedPerception(nn.Module):

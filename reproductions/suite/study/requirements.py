@@ -58,13 +58,15 @@ class Requirement:
         return None if reason is None else f"{self.what} ({reason}): {self.remedy}"
 
 
-def modules(*names: str, extra: str, when: Task | None = None) -> tuple[Requirement, ...]:
-    """Top-level Python modules that an extra of this package installs."""
+def modules(
+    *names: str, extra: str = "", when: Task | None = None, remedy: str | None = None
+) -> tuple[Requirement, ...]:
+    """Top-level Python modules that an extra of this package installs, or that another ``remedy`` brings."""
 
     def check(name: str) -> Check:
         return lambda task: None if importlib.util.find_spec(name) else "not installed"
 
-    remedy = f"pip install 'pbt-suite[{extra}]'"
+    remedy = remedy or f"pip install 'pbt-suite[{extra}]'"
     return tuple(
         Requirement(f"the module {name!r}", remedy, check(name), when or {}, imported=not when) for name in names
     )

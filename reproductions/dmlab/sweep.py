@@ -1,0 +1,108 @@
+"""What is measured on first-person levels: our own on ViZDoom's engine, and those of the real DeepMind Lab."""
+
+from typing import Any
+
+from pbt_core import Integer, LogUniform, Space
+from reproductions.dmlab.levels_of_the_paper import PAPER_LEVELS
+from reproductions.suite.study.requirements import modules
+from reproductions.suite.study.sweep import Expected, Measure, Scale
+
+# Learning rate and entropy cost: around the UNREAL paper's priors (1e-4 to 5e-3, 5e-4 to 1e-2), wider upwards for the rate,
+# since our losses are means over a rollout. The unroll length, which the paper tunes too, has an unknown range: our choice.
+SPACE = Space(
+    {"lr": LogUniform(1e-4, 1e-2), "entropy_cost": LogUniform(5e-4, 2e-2), "unroll": Integer(5, 50, log=True)}
+)
+
+#: Levels on ViZDoom's engine, by the names that they have there.
+OURS = (
+    "seekavoid_arena",
+    "nav_maze_static",
+    "nav_maze_random_goal",
+    "health_gathering_supreme",
+    "defend_the_center",
+)
+#: The paper's levels that are in the public sources of DeepMind Lab.
+PUBLIC = tuple(name for name, level in PAPER_LEVELS.items() if level.script)
+PROBLEMS: dict[str, dict[str, Any]] = {name: {"level": name} for name in OURS}
+PROBLEMS |= {f"lab_{name}": {"level": name, "engine": "deepmind_lab", "size": 84} for name in PUBLIC}
+
+MEASURE = Measure(
+    score="mean return of the last episodes (selecting)",
+    unit="points",
+    held_out="mean return of new episodes after training (reported)",
+    step="agent steps",
+    labels={"lr": "learning rate", "entropy_cost": "entropy cost", "unroll": "unroll length"},
+    logarithmic=("lr", "entropy_cost", "unroll"),
+)
+
+# Hand-set values by where they come from: the middle of the UNREAL paper's priors with its unroll length, and the setting
+# with which the plain agent was first seen to learn our levels. Both with and without a linear decay of the rate.
+_UNREAL_PAPER = {"lr": 7e-4, "entropy_cost": 2.2e-3, "unroll": 20}
+_OURS = {"lr": 2e-3, "entropy_cost": 3e-3, "unroll": 20}
+#: What is left of the rate at the end: for both of them within the bounds (our choice).
+_END = 0.3
+
+
+def _pbt(ready: int, **changes: Any) -> dict[str, Any]:
+    # No score means anything before episodes have ended: the first exploit follows the second interval.
+    return {"kind": "pbt", "ready": ready, "warmup": 2 * ready, "exploit": {"kind": "truncation"}, **changes}
+
+
+def _methods(steps: int, ready: int) -> dict[str, Any]:
+    decay = {"kind": "annealed", "hold": 0, "end": steps, "decay": "linear", "final": _END, "only": ["lr"]}
+    hand_set = [{**decay, "values": values} for values in (_UNREAL_PAPER, _OURS)]
+    hand_set += [{"kind": "fixed", "values": values} for values in (_UNREAL_PAPER, _OURS)]
+    return {
+        "pbt": _pbt(ready),
+        "pbt_t_test": _pbt(ready, exploit={"kind": "welch_t_test"}),
+        "random_search": {"kind": "random_search"},
+        "hand_tuned": {"kind": "scheduled", "schedules": hand_set},
+        "weights_only": _pbt(ready, copy=["weights"], explore=[]),
+    }
+
+
+SCALES = {
+    "smoke": Scale(
+        problems=("seekavoid_arena",),
+        population=4,
+        steps=320,
+        interval=80,
+        workers=1,  # so short a run is mostly starting Python: side by side on one core each they are done sooner
+        task={"width": 16, "batch": 2, "frames": 80, "replays": 2, "report_episodes": 2},
+        methods=_methods(320, 80),
+    ),
+    # 14 chances to exploit after the warm-up. An episode of our levels has at most 300 steps, an interval 500 in each
+    # environment.
+    "laptop": Scale(
+        problems=("seekavoid_arena", "nav_maze_static"),
+        population=8,
+        steps=128_000,
+        interval=8_000,
+        methods=_methods(128_000, 8_000),
+    ),
+    # Levels, population, network and memory of the paper and of UNREAL's; length and interval are our choice within the 1e6
+    # to 1e7 agent steps that the paper gives for the latter.
+    "paper": Scale(
+        problems=tuple(f"lab_{name}" for name in PUBLIC),
+        population=40,
+        steps=100_000_000,
+        interval=2_000_000,
+        task={"width": 256, "clip_gradient": 40.0, "epsilon": 0.1, "replays": 16},
+        methods=_methods(100_000_000, 2_000_000),
+    ),
+}
+METHODS = SCALES["laptop"].methods
+
+EXPECTED = (
+    Expected("random_search", "mean human-normalised score, % (fifteen levels)", 93, "medium"),
+    Expected("pbt", "mean human-normalised score, % (fifteen levels)", 106, "medium"),
+)
+REQUIRES = (
+    *modules("torch", "cv2", "vizdoom", extra="dmlab"),
+    *modules("labmaze", extra="dmlab", when={"level": ("nav_maze_static", "nav_maze_random_goal")}),
+    *modules(
+        "deepmind_lab",
+        when={"engine": "deepmind_lab"},
+        remedy="build DeepMind Lab as github.com/google-deepmind/lab says: it is in no package index",
+    ),
+)

@@ -1,0 +1,105 @@
+"""An UNREAL agent on a level of first-person navigation, tuned for the mean of its last episodic returns (section 4.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pbt_core import Hyperparameters, Plan
+from reproductions.dmlab.sweep import SPACE
+from reproductions.dmlab.unreal import TASKS, Unreal
+from reproductions.shared.bounds import Count
+from reproductions.shared.rl.agent import Agent
+from reproductions.shared.rl.environments import Discrete, Environments
+from reproductions.shared.rl.networks import Perception
+from reproductions.shared.rl.task import ActorCriticTask
+from reproductions.suite.study.registry import ConfigError
+
+Engine = Literal["vizdoom", "deepmind_lab"]
+Weight = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DMLab(ActorCriticTask):
+    """A step is one of the agent (four frames) in one of the environments.
+
+    engine, level: which engine, and one of its levels. data: folder for what is made once. size: of a picture in pixels.
+    width: of perception and LSTM. pixel_control, reward_prediction, value_replay: weights of the auxiliary losses; one of 0
+    has no network. frames: in the replay memory, of all environments together. replays, replay_length: sequences from it for
+    an update, and their steps. actions: of DeepMind Lab's action set.
+    """
+
+    level: str = "seekavoid_arena"
+    engine: Engine = "vizdoom"
+    data: str = "data"
+    size: Annotated[int, Field(ge=15)] = 42  # fewer pixels are less than the convolutions take
+    width: Count = 128
+    pixel_control: Weight = 0.05
+    reward_prediction: Weight = 1.0
+    value_replay: Weight = 1.0
+    frames: Count = 2000
+    replays: Count = 4
+    replay_length: Count = 20
+    actions: Literal[9, 15] = 9
+    space = SPACE
+
+    def prepare(self, plan: Plan) -> None:
+        """ConfigError if the level is not there, or if the memory is too small for a sequence."""
+        if self.engine == "deepmind_lab":
+            from reproductions.dmlab.lab import check
+
+            try:
+                check(self.level, self.size, Path(self.data))
+            except ValueError as error:
+                raise ConfigError(f"task.{error}") from None
+        needed = self.replay_length + 1
+        if self.tasks and self.frames // self.batch < needed:
+            raise ConfigError(
+                f"task.frames = {self.frames} must be at least {needed * self.batch}: sequences of task.replay_length = "
+                f"{self.replay_length} steps and one more in each of task.batch = {self.batch} environments"
+            )
+        super().prepare(plan)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The auxiliary tasks that weigh something."""
+        return tuple(name for name in TASKS if getattr(self, name))
+
+    def coefficients(self, hyperparameters: Hyperparameters) -> dict[str, float]:
+        return {name: getattr(self, name) for name in self.tasks} | super().coefficients(hyperparameters)
+
+    def make_environments(self) -> Environments:
+        return _environments(self.engine, self.level, self.batch, self.size, self.data, self.actions)
+
+    def make_agent(self, environments: Environments) -> Agent:
+        assert isinstance(environments.actions, Discrete), "all levels have one of n actions"
+        return Unreal(
+            Perception(3, self.size, self.width),
+            environments.actions,
+            self.width,
+            self.size,
+            self.tasks,
+            self.frames // self.batch,
+            self.replays,
+            self.replay_length,
+        )
+
+
+@cache
+def _environments(engine: Engine, level: str, batch: int, size: int, data: str, actions: int) -> Environments:
+    """One set a process, which all its members use in turn: making one takes seconds."""
+    if engine == "deepmind_lab":
+        from reproductions.dmlab.lab import DeepMindLab
+
+        cache = Path(data) / "deepmind_lab_levels"
+        return DeepMindLab(level, batch, size, Path(data), cache, actions)
+    from reproductions.dmlab.doom import Doom
+
+    return Doom(level, batch, size, Path(data))
+
+
+TASK = DMLab
