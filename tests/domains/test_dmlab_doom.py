@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 from numpy.typing import NDArray
+from waiting import LONG
 
 from reproductions.dmlab import launcher, plans, wad
 from reproductions.dmlab.levels import APPLES, GOALS, LEMONS, LEVELS
@@ -159,7 +160,7 @@ time.sleep(1000)
         running = [engine.name() for engine in engines]
         driver.kill()
     assert running == ["vizdoom", "vizdoom"]
-    _, alive = psutil.wait_procs(engines, timeout=60)
+    _, alive = psutil.wait_procs(engines, timeout=LONG)
     assert not alive
     assert len(names) == 2
     assert not [path for name in names for path in Path("/dev/shm").glob(f"*{name}*")]

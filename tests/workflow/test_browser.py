@@ -12,6 +12,7 @@ import urllib.request
 
 import pytest
 from checkouts import configure, copied, snakemake
+from waiting import LONG
 
 from reproductions.suite.cli import main
 from reproductions.suite.publish.tracking.views import CHARTS, COLUMNS
@@ -24,7 +25,6 @@ StaleElement = pytest.importorskip("selenium.common.exceptions").StaleElementRef
 
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
     --disable-component-update --disable-sync --window-size=1800,1200"""
-PATIENCE = 30  # seconds; pages fill themselves in bit by bit, slowly where other work has the cores
 PBT, GRID = "pbt quadratic", "grid quadratic"
 
 
@@ -54,7 +54,7 @@ class Page:
 
     def until(self, what, xpath, holds=lambda element: element.is_displayed()):
         """The first element at ``xpath`` for which ``holds`` is true; fails with ``what`` and the page's text."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + LONG
         while time.monotonic() < end:
             try:
                 for element in self.driver.find_elements("xpath", xpath):
@@ -107,7 +107,7 @@ def served(tmp_path_factory):
 
 def addresses(process, log):
     """Those that were printed, as soon as the server answers."""
-    end = time.monotonic() + 4 * PATIENCE  # it takes seconds, or a minute where other work has the cores
+    end = time.monotonic() + LONG
     while time.monotonic() < end:
         assert process.poll() is None, log.read_text()
         if found := re.findall(r"http://127\.0\.0\.1:\d+/#\S+", log.read_text()):
