@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from reproductions.dmlab.sweep import MEASURE
+from matplotlib.figure import Figure
+
+from reproductions.dmlab.sweep import CELL, MEASURE
 from reproductions.suite.figures import plotting
 from reproductions.suite.figures.plotting import Figures
 from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.illustration import read_illustration
 from reproductions.suite.results.records import Record
 
 _claim = partial(Claim, domain="dmlab", experiment="dmlab")
@@ -48,4 +51,42 @@ CLAIMS = (
 
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure of this domain."""
-    return plotting.by_problem(records, partial(plotting.standard, measure=MEASURE))
+    return plotting.by_problem(records, _figures)
+
+
+def _figures(records: Sequence[Record]) -> Figures:
+    figures = plotting.standard(records, MEASURE)
+    shown = _illustrated(records)
+    return {**figures, "first_person": partial(first_person, shown)} if shown else figures
+
+
+def _illustrated(records: Sequence[Record]) -> list[Record]:
+    """The runs of the first seed that have an answer to show."""
+    seed = min(record.seed for record in records)
+    return [record for record in records if record.seed == seed and record.summary["final"]]
+
+
+def first_person(records: Sequence[Record]) -> Figure:
+    """What each method's answer sees in an episode, a row a method; brighter cells: where it expects pictures to change."""
+    views = [read_illustration(record.folder, frames=4, control=3) for record in records]
+    columns = max(len(view["frames"]) for view in views)
+    figure, axes = plotting.panels(len(records), columns, 1.3, 1.35)
+    for row, record, view in zip(axes, records, views, strict=True):
+        control = view["control"]
+        for ax, frame, number in zip(row, view["frames"], range(columns), strict=False):
+            size = frame.shape[-1]
+            ax.imshow(frame.transpose(1, 2, 0), extent=(0, size, size, 0))
+            if len(control):
+                side = control.shape[-1] * CELL
+                margin = (size - side) // 2
+                edges = (margin, margin + side, margin + side, margin)
+                ax.imshow(
+                    control[number], extent=edges, cmap="inferno", alpha=0.35, vmin=control.min(), vmax=control.max()
+                )
+                ax.set_xlim(0, size)
+                ax.set_ylim(size, 0)
+            ax.set_xticks([])
+            ax.set_yticks([])
+        row[0].set_title(f"{plotting.pretty(record.method)}, reported {record.reported():.1f}", fontsize=7, loc="left")
+    figure.suptitle(f"Views of an episode, and the grid of pixel control over them; seed {records[0].seed}", fontsize=9)
+    return figure

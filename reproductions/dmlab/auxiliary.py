@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, cross_entropy
 
+from reproductions.dmlab.sweep import CELL
 from reproductions.shared.rl.returns import n_step_returns
 
-#: Pixels along a side of a cell of pixel control, and frames that a reward is predicted from.
-CELL, FRAMES = 4, 3
+#: Frames that a reward is predicted from.
+FRAMES = 3
 
 
 def cells(size: int) -> int:

@@ -13,6 +13,8 @@ SPACE = Space(
     {"lr": LogUniform(1e-4, 1e-2), "entropy_cost": LogUniform(5e-4, 2e-2), "unroll": Integer(5, 50, log=True)}
 )
 
+#: Pixels along a side of a cell of pixel control.
+CELL = 4
 #: Levels on ViZDoom's engine, by the names that they have there.
 OURS = (
     "seekavoid_arena",

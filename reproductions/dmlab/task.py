@@ -7,14 +7,18 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from pbt_core import Hyperparameters, Plan
+from pbt_core import Hyperparameters, Plan, Stream
+from reproductions.dmlab.episode import seen
 from reproductions.dmlab.sweep import SPACE
 from reproductions.dmlab.unreal import TASKS, Unreal
 from reproductions.shared.bounds import Count
 from reproductions.shared.rl.agent import Agent
 from reproductions.shared.rl.environments import Discrete, Environments
+from reproductions.shared.rl.learner import Learner
 from reproductions.shared.rl.networks import Perception
 from reproductions.shared.rl.task import ActorCriticTask
 from reproductions.suite.study.registry import ConfigError
@@ -71,6 +75,11 @@ class DMLab(ActorCriticTask):
 
     def coefficients(self, hyperparameters: Hyperparameters) -> dict[str, float]:
         return {name: getattr(self, name) for name in self.tasks} | super().coefficients(hyperparameters)
+
+    def illustrate(self, state: Learner, seed: Stream) -> dict[str, NDArray[np.generic]]:
+        """Views of an episode with the grid of pixel control; see ``episode.seen``."""
+        assert isinstance(state.agent, Unreal)
+        return seen(state.agent, self.make_environments(), seed, self.clip_rewards)
 
     def make_environments(self) -> Environments:
         return _environments(self.engine, self.level, self.batch, self.size, self.data, self.actions)

@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from reproductions.gan.sweep import MEASURE
 from reproductions.suite.figures import plotting
 from reproductions.suite.figures.plotting import Figures
 from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.illustration import NAME, read_illustration
 from reproductions.suite.results.records import Record
-from reproductions.suite.study.inputs import InputError, read_bytes
+from reproductions.suite.study.inputs import InputError
 
 CLAIMS = (
     Claim(
@@ -85,7 +84,7 @@ def samples(records: Sequence[Record]) -> Figure:
     runs = _illustrated(records)
     figure, axes = plotting.panels(1, len(runs), 2.6, 2.9)
     for ax, run in zip(axes[0], runs, strict=True):
-        images = _images(run.folder / "illustration.safetensors")
+        images = _images(run.folder)
         _, channels, height, width = images.shape
         sheet = images.reshape(6, 6, channels, height, width).transpose(0, 3, 1, 4, 2)
         ax.imshow(np.squeeze(sheet.reshape(6 * height, 6 * width, channels)), cmap="gray", vmin=0, vmax=255)
@@ -97,14 +96,10 @@ def samples(records: Sequence[Record]) -> Figure:
     return figure
 
 
-def _images(path: Path) -> NDArray[np.uint8]:
-    """The first 36 samples: [36, channels, height, width]. InputError if the file holds no such thing."""
-    read_bytes(path)  # refuses what is no regular file
-    try:
-        images = load_file(path)["samples"]
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: holds no samples: {error}") from None
-    if images.ndim != 4 or len(images) < 36 or images.shape[1] not in (1, 3) or images.dtype != np.uint8:
-        raise InputError(f"{path}: samples must be 36 or more images of 8 bits, not {images.dtype}{list(images.shape)}")
-    first: NDArray[np.uint8] = images[:36]
-    return first
+def _images(folder: Path) -> NDArray[np.uint8]:
+    """The first 36 samples: [36, channels, height, width]. InputError if there are none."""
+    images = read_illustration(folder, samples=4)["samples"]
+    if len(images) < 36 or images.shape[1] not in (1, 3) or images.dtype != np.uint8:
+        shape = f"{images.dtype}{list(images.shape)}"
+        raise InputError(f"{folder / NAME}: samples must be 36 or more images of 8 bits, not {shape}")
+    return images[:36].astype(np.uint8)

@@ -6,7 +6,6 @@ import torch
 
 from pbt_core import Stream
 from reproductions.dmlab.auxiliary import (
-    CELL,
     cells,
     pixel_changes,
     pixel_control_loss,
@@ -14,6 +13,7 @@ from reproductions.dmlab.auxiliary import (
     reward_prediction_loss,
     value_replay_loss,
 )
+from reproductions.dmlab.sweep import CELL
 from reproductions.dmlab.unreal import TASKS, PixelControl, Unreal
 from reproductions.shared.rl.environments import Array, Discrete
 from reproductions.shared.rl.learner import Learner, train
