@@ -90,7 +90,7 @@ class Calls:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and self._interruptible:
                 raise
-            raise _told(error, f"{self.name}.{function}") from None
+            raise _task_error(error, f"{self.name}.{function}") from None
 
     def go_home(self) -> None:
         """Back to the working directory in which the task was met, should it have changed it."""
@@ -109,12 +109,12 @@ def _here() -> str | None:
         return None
 
 
-def _told(error: BaseException, function: str) -> TaskError:
+def _task_error(error: BaseException, function: str) -> TaskError:
     kind = type(error).__name__
     try:
         text = str(error)
     except Exception as second:
-        text = f"(its text cannot be had: {type(second).__name__})"
+        text = f"(its text cannot be obtained: {type(second).__name__})"
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
         frames = frames.tb_next  # so that it is the same whichever engine made the call

@@ -226,7 +226,7 @@ class Driver:
         ends = self._ends()
         if self._open and not ends:
             return
-        for _, ready in self._scheduling.rest():
+        for _, ready in self._scheduling.waiting_outcomes():
             self._record(ready)
         if not self._scheduling.idle:
             return

@@ -77,7 +77,7 @@ def differences(before: Any, now: Any, name: str = "") -> list[str]:
     """Where two descriptions differ, one phrase each: ``task.size was 2 and is 64``."""
     flat, other = dict(_flat(before, name)), dict(_flat(now, name))
     return [
-        f"{key} was {_told(flat.get(key, _ABSENT))} and is {_told(other.get(key, _ABSENT))}"
+        f"{key} was {_shown(flat.get(key, _ABSENT))} and is {_shown(other.get(key, _ABSENT))}"
         for key in dict.fromkeys([*other, *flat])
         if flat.get(key, _ABSENT) != other.get(key, _ABSENT)
         or type(flat.get(key, _ABSENT)) is not type(other.get(key, _ABSENT))
@@ -142,6 +142,6 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     text = "not there" if value is _ABSENT else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

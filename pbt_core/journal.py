@@ -196,8 +196,8 @@ def sessions(path: Path) -> dict[int, float]:
     lasted: dict[int, float] = {}
     if path.is_file():
         with path.open("rb") as file:
-            for found in filter(None, map(_CLOCK.match, file)):
-                session, clock = int(found[1]), float(found[2])
+            for match in filter(None, map(_CLOCK.match, file)):
+                session, clock = int(match[1]), float(match[2])
                 lasted[session] = max(lasted.get(session, 0.0), clock)
     return lasted
 

@@ -103,13 +103,13 @@ class Standing:
         place = bisect_left(self._by_score, _key(member)) if member.evaluated else len(self)
         return place if place < len(self) and self._by_score[place][1] == member.id else None
 
-    def other(self, member: int, index: int) -> int:
+    def other_at(self, member: int, index: int) -> int:
         """The id at ``index`` among the evaluated members but ``member``, in the order of ids."""
         place = bisect_left(self._by_id, member)
-        there = place < len(self._by_id) and self._by_id[place] == member
-        return self._by_id[index + (there and index >= place)]
+        evaluated = place < len(self._by_id) and self._by_id[place] == member
+        return self._by_id[index + (evaluated and index >= place)]
 
-    def others(self, member: int) -> int:
+    def count_others(self, member: int) -> int:
         """How many evaluated members there are besides ``member``."""
         place = bisect_left(self._by_id, member)
         return len(self._by_id) - (place < len(self._by_id) and self._by_id[place] == member)
@@ -152,4 +152,6 @@ class Population:
 
     def others(self, member: Member) -> list[Member]:
         """The evaluated members except ``member``, in the order of their ids."""
-        return [self._members[self.standing.other(member.id, i)] for i in range(self.standing.others(member.id))]
+        return [
+            self._members[self.standing.other_at(member.id, i)] for i in range(self.standing.count_others(member.id))
+        ]

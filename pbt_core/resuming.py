@@ -18,7 +18,7 @@ from pbt_core.task import AnyTask
 from pbt_core.work import Done, Work
 
 #: How many differences between two runs an error names.
-TOLD = 3
+NAMED = 3
 
 
 def identity(task: AnyTask, method: Method, plan: Plan, space: Space) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def identity(task: AnyTask, method: Method, plan: Plan, space: Space) -> dict[st
         raise ValueError("the run cannot be described: its task or method is nested too deeply, or in itself") from None
 
 
-def must_be_the_same(journal: Journal, asked: Mapping[str, Any], extend: bool) -> None:
+def must_be_the_same(journal: Journal, requested: Mapping[str, Any], extend: bool) -> None:
     """RecordError, in one line that names what differs, unless the journal is of the run that is ``asked`` for.
 
     Where all that differs of a finished run is more steps or another stop, it is extended if it may be.
@@ -39,14 +39,14 @@ def must_be_the_same(journal: Journal, asked: Mapping[str, Any], extend: bool) -
     recorded = journal.header["run"]
     if journal.ledger.extension is not None:
         recorded = _extended(recorded, journal.ledger.extension)
-    differing = differences(recorded, asked)
+    differing = differences(recorded, requested)
     if not differing:
         return
-    named = "; ".join(differing[:TOLD]) + (f" (and {len(differing) - TOLD} more)" if len(differing) > TOLD else "")
-    extension = {"steps": asked["plan"]["steps"], "stop": asked["plan"]["stop"]}
+    named = "; ".join(differing[:NAMED]) + (f" (and {len(differing) - NAMED} more)" if len(differing) > NAMED else "")
+    extension = {"steps": requested["plan"]["steps"], "stop": requested["plan"]["stop"]}
     steps = recorded["plan"].get("steps")
     grows = isinstance(steps, int) and extension["steps"] >= steps
-    if not journal.ledger.finished or not grows or differences(_extended(recorded, extension), asked):
+    if not journal.ledger.finished or not grows or differences(_extended(recorded, extension), requested):
         raise RecordError(f"{journal.path} holds another run: {named}. Choose another directory")
     if not extend:
         how = "to go on from there, extend it (extend=True, on the command line --extend)"

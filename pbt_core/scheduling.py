@@ -40,7 +40,7 @@ class Scheduling(Protocol[T]):
         """The outcomes that can be recorded now, in their order."""
         ...
 
-    def rest(self) -> list[tuple[int, T]]:
+    def waiting_outcomes(self) -> list[tuple[int, T]]:
         """The outcomes that still wait for others, in their order, once no more work is begun."""
         ...
 
@@ -80,8 +80,8 @@ class Synchronous(Scheduling[T]):
         self._decide_first = bool(self._deciding) and all(steps[member] in ahead for member in self._ready)
 
     def due(self) -> list[int]:
-        whole = not self._ready or self._decide_first
-        return sorted(self._deciding) if whole and self.idle else []
+        round_is_over = not self._ready or self._decide_first
+        return sorted(self._deciding) if round_is_over and self.idle else []
 
     def decided(self, member: int, trains: bool) -> None:
         self._deciding.discard(member)
@@ -115,10 +115,10 @@ class Synchronous(Scheduling[T]):
             ready.append((first, self._arrived.pop(first)))
         return ready
 
-    def rest(self) -> list[tuple[int, T]]:
-        rest = [(member, self._arrived[member]) for member in sorted(self._arrived)]
+    def waiting_outcomes(self) -> list[tuple[int, T]]:
+        outcomes = [(member, self._arrived[member]) for member in sorted(self._arrived)]
         self._arrived.clear()
-        return rest
+        return outcomes
 
     def recorded(self, member: int, going_on: bool) -> None:
         if going_on:
@@ -175,7 +175,7 @@ class Asynchronous(Scheduling[T]):
         self._training.discard(member)
         return [(member, outcome)]
 
-    def rest(self) -> list[tuple[int, T]]:
+    def waiting_outcomes(self) -> list[tuple[int, T]]:
         return []
 
     def recorded(self, member: int, going_on: bool) -> None:

@@ -282,7 +282,7 @@ class Store:
 
     def notes(self, member: int, step: int) -> list[tuple[Reference, dict[str, Any]]]:
         """The whole checkpoints of ``member`` at ``step`` with their notes; torn ones are not listed."""
-        whole = []
+        intact = []
         for path in sorted(self.directory.glob(f"m{member:05d}-s{step:010d}-*.safetensors")):
             digest = path.stem.rpartition("-")[2]
             if not DIGEST.fullmatch(digest):
@@ -292,8 +292,8 @@ class Store:
             ):
                 content = self._read(path)
                 if hashlib.sha256(content).hexdigest()[:DIGITS] == digest:
-                    whole.append((Reference(member, step, digest), _metadata(content)[1]))
-        return whole
+                    intact.append((Reference(member, step, digest), _metadata(content)[1]))
+        return intact
 
     def keep(self, references: Iterable[Reference]) -> None:
         """Remove every checkpoint but ``references``, and what killed writers left; only safe while nobody writes."""

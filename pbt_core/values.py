@@ -83,7 +83,7 @@ def number(owner: str, name: str, value: Any) -> int | float:
     return plain_value if isinstance(plain_value, int) else float(plain_value)
 
 
-def whole(owner: str, name: str, value: Any) -> int:
+def whole_number(owner: str, name: str, value: Any) -> int:
     """``value`` as an int; ValueError, naming owner and name, unless it is a whole number. 2.0 and True are none."""
     plain_value = plain(value)
     if not isinstance(plain_value, int) or isinstance(plain_value, bool):
@@ -92,9 +92,9 @@ def whole(owner: str, name: str, value: Any) -> int:
 
 
 def whole_fields(settings: object, *names: str) -> None:
-    """Make the named fields of a frozen dataclass ints; ValueError as ``whole``."""
+    """Make the named fields of a frozen dataclass ints; ValueError as ``whole_number``."""
     for name in names:
-        object.__setattr__(settings, name, whole(type(settings).__name__, name, getattr(settings, name)))
+        object.__setattr__(settings, name, whole_number(type(settings).__name__, name, getattr(settings, name)))
 
 
 def flag(owner: str, name: str, value: Any) -> bool:

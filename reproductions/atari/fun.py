@@ -205,6 +205,6 @@ def goal_loss(s: Tensor, g: Tensor, advantages: Tensor, since: Tensor, chosen: T
     if steps <= 0:
         return g.sum() * 0
     reached = since[c:] >= c  # the episode is at least c steps old at t + c, so t belongs to it
-    told = (reached & chosen[:steps]).to(g.dtype)
+    counted = (reached & chosen[:steps]).to(g.dtype)
     followed = cosine_similarity(s[c:] - s[:-c], g[:steps], dim=-1)
-    return -(told * advantages[:steps] * followed).sum() / told.sum().clamp(min=1)
+    return -(counted * advantages[:steps] * followed).sum() / counted.sum().clamp(min=1)

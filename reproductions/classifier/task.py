@@ -57,8 +57,8 @@ class Classifier(DomainTask[Network]):
             if getattr(self, name) < 1:
                 raise ConfigError(f"task.{name} = {getattr(self, name)} must be at least 1")
         if self.train + self.select > TRAIN:
-            both = f"task.train + task.select = {self.train} + {self.select}"
-            raise ConfigError(f"{both} must be at most {TRAIN}: they are of the same images and may not meet")
+            sum_of_both = f"task.train + task.select = {self.train} + {self.select}"
+            raise ConfigError(f"{sum_of_both} must be at most {TRAIN}: they are of the same images and may not meet")
         if self.test > TEST:
             raise ConfigError(f"task.test = {self.test} must be at most {TEST}")
         if SIDE % self.pool:
@@ -127,10 +127,10 @@ class Sets:
 
 @cache
 def _sets(root: str, train: int, select: int, test: int, pool: int, place: torch.device) -> Sets:
-    found = fashion_mnist.read(Path(root))
+    data = fashion_mnist.read(Path(root))
     parts = (slice(0, train), slice(TRAIN - select, TRAIN))
-    images = np.concatenate([*(found.train_images[part] for part in parts), found.test_images[:test]])
-    labels = np.concatenate([*(found.train_labels[part] for part in parts), found.test_labels[:test]])
+    images = np.concatenate([*(data.train_images[part] for part in parts), data.test_images[:test]])
+    labels = np.concatenate([*(data.train_labels[part] for part in parts), data.test_labels[:test]])
     targets = F.one_hot(torch.from_numpy(labels[:train].astype(np.int64)), CLASSES).float()
     return Sets(pooled(images, pool).to(place), torch.from_numpy(labels.astype(np.int64)).to(place), targets.to(place))
 

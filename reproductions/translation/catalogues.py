@@ -83,7 +83,7 @@ def _download(folder: Path, temporary: Path) -> Path:
 
 def read(wheel: Path) -> dict[str, list[Pair]]:
     """The usable pairs of every integration, by its name, in the order of the catalogue."""
-    found = {}
+    catalogues = {}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         for name in sorted(names):
@@ -91,9 +91,9 @@ def read(wheel: Path) -> dict[str, list[Pair]]:
             if (match := _ENGLISH.fullmatch(name)) and translated in names:
                 german = dict(_strings(json.loads(archive.read(translated))))
                 english = _strings(json.loads(archive.read(name)))
-                both = ((string, german[key]) for key, string in english if key in german)
-                found[match[1]] = [pair for strings in both for pair in cleaning.pairs(*strings)]
-    return found
+                translations = ((string, german[key]) for key, string in english if key in german)
+                catalogues[match[1]] = [pair for strings in translations for pair in cleaning.pairs(*strings)]
+    return catalogues
 
 
 def _strings(tree: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -116,15 +116,17 @@ def split(catalogues: Mapping[str, list[Pair]], held_out: int) -> dict[str, list
     occurrences = Counter(
         side for pairs in catalogues.values() for side in {alike(side) for pair in pairs for side in pair}
     )
-    rest = sorted(catalogues, key=lambda name: hashlib.sha256(name.encode()).digest())
+    integrations = sorted(catalogues, key=lambda name: hashlib.sha256(name.encode()).digest())
     splits: dict[str, list[Pair]] = {"train": [], "dev": [], "test": []}
     for part in (splits["test"], splits["dev"]):
         while len(part) < held_out:
-            if not rest:
+            if not integrations:
                 raise ValueError(f"held_out = {held_out}: more sentences than the catalogues can give")
-            own = [pair for pair in catalogues[rest.pop(0)] if all(occurrences[alike(side)] == 1 for side in pair)]
-            part += _distinct(own)[: min(MOST, held_out - len(part))]
-    splits["train"] = _distinct(pair for name in sorted(rest) for pair in catalogues[name])
+            unique = [
+                pair for pair in catalogues[integrations.pop(0)] if all(occurrences[alike(side)] == 1 for side in pair)
+            ]
+            part += _distinct(unique)[: min(MOST, held_out - len(part))]
+    splits["train"] = _distinct(pair for name in sorted(integrations) for pair in catalogues[name])
     return splits
 
 

@@ -82,7 +82,7 @@ class FairseqTranslator:
     def train(
         self, state: FairseqState, batches: Sequence[Batch], lr: float, dropouts: Dropouts, seed: Stream
     ) -> FairseqState:
-        trainer, told, tokens = state.trainer, 0.0, 0
+        trainer, total, tokens = state.trainer, 0.0, 0
         with _contained(self.device), seeded(seed):
             set_dropouts(state.model, dropouts)
             set_lr(trainer, lr)
@@ -95,16 +95,16 @@ class FairseqTranslator:
                 except _Diverged:
                     state.loss = math.nan
                     return state
-                told += output["loss"] * math.log(2) * batch.tokens  # fairseq reports bits a token
+                total += output["loss"] * math.log(2) * batch.tokens  # fairseq reports bits a token
                 tokens += batch.tokens
-        state.loss = told / tokens if tokens else state.loss
+        state.loss = total / tokens if tokens else state.loss
         return state
 
     def translate(self, state: FairseqState, sources: Sequence[Sequence[int]], beam: int = 1) -> list[list[int]]:
         search = replace(self.search, beam=beam)
         order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
         sentences = search.rows // search.beam
-        found: list[list[int]] = [[] for _ in sources]
+        ordered: list[list[int]] = [[] for _ in sources]
         with _contained(self.device):
             from fairseq.sequence_generator import SequenceGenerator
 
@@ -125,8 +125,8 @@ class FairseqTranslator:
                 except AssertionError:
                     continue  # scores of a broken model are not numbers, so no hypothesis ends, which fairseq asserts
                 for i, hypotheses in zip(chosen, translations, strict=True):
-                    found[i] = hypotheses[0]["tokens"][:-1].tolist()
-        return found
+                    ordered[i] = hypotheses[0]["tokens"][:-1].tolist()
+        return ordered
 
     def save(self, state: FairseqState) -> Checkpoint:
         return packed(state.loss, model=state.model, optimizer=state.trainer.optimizer)
@@ -205,9 +205,9 @@ def _prepared(translator: FairseqTranslator) -> tuple[Any, Any]:
             f"{side}-attention-heads": sizes.heads,
         }
         flags += [f"--{side}-normalize-before"] if sizes.pre_norm else []
-    given = [f"--{name}={value}" for name, value in arguments.items()]
+    settings = [f"--{name}={value}" for name, value in arguments.items()]
     # The first is the folder of the data, which only reading data would look at.
-    namespace = options.parse_args_and_arch(options.get_training_parser(), ["-", *given, *flags])
+    namespace = options.parse_args_and_arch(options.get_training_parser(), ["-", *settings, *flags])
     configuration = convert_namespace_to_omegaconf(namespace)
     return configuration, TranslationTask(configuration.task, dictionary, dictionary)
 

@@ -111,7 +111,7 @@ class TorchTranslator:
         for group in state.optimizer.param_groups:
             group["lr"] = lr
         parameters = list(state.model.parameters())
-        told, tokens = 0.0, 0
+        total, tokens = 0.0, 0
         for batch in batches:
             with self._arithmetic():
                 loss = state.model.loss(batch.to(self.device), self.smoothing, noise)
@@ -122,9 +122,9 @@ class TorchTranslator:
                 state.loss = math.nan
                 return state
             state.optimizer.step()
-            told += float(loss.detach())
+            total += float(loss.detach())
             tokens += batch.tokens
-        state.loss = told / tokens if tokens else state.loss
+        state.loss = total / tokens if tokens else state.loss
         return state
 
     def translate(self, state: TorchState, sources: Sequence[Sequence[int]], beam: int = 1) -> list[list[int]]:

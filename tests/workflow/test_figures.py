@@ -283,10 +283,10 @@ def test_figures_across_problems_are_human_normalised():
     records = [scored(m, s, 0.5, "small") for m in ("pbt", "grid") for s in range(2)]
     records += [scored(m, s, 250.0 + s, "large") for m in ("pbt", "grid") for s in range(2)]
     figures = plotting.across_problems(records, measure)
-    assert list(figures) == ["headline", "performance_profile", "improvement"]
+    assert list(figures) == ["human_normalised", "performance_profile", "improvement"]
     assert "4 runs a method" in figures["performance_profile"]().axes[0].get_title()
     assert profiles.comparable(records, measure)["pbt"]["large"] == pytest.approx([25.0, 25.1])
-    assert list(plotting.across_problems(records[:4], measure)) == ["headline"]
+    assert list(plotting.across_problems(records[:4], measure)) == ["human_normalised"]
     with pytest.raises(ValueError, match="anchors"):
         profiles.performance_profile(records, MEASURE)
 

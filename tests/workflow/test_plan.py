@@ -2,8 +2,8 @@ import pytest
 from checkouts import ROOT, command, configure, copied, snakemake
 
 from reproductions.suite.planning.costs import Benchmark, Cost, Costs, known, wall
+from reproductions.suite.planning.forecast import budgets, lines, table
 from reproductions.suite.planning.jobs import Job, jobs
-from reproductions.suite.planning.plan import budgets, lines, table
 from reproductions.suite.study.names import RunName
 
 TARGET = "results/smoke/tables/toy"

@@ -24,7 +24,7 @@ def path(text: str) -> Path:
     return Path(text)
 
 
-def whole(text: str) -> int:
+def whole_number(text: str) -> int:
     """A whole number in plain digits."""
     if not re.fullmatch(r"[+-]?[0-9]{1,30}", text):
         raise argparse.ArgumentTypeError(f"{shown(text)} must be a whole number")
@@ -33,7 +33,7 @@ def whole(text: str) -> int:
 
 def port(text: str) -> int:
     """A port that a server can be asked for by its number."""
-    if not 1 <= (number := whole(text)) <= 65535:
+    if not 1 <= (number := whole_number(text)) <= 65535:
         raise argparse.ArgumentTypeError(f"{shown(text)} must be a port, from 1 to 65535")
     return number
 

@@ -81,8 +81,8 @@ def _ui(a: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(a.store)]
     command += ["--host", "127.0.0.1", "--port", str(a.port), "--workers", "1"]
     print("open one of these (Ctrl-C ends it), and choose Model training at the top left, which MLflow remembers:")
-    for what, page in links.items():
-        print(f"  {what}: http://127.0.0.1:{a.port}{page}")
+    for title, page in links.items():
+        print(f"  {title}: http://127.0.0.1:{a.port}{page}")
     sys.stdout.flush()
     with subprocess.Popen(command, env=environment) as server:
         try:

@@ -154,9 +154,9 @@ def _paper(a: argparse.Namespace) -> None:
     from reproductions.suite.results import records
 
     with staged(a.out) as place:
-        found = records.load(a.runs) if a.runs or not a.table else []
-        table = reference.read_runs(a.table) if a.table else reference.runs(found)
-        written = plotting.draw(paper.figures(found, table), place)
+        runs = records.load(a.runs) if a.runs or not a.table else []
+        table = reference.read_runs(a.table) if a.table else reference.runs(runs)
+        written = plotting.draw(paper.figures(runs, table), place)
     _print(a.out, written)
 
 
@@ -192,10 +192,10 @@ def _show(a: argparse.Namespace) -> None:
     for file, frame in [(file, read(file)) for file in tables]:
         print(f"\n{file.parent.name}: reported score of the final best member, mean over seeds [95 % interval]")
         for row in frame.to_dict("records"):
-            told = Estimate(*(row[f"reported_final_mean{end}"] for end in ("", "_low", "_high")))
+            estimate = Estimate(*(row[f"reported_final_mean{end}"] for end in ("", "_low", "_high")))
             cost = f"{row['member_steps_mean']:.0f} member-steps, {row['cpu_s_mean']:.0f} CPU s a run"
             lost = f" ({row['without_score']} without a finite score)" if row.get("without_score") else ""
-            print(f"  {row['problem']:16} {row['method']:16} {told!s:24} {row['seeds']} seed(s){lost}, {cost}")
+            print(f"  {row['problem']:16} {row['method']:16} {estimate!s:24} {row['seeds']} seed(s){lost}, {cost}")
     verdicts = Path("results", a.study, "claims", "claims.csv")
     judged = (
         [row for row in read(verdicts).to_dict("records") if row["verdict"] != "not run"] if verdicts.exists() else []

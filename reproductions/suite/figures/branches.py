@@ -37,15 +37,15 @@ class Branch:
 
 def branches(events: Sequence[Event]) -> list[Branch]:
     """All branches, in the order in which they began: a parent comes before its children."""
-    found: list[Branch] = []
+    tree: list[Branch] = []
     now: dict[int, int] = {}  # the branch that a member is on
     at: dict[tuple[int, int], int] = {}  # the branch of a member's evaluation at a step
     settings: dict[int, object] = {}  # the hyperparameters in force
     used: dict[tuple[int, int], object] = {}  # those of a member's interval that ended at a step
 
     def begin(branch: Branch) -> None:
-        now[branch.member] = len(found)
-        found.append(branch)
+        now[branch.member] = len(tree)
+        tree.append(branch)
 
     for event in events:
         member, step = event.get("member", -1), event.get("step", 0)
@@ -55,25 +55,25 @@ def branches(events: Sequence[Event]) -> list[Branch]:
                 settings[member] = event["hyperparameters"]
             case "evaluated":
                 at[member, step], used[member, step] = now[member], event["hyperparameters"]
-                found[now[member]].evaluated.append((step, event["score"]))
-                found[now[member]].broke = not math.isfinite(event["score"])
+                tree[now[member]].evaluated.append((step, event["score"]))
+                tree[now[member]].broke = not math.isfinite(event["score"])
             case "failed":
-                found[now[member]].broke = True
+                tree[now[member]].broke = True
             case "retried":
-                found[now[member]].broke = False
+                tree[now[member]].broke = False
             case "changed":
-                found[now[member]].explored.append(step)
+                tree[now[member]].explored.append(step)
                 settings[member] = event["hyperparameters"]
             case "cloned":
                 source = event["source"]["member"], event["source"]["step"]
                 if event["weights"]:
                     begin(Branch(member, step, at[source], source[1]))
                 if event["hyperparameters"] not in (used[source], settings[event["parent"]], settings[member]):
-                    found[now[member]].explored.append(step)
+                    tree[now[member]].explored.append(step)
                 settings[member] = event["hyperparameters"]
     for last in now.values():
-        found[last].final = True
-    return found
+        tree[last].final = True
+    return tree
 
 
 def root(tree: Sequence[Branch], index: int) -> int:
@@ -95,10 +95,10 @@ def answer(tree: Sequence[Branch], events: Sequence[Event]) -> tuple[int, int] |
     if not finished:
         return None
     member, step = finished[-1]["best"], finished[-1].get("step")
-    own = [index for index, branch in enumerate(tree) if branch.member == member]
+    of_member = [index for index, branch in enumerate(tree) if branch.member == member]
     if step is None:
-        return own[-1], tree[own[-1]].stop
-    return next(index for index in own if any(step == at for at, _ in tree[index].evaluated)), step
+        return of_member[-1], tree[of_member[-1]].stop
+    return next(index for index in of_member if any(step == at for at, _ in tree[index].evaluated)), step
 
 
 def kept_until(tree: Sequence[Branch], best: tuple[int, int] | None = None) -> list[int | None]:

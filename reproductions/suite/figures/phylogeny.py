@@ -76,17 +76,17 @@ def lines(tree: Sequence[Branch], best: tuple[int, int] | None) -> list[Line]:
         broke = branch.broke and interval + 1 == len(branch.evaluated)
         return Piece(before + shift, step + shift, score, alive, step <= chosen.get(index, -1), broke)
 
-    found: list[Line] = []
+    drawn: list[Line] = []
     fresh = [index for index, branch in enumerate(tree) if branch.parent is None]
     waiting: list[tuple[int | None, Node]] = [(None, (index, 0)) for index in reversed(fresh)]
     while waiting:
         parent, (index, interval) = waiting.pop()
-        line, own = Line(parent, origin[index], float("nan"), index), len(found)
+        line, number = Line(parent, origin[index], float("nan"), index), len(drawn)
         if interval:  # the member's own way on, beside that of its copy
             line.begin = piece(index, interval).begin
         if parent is not None:
-            line.score = next(p.score for p in found[parent].pieces if p.end == line.begin)
-        found.append(line)
+            line.score = next(p.score for p in drawn[parent].pieces if p.end == line.begin)
+        drawn.append(line)
         while interval < len(tree[index].evaluated):
             line.pieces.append(piece(index, interval))
             ways: list[Node] = [(child, 0) for child in children.get((index, interval), [])]
@@ -96,13 +96,13 @@ def lines(tree: Sequence[Branch], best: tuple[int, int] | None) -> list[Line]:
                 break
             ahead = max(ways, key=lambda way: weight[way])  # the first of equals: the member's own way
             if tree[index].final and interval + 1 == len(tree[index].evaluated):
-                waiting += [(own, way) for way in ways]  # a final member, copied as it ended, ends here
+                waiting += [(number, way) for way in ways]  # a final member, copied as it ended, ends here
                 break
-            waiting += [(own, way) for way in ways if way != ahead]
+            waiting += [(number, way) for way in ways if way != ahead]
             index, interval = ahead
             line.last = index
-    _set_rows(found, tree)
-    return found
+    _set_rows(drawn, tree)
+    return drawn
 
 
 def _weights(
@@ -128,26 +128,26 @@ def room(line: Line, tree: Sequence[Branch]) -> float:
     return 1.0 if tree[line.last].final else EXTINCT
 
 
-def _set_rows(found: Sequence[Line], tree: Sequence[Branch]) -> None:
+def _set_rows(drawn: Sequence[Line], tree: Sequence[Branch]) -> None:
     """Give each line a row such that forks cross nothing: what forks off later lies nearer to its parent.
 
     Where an early child leaves, the later ones in between have not begun. Both sides take turns. Families that died out
     come last.
     """
     children: dict[int | None, list[int]] = {}
-    for index, line in enumerate(found):
+    for index, line in enumerate(drawn):
         children.setdefault(line.parent, []).append(index)
-    alive = [any(piece.kept for piece in line.pieces) for line in found]
+    alive = [any(piece.kept for piece in line.pieces) for line in drawn]
     ground = 0.0
     # A stack in place of recursion: (line, whether its children on the first side are placed).
     stack = [(index, False) for index in sorted(children.get(None, []), key=lambda i: not alive[i])[::-1]]
     while stack:
         index, placed = stack.pop()
         if placed:
-            found[index].row = ground + room(found[index], tree) / 2
-            ground += room(found[index], tree)
+            drawn[index].row = ground + room(drawn[index], tree) / 2
+            ground += room(drawn[index], tree)
             continue
-        own = sorted(children.get(index, []), key=lambda child: found[child].begin)  # the first is the outermost
-        stack += [(child, False) for child in own[1::2]]
+        outward = sorted(children.get(index, []), key=lambda child: drawn[child].begin)  # the first is the outermost
+        stack += [(child, False) for child in outward[1::2]]
         stack.append((index, True))
-        stack += [(child, False) for child in own[::2][::-1]]
+        stack += [(child, False) for child in outward[::2][::-1]]

@@ -40,9 +40,9 @@ from reproductions.suite.results.tables import final_scores, normalised
 from reproductions.suite.study.sweep import Measure
 
 __all__ = [
-    "PALETTE", "Figures", "across_problems", "best_so_far", "by_problem", "colour", "count_steps", "draw", "headline",
-    "improvement", "lineages", "mark_random_play", "panels", "performance_profile", "population", "pretty",
-    "problem_name", "schedules", "score_comparison", "standard", "tree", "unit",
+    "PALETTE", "Figures", "across_problems", "best_so_far", "by_problem", "colour", "count_steps", "draw",
+    "human_normalised_scores", "improvement", "lineages", "mark_random_play", "panels", "performance_profile", "population",
+    "pretty", "problem_name", "schedules", "score_comparison", "standard", "tree", "unit",
 ]  # fmt: skip
 
 
@@ -51,8 +51,8 @@ def by_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], Fig
     grouped = of_each_problem(records)
     return {
         f"{name}_{problem}" if len(grouped) > 1 else name: figure
-        for problem, own in grouped.items()
-        for name, figure in make(own).items()
+        for problem, runs in grouped.items()
+        for name, figure in make(runs).items()
     }
 
 
@@ -75,7 +75,7 @@ def standard(records: Sequence[Record], measure: Measure) -> Figures:
 
 def across_problems(records: Sequence[Record], measure: Measure) -> Figures:
     """The figures over all problems that published scores make comparable."""
-    figures = {"headline": partial(headline, records, measure)}
+    figures = {"human_normalised": partial(human_normalised_scores, records, measure)}
     if len({record.problem for record in records} & set(measure.anchors)) > 1:
         figures["performance_profile"] = partial(performance_profile, records, measure)
         if contenders(records):
@@ -104,7 +104,7 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
     return figure
 
 
-def headline(records: Sequence[Record], measure: Measure) -> Figure:
+def human_normalised_scores(records: Sequence[Record], measure: Measure) -> Figure:
     """A bar a method for every problem and their mean, in per cent of the way from random play to people (figure 3)."""
     frame, order = normalised(records, measure.anchors), method_order(records)
     problems = list(dict.fromkeys(frame.problem))
@@ -112,12 +112,14 @@ def headline(records: Sequence[Record], measure: Measure) -> Figure:
     ax: Axes = axes[0, 0]
     width = 0.8 / len(order)
     for place, method in enumerate(order):
-        own = frame[frame.method == method].set_index("problem").reindex(problems)
-        x, mean = np.arange(len(problems)) + (place - (len(order) - 1) / 2) * width, own.human_normalised_mean
+        rows = frame[frame.method == method].set_index("problem").reindex(problems)
+        x, mean = np.arange(len(problems)) + (place - (len(order) - 1) / 2) * width, rows.human_normalised_mean
         ax.bar(x, mean, width * 0.92, color=colour(records, method), label=pretty(method))
-        errors = np.array([mean - own.human_normalised_mean_low, own.human_normalised_mean_high - mean])
-        told = np.isfinite(errors).all(axis=0)  # one seed has no interval
-        ax.errorbar(x[told], mean[told], errors[:, told], fmt="none", color="black", capsize=3, lw=1)
+        errors = np.array([mean - rows.human_normalised_mean_low, rows.human_normalised_mean_high - mean])
+        with_interval = np.isfinite(errors).all(axis=0)  # one seed has no interval
+        ax.errorbar(
+            x[with_interval], mean[with_interval], errors[:, with_interval], fmt="none", color="black", capsize=3, lw=1
+        )
     ax.axhline(0, color="black", lw=0.8)
     ax.set_xticks(range(len(problems)), [name.replace("_", " ") for name in problems])
     ax.set_ylabel("human-normalised score (%)\n0: random play, 100: people")
@@ -189,14 +191,14 @@ def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record
         frame, best = run.evaluations, run.lineage.best
         for row, name in enumerate(["score", *names]):
             ax: Axes = axes[row, column]
-            for member, own in frame.groupby("member"):
+            for member, curve in frame.groupby("member"):
                 chosen = member == best
                 style: dict[str, Any] = {"lw": 1.8, "zorder": 3} if chosen else {"lw": 0.7, "alpha": 0.6}
                 shade = colour(among, run.method) if chosen else "0.45"
                 if name == "score":
-                    ax.plot(own["step"], own[name], color=shade, **style)
+                    ax.plot(curve["step"], curve[name], color=shade, **style)
                 else:  # in force during the interval that ends at a step
-                    steps, values = [0, *own["step"]], [own[name].iloc[0], *own[name]]
+                    steps, values = [0, *curve["step"]], [curve[name].iloc[0], *curve[name]]
                     ax.plot(steps, values, color=shade, drawstyle="steps-pre", **style)
             if name == "score":
                 mark_random_play(ax, records, measure)
@@ -217,8 +219,8 @@ def schedules(records: Sequence[Record], measure: Measure) -> Figure:
     runs = kin(records)
     methods = [name for name in method_order(records) if name in {run.method for run in runs}]
     names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
-    told = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
-    among = {name: list(dict.fromkeys(h[name] for h in told)) for name in names}
+    settings = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
+    among = {name: list(dict.fromkeys(h[name] for h in settings)) for name in names}
     figure, axes = panels(len(names), len(methods), 3.4, 2.1, sharex=True, sharey="row")
     for column, method in enumerate(methods):
         for run in (run for run in runs if run.method == method and run.lineage.best is not None):

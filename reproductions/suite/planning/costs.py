@@ -62,9 +62,9 @@ class Costs:
         return None
 
 
-def _begins_alike(one: RunName, other: RunName, parts: int) -> bool:
+def _begins_alike(a: RunName, b: RunName, parts: int) -> bool:
     """Whether the first so many of domain, problem, method and variant are the same, at the same scale."""
-    return one.series[: 1 + parts] == other.series[: 1 + parts]
+    return a.series[: 1 + parts] == b.series[: 1 + parts]
 
 
 def _scaled(runs: Sequence[Benchmark], factor: float, source: str) -> Cost:
@@ -86,13 +86,13 @@ def known(results: Path, scale: str) -> Costs:
 
     InputError in one line for a file of theirs that is not what it should be.
     """
-    here = [read_model(folder / "summary.json", Summary) for folder in finished(results, scale)]
+    local = [read_model(folder / "summary.json", Summary) for folder in finished(results, scale)]
     table = results / "reference" / scale / "runs.csv"
-    reference = read_rows(table, RunRow) if table.exists() else []
-    for row in reference:
+    kept = read_rows(table, RunRow) if table.exists() else []
+    for row in kept:
         if row.member_steps is None or row.cpu_s is None or row.wall_s is None:
             raise InputError(f"{table}: member_steps, cpu_s and wall_s are required in every row")
-    return Costs({"here": [_benchmark(run) for run in here], "reference": [_benchmark(run) for run in reference]})
+    return Costs({"here": [_benchmark(run) for run in local], "reference": [_benchmark(run) for run in kept]})
 
 
 def _benchmark(run: Summary | RunRow) -> Benchmark:

@@ -100,8 +100,8 @@ def _why(rows: Sequence[Mapping[str, str]], folder: Path) -> str:
     if "the settings changed" in reasons and _other_sources(folder / "summary.json"):
         reasons = reasons - {"the settings changed"} | {"the sources changed"}
     # Snakemake's table has no word for the rest. Most runs have no inputs, so for them it is hardly ever the first of these.
-    rest = "inputs made anew" if rows[0]["rule"] != _RULE else "inputs made anew, interrupted or another environment"
-    return ", ".join(sorted(reasons)) or rest
+    unnamed = "inputs made anew" if rows[0]["rule"] != _RULE else "inputs made anew, interrupted or another environment"
+    return ", ".join(sorted(reasons)) or unnamed
 
 
 def _other_sources(summary: Path) -> bool:

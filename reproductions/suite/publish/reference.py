@@ -70,8 +70,8 @@ def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
         table = one_row_a_run(pd.concat([*known, runs(records)]))
         table.to_csv(new / "runs.csv", index=False)
         claims.write(claims.judge(claims.all_claims(), read_runs(new / "runs.csv")), new)
-        told = _provenance([record.summary for record in records], out / "provenance.json")
-        (new / "provenance.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+        provenance = _provenance([record.summary for record in records], out / "provenance.json")
+        (new / "provenance.json").write_text(json.dumps(provenance, indent=1, sort_keys=True) + "\n")
     paper = [
         {"domain": domain, **dataclasses.asdict(number)}
         for domain in registry.domains()
@@ -90,10 +90,11 @@ def runs(records: Sequence[Record]) -> pd.DataFrame:
     for record in records:
         row = {key: record.summary[key] for key in _PLAIN}
         for kind in ("final", "best"):
-            told = record.summary[kind] or {}
-            exact = told.get("held_out") is None and told.get("reported") is None  # its score is not written twice
+            evaluation = record.summary[kind] or {}
+            # The score of an exact task is not written twice.
+            exact = evaluation.get("held_out") is None and evaluation.get("reported") is None
             reported = None if exact else record.reported(kind)
-            row |= {f"{kind}_selected": _finite(told.get("score")), f"{kind}_reported": _finite(reported)}
+            row |= {f"{kind}_selected": _finite(evaluation.get("score")), f"{kind}_reported": _finite(reported)}
         row |= traits(record)
         row |= {key: record.summary[key] for key in _COST}
         rows.append(row | {"report_cpu_s": record.report_cpu_s})
@@ -126,9 +127,9 @@ def one_row_a_run(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _provenance(summaries: Sequence[Mapping[str, Any]], path: Path) -> dict[str, Any]:
     """What ``path`` tells by domain, the versions and machines that its runs had, with those of these runs."""
-    told = read_model(path, Provenance).model_dump() if path.exists() else {}
+    provenance = read_model(path, Provenance).model_dump() if path.exists() else {}
     for domain in {summary["domain"] for summary in summaries}:
-        own = [s for s in summaries if s["domain"] == domain]
-        places = {json.dumps([s["versions"], s["machine"]], sort_keys=True) for s in own}
-        told[domain] = [json.loads(place) for place in sorted(places)]
-    return told
+        of_domain = [s for s in summaries if s["domain"] == domain]
+        places = {json.dumps([s["versions"], s["machine"]], sort_keys=True) for s in of_domain}
+        provenance[domain] = [json.loads(place) for place in sorted(places)]
+    return provenance

@@ -115,9 +115,9 @@ def load(folders: Iterable[Path]) -> list[Record]:
         if (known := places.setdefault(folder.resolve(), folder)) is not folder:
             raise ConfigError(f"{folder}: the same run as {known}; each may be given once")
         record = read_record(folder)
-        if (other := names.setdefault(record.name, folder)) is not folder:
+        if (first := names.setdefault(record.name, folder)) is not folder:
             raise ConfigError(
-                f"{folder}: has the name of the run in {other} ({record.name.folder}); runs that differ need a --variant"
+                f"{folder}: has the name of the run in {first} ({record.name.folder}); runs that differ need a --variant"
             )
         records.append(record)
     if not records:
@@ -125,8 +125,8 @@ def load(folders: Iterable[Path]) -> list[Record]:
     order = method_order(records)
     return [
         record
-        for own in of_each_problem(records).values()
-        for record in sorted(own, key=lambda record: (order.index(record.method), record.seed))
+        for of_problem in of_each_problem(records).values()
+        for record in sorted(of_problem, key=lambda record: (order.index(record.method), record.seed))
     ]
 
 
@@ -164,38 +164,39 @@ def read_events(path: Path) -> Events:
 def _must_agree(record: Record) -> None:
     """Raise InputError for the first thing that the summary, the lineage and the events of a folder tell differently."""
     summary, events, path = record.summary, record.events, record.folder / "summary.json"
-    asked, plan = summary["settings"], events[0]["run"]["plan"]
+    settings, plan = summary["settings"], events[0]["run"]["plan"]
     extended = events.others("extended")
     plan = plan | ({"steps": extended[-1]["steps"]} if extended else {})
     for key in ("population", "steps", "interval", "seed", "synchronous"):
-        _must_equal(path, f"settings.{key}", asked[key], plan.get(key))
-    _must_equal(path, "settings.population", asked["population"], len(events.others("joined")))
+        _must_equal(path, f"settings.{key}", settings[key], plan.get(key))
+    _must_equal(path, "settings.population", settings["population"], len(events.others("joined")))
     for key in ("cloned", "diverged", "failed", "stopped"):
         _must_equal(path, key, summary[key], len(events.others(key)))
     finite = events.scores[np.isfinite(events.scores)]
     best = float(finite.max()) if len(finite) else None
     _must_equal(path, "best.score", (summary["best"] or {}).get("score"), best)
     for kind, answer in (("final", events[-1]), ("best", None)):
-        told = summary[kind]
+        evaluation = summary[kind]
         if answer is not None:
-            _must_equal(path, kind, None if told is None else told["member"], answer["best"])
-        if told is not None:
-            row = events.row(told["member"], told["step"])
+            _must_equal(path, kind, None if evaluation is None else evaluation["member"], answer["best"])
+        if evaluation is not None:
+            row = events.row(evaluation["member"], evaluation["step"])
             recorded = {} if row is None else events.evaluation(row)
-            for key, value in ((key, value) for key, value in told.items() if key != "reported"):  # after the record
+            of_training = {key: value for key, value in evaluation.items() if key != "reported"}
+            for key, value in of_training.items():
                 _must_equal(path, f"{kind}.{key}", value, recorded.get(key))
-    told_of = read_model(record.folder / "lineage.json", LineageFile).model_dump()
+    stated = read_model(record.folder / "lineage.json", LineageFile).model_dump()
     try:
         lineage = record.lineage.to_json()
     except RecordError as error:
         raise InputError(f"{record.folder / 'events.parquet'}: {error}") from None
     for key, value in lineage.items():
-        _must_equal(record.folder / "lineage.json", key, told_of[key], value)
+        _must_equal(record.folder / "lineage.json", key, stated[key], value)
 
 
-def _must_equal(path: Path, key: str, told: Any, recorded: Any) -> None:
-    if _comparable(told) != _comparable(recorded):
-        raise InputError(f"{path}: {key} = {shown(told)}, but its record says {shown(recorded)}: not of one run")
+def _must_equal(path: Path, key: str, stated: Any, recorded: Any) -> None:
+    if _comparable(stated) != _comparable(recorded):
+        raise InputError(f"{path}: {key} = {shown(stated)}, but its record says {shown(recorded)}: not of one run")
 
 
 def _comparable(value: Any) -> Any:

@@ -62,7 +62,7 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class Told(Document):
+class EvaluationSummary(Document):
     """An evaluation, as a summary tells it."""
 
     member: Count
@@ -81,7 +81,7 @@ class Reported(Document):
     cpu_s: Seconds
 
 
-class Answer(Told):
+class Answer(EvaluationSummary):
     """The evaluation of a run's answer. Older summaries have no ``reported``; it is None where the task reports nothing."""
 
     reported: Reported | None = None
@@ -94,7 +94,7 @@ class Ending(Document):
     score: float | None
 
 
-class Asked(Document):
+class RunSettings(Document):
     """The settings of a run: those that its record or its summary name too, and any others."""
 
     model_config = ConfigDict(extra="allow")
@@ -113,7 +113,7 @@ class Asked(Document):
     stop: Ending | None = None
 
 
-class CarriedOut(Document):
+class ExecutionSummary(Document):
     """How a run was carried out; see ``running.execution``."""
 
     engine: Name
@@ -145,7 +145,7 @@ class Summary(Document):
     seed: Seed
     scale: Name
     final: Answer | None
-    best: Told | None
+    best: EvaluationSummary | None
     budget_steps: Count
     member_steps: Count
     cloned: Count
@@ -157,13 +157,13 @@ class Summary(Document):
     evaluate_s: Seconds
     save_s: Seconds
     cpu_s: Seconds
-    settings: Asked
+    settings: RunSettings
     commit: Digest | None
     modified: bool | None
     sources: Digest
     versions: dict[str, Words]
     machine: dict[str, Json]
-    execution: CarriedOut | None = None
+    execution: ExecutionSummary | None = None
     numerics: dict[str, Json] = {}
     described: dict[str, Json] = {}
     digests: Digests | None = None
@@ -173,8 +173,8 @@ class Summary(Document):
     @model_validator(mode="after")
     def _agrees(self) -> Summary:
         for key in ("domain", "problem", "method", "variant", "seed", "scale"):
-            if (ours := getattr(self, key)) != (asked := getattr(self.settings, key)):
-                raise ValueError(f"settings.{key} = {shown(asked)} must be the {key} of the run, {shown(ours)}")
+            if (ours := getattr(self, key)) != (setting := getattr(self.settings, key)):
+                raise ValueError(f"settings.{key} = {shown(setting)} must be the {key} of the run, {shown(ours)}")
         if self.budget_steps != (budget := self.settings.population * self.settings.steps):
             raise ValueError(f"budget_steps = {self.budget_steps} must be population x steps = {budget}")
         if self.begun is not None and self.ended is not None and self.begun > self.ended:
@@ -246,11 +246,11 @@ class LineageFile(Document):
 
 def _is_trends(text: str) -> str:
     try:
-        told = json.loads(text)
+        trends = json.loads(text)
     except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict) or not all(
-        type(value) in (int, float) and abs(value) <= 1 for value in told.values()
+        trends = None
+    if not isinstance(trends, dict) or not all(
+        type(value) in (int, float) and abs(value) <= 1 for value in trends.values()
     ):
         raise ValueError(f"{shown(text)} must be JSON: numbers between -1 and 1, by hyperparameter")
     return text
@@ -380,7 +380,7 @@ def schedule(path: Path) -> list[Stretch]:
     """The schedule of a ``lineage.json``; InputError if it holds none."""
     if not os.path.exists(path):  # noqa: PTH110 - never raises, whatever the name
         raise InputError(f"{path} holds no schedule: there is no such file")
-    found = read_model(path, LineageFile).schedule
-    if not found:
+    stretches = read_model(path, LineageFile).schedule
+    if not stretches:
         raise InputError(f"{path}: holds no schedule: the run had no best member")
-    return found
+    return stretches

@@ -98,8 +98,8 @@ def summarise(settings: Settings, run: Run, timing: Path, reported: Mapping[str,
         "variant": settings.variant,
         "seed": settings.seed,
         "scale": settings.scale,
-        "final": None if answer is None else {**_told(record.evaluation(answer)), "reported": reported},
-        "best": None if best is None else _told(record.evaluation(best)),
+        "final": None if answer is None else {**_evaluation(record.evaluation(answer)), "reported": reported},
+        "best": None if best is None else _evaluation(record.evaluation(best)),
         "budget_steps": settings.population * settings.steps,
         "member_steps": sum(record.last_steps().values()),
         **counts,
@@ -109,7 +109,7 @@ def summarise(settings: Settings, run: Run, timing: Path, reported: Mapping[str,
     }
 
 
-def _told(event: Event) -> dict[str, Any]:
+def _evaluation(event: Event) -> dict[str, Any]:
     keys = ("member", "step", "score", "held_out", "metrics", "hyperparameters")
     return {key: event[key] for key in keys}
 

@@ -22,7 +22,7 @@ def report(task: DomainTask[Any], run: Run, seed: Stream) -> dict[str, Any] | No
 
     RunError if what it returns is no score.
     """
-    begun = time.process_time()
+    start = time.process_time()
     score = _of_the_answer(task.report, task, run, seed)
     if score is None:
         return None
@@ -30,7 +30,7 @@ def report(task: DomainTask[Any], run: Run, seed: Stream) -> dict[str, Any] | No
         plain = plain_score(score, f"{type(task).__name__}.report")
     except TaskError as error:
         raise RunError(error.error) from None
-    return {"value": plain["score"], "samples": plain["samples"], "cpu_s": round(time.process_time() - begun, 3)}
+    return {"value": plain["score"], "samples": plain["samples"], "cpu_s": round(time.process_time() - start, 3)}
 
 
 def illustrate(task: DomainTask[Any], run: Run, seed: Stream, path: Path) -> None:

@@ -52,14 +52,14 @@ def claim(settings: Settings, numerics: Mapping[str, Any], out: Path, extend: bo
     return state, request
 
 
-def _claim_locked(state: Path, asked: Request, numerics: dict[str, Any], extend: bool) -> None:
+def _claim_locked(state: Path, requested: Request, numerics: dict[str, Any], extend: bool) -> None:
     request, kept = state / "request.json", state / "numerics.json"
     if request.exists():
         held = _read(request, Request)
-        if held.sources == asked.sources:
+        if held.sources == requested.sources:
             may_differ = {"steps", "stop"} if extend else set()
             _must_be_equal(
-                held.settings, {k: v for k, v in asked.settings.items() if k not in may_differ}, state.parent
+                held.settings, {k: v for k, v in requested.settings.items() if k not in may_differ}, state.parent
             )
             _must_be_made_alike(_read(kept, Numerics).root, numerics, state.parent)
             return
@@ -74,7 +74,7 @@ def _claim_locked(state: Path, asked: Request, numerics: dict[str, Any], extend:
         )
     state.mkdir(parents=True, exist_ok=True)
     write_json(kept, numerics)  # first: where there is a request there are numerics
-    write_request(state, asked)
+    write_request(state, requested)
 
 
 def write_request(state: Path, request: Request) -> None:
@@ -94,11 +94,11 @@ def _read(path: Path, model: type[Model]) -> Model:
         raise ConfigError(f"{path}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
 
 
-def _must_be_equal(held: Mapping[str, Any], asked: Mapping[str, Any], out: Path) -> None:
-    for key in asked:
-        if held.get(key) != asked[key]:
+def _must_be_equal(held: Mapping[str, Any], requested: Mapping[str, Any], out: Path) -> None:
+    for key in requested:
+        if held.get(key) != requested[key]:
             raise ConfigError(
-                f"{out} holds another run: {key} was {held.get(key)!r} and is {asked[key]!r}. Choose another --out"
+                f"{out} holds another run: {key} was {held.get(key)!r} and is {requested[key]!r}. Choose another --out"
             )
 
 

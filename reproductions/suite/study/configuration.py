@@ -1,6 +1,6 @@
 """The workflow's configuration, made complete and checked before anything is planned: its files, its schema, its names.
 
-Whether its runs can be run is for ``reproductions.suite.study.asked``.
+Whether its runs can be run is for ``reproductions.suite.study.requested``.
 """
 
 from __future__ import annotations
@@ -80,16 +80,16 @@ def _complete(key: str, name: str, experiment: dict[str, Any], config: Mapping[s
 def read(path: Path) -> dict[str, Any]:
     """A file of the configuration. ConfigError if it cannot be read, is no mapping, or says a thing twice."""
     try:
-        found = _OnceLoader(path.read_text(encoding="utf-8")).get_single_data()
+        content = _OnceLoader(path.read_text(encoding="utf-8")).get_single_data()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
     except (yaml.YAMLError, ValueError) as error:  # such as a number of more digits than Python reads
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: it must be a mapping of keys to values, not {_shown(found)}")
-    return found
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: it must be a mapping of keys to values, not {_shown(content)}")
+    return content
 
 
 class _OnceLoader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types

@@ -31,11 +31,11 @@ class InputError(ConfigError):
 def shown(value: Any) -> str:
     """A value for a message: in one line, and not endless."""
     try:
-        told = repr(value)
+        text = repr(value)
     except (RecursionError, ValueError):  # nested too deeply; a number of too many digits
-        told = f"a {type(value).__name__} too long to show"
-    told = told if told.isprintable() else ascii(value)
-    return told if len(told) <= SHOWN else f"{told[: SHOWN - 20]}... ({len(told)} characters)"
+        text = f"a {type(value).__name__} too long to show"
+    text = text if text.isprintable() else ascii(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]}... ({len(text)} characters)"
 
 
 def read_bytes(path: Path) -> bytes:
@@ -98,9 +98,9 @@ def read_rows(path: Path, model: type[Model]) -> list[Model]:
             where = f"{path}, line {lines.line_num}"
             if len(cells) != len(header):
                 raise InputError(f"{where}: must have {len(header)} cells, not {len(cells)}")
-            told = dict(zip(header, cells, strict=True))
-            absent = {name: None for name in model.model_fields if told.get(name) == ""}
-            rows.append(checked(where, model, {name: cell for name, cell in told.items() if cell != ""} | absent))
+            row = dict(zip(header, cells, strict=True))
+            absent = {name: None for name in model.model_fields if row.get(name) == ""}
+            rows.append(checked(where, model, {name: cell for name, cell in row.items() if cell != ""} | absent))
     except csv.Error as error:
         raise InputError(f"{path}, line {lines.line_num}: not CSV: {error}") from None
     return rows

@@ -39,12 +39,12 @@ def meaning(
     Imports of modules that are ``ignored`` are no part of the text, nor are assignments to the module's names in
     ``unread``.
     """
-    telling = _Telling(package, ignored, frozenset(unread))
-    telling.statements(tree.body, "module")
-    return telling.told()
+    walk = _Walk(package, ignored, frozenset(unread))
+    walk.statements(tree.body, "module")
+    return walk.result()
 
 
-class _Telling:
+class _Walk:
     """One walk over a module. Imports are told at its end, when it is known which names were used for what."""
 
     def __init__(self, package: str, ignored: Callable[[str], bool], unread: frozenset[str]) -> None:
@@ -56,7 +56,7 @@ class _Telling:
         self._skipped: set[str] = set()
         self._annotated = False  # whether annotations of the function at hand stay
 
-    def told(self) -> Meaning:
+    def result(self) -> Meaning:
         for place, node in self._imports.items():
             self._parts[place] = self._import(node)
         return Meaning(" ".join(filter(None, self._parts)), tuple(dict.fromkeys(self._loaded)))

@@ -97,17 +97,17 @@ def experiment(client: MlflowClient, name: str, folder: Path) -> str:
 def runs(client: MlflowClient, number: str, condition: str) -> list[Run]:
     """All runs of an experiment for which a condition holds."""
     page = client.search_runs([number], condition, max_results=PAGE)
-    every = list(page)
+    every_run = list(page)
     while page.token:
         page = client.search_runs([number], condition, max_results=PAGE, page_token=page.token)
-        every += page
-    return every
+        every_run += page
+    return every_run
 
 
-def by_key(every: Sequence[Run]) -> dict[str, list[Run]]:
+def by_key(every_run: Sequence[Run]) -> dict[str, list[Run]]:
     """Runs by what they show: several of one key are left where writing was cut off."""
     grouped: dict[str, list[Run]] = {}
-    for run in every:
+    for run in every_run:
         grouped.setdefault(run.data.tags.get(KEY, ""), []).append(run)
     return grouped
 

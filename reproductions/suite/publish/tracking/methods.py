@@ -54,8 +54,8 @@ def _digest(seeds: Sequence[Run]) -> str:
 
 def _write(client: MlflowClient, experiment: str, seeds: Sequence[Run], digest: str) -> None:
     curve = mean_curve({run.data.tags["seed"]: _curve(client, run) for run in seeds})
-    begun, ended = min(run.info.start_time for run in seeds), max(run.info.end_time for run in seeds)
-    period = Period(begun, ended, max((step for step, _ in curve), default=0))
+    start, end = min(run.info.start_time for run in seeds), max(run.info.end_time for run in seeds)
+    period = Period(start, end, max((step for step, _ in curve), default=0))
     # What has no value has a tag of its own here, which tells the seeds that it is for.
     values = {name: value for name, value in _values(seeds).items() if math.isfinite(value)}
     points, _ = metrics({"best_so_far": curve}, values, period)
@@ -68,11 +68,11 @@ def _write(client: MlflowClient, experiment: str, seeds: Sequence[Run], digest: 
         **without_score(seeds),
     }
     name = names.run_name(tags)
-    method = client.create_run(experiment, start_time=begun, tags=tags, run_name=name).info.run_id
+    method = client.create_run(experiment, start_time=start, tags=tags, run_name=name).info.run_id
     log(client, method, points, common(seeds))
     for run in seeds:
         client.set_tag(run.info.run_id, PARENT, method)
-    client.set_terminated(method, end_time=ended)
+    client.set_terminated(method, end_time=end)
     client.set_tag(method, DIGEST, digest)
 
 

@@ -22,7 +22,7 @@ from reproductions.suite.study.registry import ConfigError
 
 FILES = ("summary.json", "lineage.json", "events.parquet")
 #: What was asked for. How the work was carried out would stand in the way of what differs.
-ASKED = ("problem", "method", "variant", "seed", "population", "steps", "interval", "search", "task")
+REQUESTED = ("problem", "method", "variant", "seed", "population", "steps", "interval", "search", "task")
 
 
 def digest(record: Record) -> str:
@@ -72,8 +72,8 @@ def _answer(final: dict[str, Any] | None) -> dict[str, str]:
     if final is None:
         return {}
     values = final["hyperparameters"].items()
-    told = ", ".join(f"{name} = {f'{value:.4g}' if isinstance(value, float) else value}" for name, value in values)
-    return {"final_member": str(final["member"]), "final_hyperparameters": short(told)}
+    settings = ", ".join(f"{name} = {f'{value:.4g}' if isinstance(value, float) else value}" for name, value in values)
+    return {"final_member": str(final["member"]), "final_hyperparameters": short(settings)}
 
 
 def parameters(record: Record) -> list[Param]:
@@ -87,11 +87,13 @@ def parameters(record: Record) -> list[Param]:
         usual = {**sweep.SCALES[settings["scale"]].task, **sweep.PROBLEMS[settings["problem"]]}
     except (ConfigError, KeyError):  # a run of an older suite
         usual = {}
-    asked = {name: settings[name] for name in ASKED if name in settings}
-    if isinstance(asked.get("task"), dict):
-        asked["task"] = {name: value for name, value in asked["task"].items() if _json(value) != _json(usual.get(name))}
-    there = ((path, value) for path, value in flat(asked) if value not in (None, [], {}))
-    return [Param(metric_name(path), short(words(value))) for path, value in there]
+    requested = {name: settings[name] for name in REQUESTED if name in settings}
+    if isinstance(requested.get("task"), dict):
+        requested["task"] = {
+            name: value for name, value in requested["task"].items() if _json(value) != _json(usual.get(name))
+        }
+    stated = ((path, value) for path, value in flat(requested) if value not in (None, [], {}))
+    return [Param(metric_name(path), short(words(value))) for path, value in stated]
 
 
 def _json(value: Any) -> str:

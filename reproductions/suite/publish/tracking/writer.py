@@ -28,11 +28,11 @@ def track(records: Sequence[Record], store: Path) -> dict[str, list[str]]:
 def _track(client: MlflowClient, store: Path, domain: str, records: Sequence[Record]) -> list[str]:
     number = experiment(client, domain, store)
     # With those of former layouts, whatever kind they had.
-    there = by_key(runs(client, number, "tags.kind != 'member' and tags.kind != 'method'"))
+    written_before = by_key(runs(client, number, "tags.kind != 'member' and tags.kind != 'method'"))
     written = []
     for record in records:
         key = names.key(names.identity(record, "seed"))
-        if not is_current(former := there.get(key, []), seeds.digest(record)):
+        if not is_current(former := written_before.get(key, []), seeds.digest(record)):
             for run in former:
                 delete(client, number, run)
             seeds.write(client, number, record)

@@ -53,7 +53,7 @@ def replayed(run: RunName) -> RunName | None:
     return dataclasses.replace(run, method="pbt", variant=DEFAULT) if run.method == "replay" else None
 
 
-class Asked:
+class RequestedRuns:
     """The runs that a complete configuration asks for, each resolved once.
 
     Whether they can be run is asked for what is to be made, not for the whole configuration: an overlay of one experiment at
@@ -67,12 +67,12 @@ class Asked:
 
     def runs(self, section: str, experiment: str) -> list[RunName]:
         """The runs of an experiment, problem by problem and method by method; ``section`` is one of SECTIONS."""
-        asked = self._config[section][experiment]
+        chosen = self._config[section][experiment]
         return [
-            RunName(self._config["scale"], asked["domain"], problem, *parse_method(method), seed)
-            for problem in asked["problems"]
-            for method in asked["methods"]
-            for seed in asked["seeds"]
+            RunName(self._config["scale"], chosen["domain"], problem, *parse_method(method), seed)
+            for problem in chosen["problems"]
+            for method in chosen["methods"]
+            for seed in chosen["seeds"]
         ]
 
     def settings(self, run: RunName) -> Settings:
