@@ -1,6 +1,6 @@
-"""The driver of a run: hands out intervals of training, records what came of them, asks the method what to do next.
+"""The driver of a run: hands out intervals of training, records their outcomes, asks the method what to do next.
 
-Engines differ only in how they carry the work out. The driver is single-threaded and puts together what does the parts:
+Engines differ only in how they carry the work out. The driver is single-threaded and combines its parts:
 scheduling (whose turn), decisions (what the method says), the journal (what is recorded and kept). It is rebuilt from the
 record when a run resumes.
 """
@@ -36,7 +36,7 @@ Outcome = Done | Failed
 class Driver:
     """One run in one directory: ``events.jsonl``, ``timing.jsonl`` and ``checkpoints/``.
 
-    ``next_work`` gives an interval to carry out, or None if there is none before some other is completed; ``complete``
+    ``next_work`` gives an interval to carry out, or None while all depend on intervals under way; ``complete``
     takes its outcome. The run is over when ``finished``.
 
     extend: whether a finished run of fewer steps goes on. clock: seconds, by which durations are measured.
@@ -114,7 +114,7 @@ class Driver:
         return None
 
     def complete(self, outcome: Outcome) -> None:
-        """Take the outcome of an interval. In synchronous mode it is recorded when those before it in the round are."""
+        """Take the outcome of an interval. In synchronous mode it is recorded after those before it in the round."""
         self._under_way -= 1
         for member, ready in self._scheduling.arrived(outcome.work.member, outcome):
             self._record(ready)
@@ -150,7 +150,7 @@ class Driver:
                 self._scheduling.decided(member, member in self._open)
 
     def _nobody_to_copy(self, member: int) -> bool:
-        """Asynchronous mode: a failed member waits while others may still become healthy."""
+        """Whether a failed member has to wait: in asynchronous mode, while other members may still become healthy."""
         if not isinstance(self._scheduling, Asynchronous) or not self.ledger.slots[member].member.failed:
             return False
         return not self.ledger.standing.healthy and self._scheduling.others_to_come()
@@ -163,7 +163,7 @@ class Driver:
         self._told_diverged = nobody
 
     def _give_up(self, lost: list[int]) -> None:
-        """End the run over failed members that nobody can stand in for; the next start tries their interval again."""
+        """End the run because of failed members that cannot be replaced; the next start tries their interval again."""
         where = [{"member": m, "step": self.ledger.slots[m].member.step} for m in lost]
         self.journal.append(*({"event": "retried", **place} for place in where))
         raise RunError(
@@ -246,7 +246,7 @@ class Driver:
 
     def _resume(self) -> None:
         if len(self.ledger.slots) < self.plan.population:
-            # Killed while it wrote its very first lines: nothing is lost by beginning again.
+            # Killed while it wrote its very first lines: nothing is lost by beginning anew.
             self.journal.begin_again(empty_ledger(self.plan.synchronous))
             self._join()
             return
@@ -254,7 +254,7 @@ class Driver:
         self._leftovers = Leftovers(self.store, set(self.ledger.slots))
 
     def _begin(self) -> None:
-        """Put every member that has budget left where it belongs."""
+        """Tell the scheduling of every member that has budget left."""
         slots = self.ledger.slots
         self._open = {m for m, slot in slots.items() if not slot.stopped and slot.member.step < self.plan.steps}
         if not self.finished:

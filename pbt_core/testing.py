@@ -83,7 +83,7 @@ class Hill:
 
 
 class GlobalDrawWarning(UserWarning):
-    """A task draws from a global generator: its runs repeat, but nothing in its code says where draws come from."""
+    """A task draws from a global generator: its runs are repeatable, but its code does not say where draws come from."""
 
 
 def check_task(task: AnyTask, steps: int = 3, seed: int = 0) -> None:
@@ -241,7 +241,8 @@ def _checked_decision(method: Method, member: Member, view: Population, space: S
 
 
 def check_engine(engine: Engine, task: AnyTask | None = None, method: Method | None = None) -> None:
-    """The rules of ``Engine``: the record of the serial engine in synchronous mode, a whole and explicable one otherwise.
+    """The rules of ``Engine``: the serial engine's record in synchronous mode, otherwise a complete one with decisions
+    that follow from its events.
 
     Also: an interrupted run resumes to the record of an unbroken one, and a finished run is left alone. ``method`` must
     not stop a member before its 70 steps are done.

@@ -12,7 +12,7 @@ Value = bool | int | float | str | None | tuple["Value", ...]
 """A hyperparameter's value: a number, a string, a boolean, None, or a tuple of them."""
 
 Hyperparameters = Mapping[str, Any]
-"""Values by name. Whoever declared a space knows what each name holds, so reading is not typed."""
+"""Values by name. The type of each value is declared by the space, so reading one is not typed."""
 
 
 def plain(value: Any) -> Any:
@@ -36,7 +36,7 @@ def shown(value: Any) -> str:
 
 
 def flaw(value: Any) -> str | None:
-    """Why ``value`` would not survive a record, in words that follow it; None if it would."""
+    """Why a record cannot hold ``value``, as words to follow it in an error; None if it can."""
     match value:
         case None | bool():
             return None

@@ -21,7 +21,7 @@ from reproductions.shared.images import fashion_mnist
 from reproductions.suite.study.domain import TORCH_DEVICES, DomainTask
 from reproductions.suite.study.registry import ConfigError
 
-#: Of the training set's pixels, in 0..1: what they are scaled by.
+#: Mean and deviation of the training set's pixels, in 0..1, by which they are scaled.
 MEAN, DEVIATION = 0.2860, 0.3530
 SIDE, TRAIN, TEST = 28, 60_000, 10_000
 
@@ -51,14 +51,16 @@ class Classifier(DomainTask[Network]):
     def prepare(self, plan: Plan) -> None:
         """Get the data, once for all workers and runs. ConfigError says what is missing, or which size is too large.
 
-        Any plan will do.
+        It accepts any plan.
         """
         for name in ("train", "select", "test", "pool", "hidden", "batch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"task.{name} = {getattr(self, name)} must be at least 1")
         if self.train + self.select > TRAIN:
             sum_of_both = f"task.train + task.select = {self.train} + {self.select}"
-            raise ConfigError(f"{sum_of_both} must be at most {TRAIN}: they are of the same images and may not meet")
+            raise ConfigError(
+                f"{sum_of_both} must be at most {TRAIN}: both are taken from these images and must not overlap"
+            )
         if self.test > TEST:
             raise ConfigError(f"task.test = {self.test} must be at most {TEST}")
         if SIDE % self.pool:

@@ -99,7 +99,7 @@ def channels_last(images: Tensor) -> Tensor:
 
 
 def load_or_train(dataset: Dataset, cache_dir: Path, recipe: Recipe | None = None) -> Classifier:
-    """The classifier of ``dataset`` from the cache; whoever comes first trains it into there, others wait.
+    """The classifier of ``dataset`` from the cache; the first process trains it, others wait for it.
 
     Raises DataError if a cached one is torn or altered; the message names the file.
     """

@@ -49,7 +49,7 @@ def load(name: str, root: Path) -> Dataset:
 
 
 def _dataset(name: str, *parts: NDArray[np.uint8]) -> Dataset:
-    """Of images uint8 [N, C, H, W] and labels uint8 [N], for training and for the test."""
+    """The data set from images uint8 [N, C, H, W] and labels uint8 [N], of the training set, then of the test set."""
     tensors = [torch.from_numpy(part) for part in parts]
     return Dataset(name, tensors[0], tensors[1].long(), tensors[2], tensors[3].long())
 

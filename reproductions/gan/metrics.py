@@ -35,7 +35,7 @@ class InceptionMissing(RuntimeError):
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Of features [N, D]: mean [D] and covariance [D, D], float64."""
+    """Mean [D] and covariance [D, D] of features [N, D], float64."""
 
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]

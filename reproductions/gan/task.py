@@ -24,7 +24,7 @@ from reproductions.shared.bounds import Count
 from reproductions.suite.study.domain import TORCH_DEVICES, DomainTask
 from reproductions.suite.study.registry import ConfigError
 
-#: Real images whose features the Frechet distance compares with.
+#: The Frechet distance compares generated images with the first so many real ones.
 REAL_IMAGES = 10_000
 
 
@@ -47,7 +47,7 @@ class Gan(DomainTask[GanState]):
     batch: Count = 64
     loss: Loss = "wgan_gp"
     d_steps: Count = 5
-    samples: Annotated[int, Field(ge=2)] = 2000  # the Frechet distance has a covariance in it
+    samples: Annotated[int, Field(ge=2)] = 2000  # the Frechet distance needs a covariance
     classifier_epochs: Count | None = None
     imagenet: bool = False
     space = SPACE
@@ -56,7 +56,7 @@ class Gan(DomainTask[GanState]):
     def prepare(self, plan: Plan) -> None:
         """Get the data and the classifier, once for all workers and runs. ConfigError says what is missing and what to do.
 
-        Any plan will do.
+        It accepts any plan.
         """
         if self.imagenet:
             try:
@@ -115,11 +115,11 @@ class Gan(DomainTask[GanState]):
         return {"samples": images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).numpy()}
 
     def classifier(self) -> classifier.Classifier:
-        """The one behind this task's scores, on its device."""
+        """The classifier behind this task's scores, on its device."""
         return _classifier(self.dataset, self.data, self.classifier_epochs, device.current())
 
     def real_statistics(self) -> metrics.Statistics:
-        """Of the real images that the Frechet distance compares with."""
+        """The statistics of the real images' features, with which the Frechet distance compares."""
         return _real_statistics(self.dataset, self.data, self.classifier_epochs, device.current())
 
     def _fresh(self, rng: torch.Generator) -> GanState:

@@ -139,5 +139,5 @@ def _distinct(pairs: Iterable[Pair]) -> list[Pair]:
 
 
 def alike(sentence: str) -> str:
-    """What sentences share that differ in case and digits alone."""
+    """A key that is equal for sentences that differ only in case and digits."""
     return re.sub(r"\d+", "0", sentence.casefold())

@@ -43,7 +43,7 @@ class Search:
 
 @torch.inference_mode()
 def translate(model: Transformer, sources: Sequence[Sequence[int]], search: Search) -> list[list[int]]:
-    """Translations in the order of ``sources``, which end with ``EOS``; the translations come without, at least an id each.
+    """Translations in the order of ``sources``, which end with ``EOS``; translations come without, at least one id each.
 
     One thread gives the same ids each time, whatever else is in ``sources``, up to ties that rounding decides.
     """
@@ -80,7 +80,7 @@ class Decoder:
         return self.position >= self.caps
 
     def scores(self, previous: Tensor, *, normalised: bool) -> Tensor:
-        """Of the next id of each row, float32 [rows, vocabulary], given the last one: logits or log probabilities.
+        """Scores of the next id of each row, given the last one, float32 [rows, vocabulary]: logits or log probabilities.
 
         Minus infinity where an id is not allowed: ``PAD`` never is, ``EOS`` not at first, and nothing else at the cap.
         """

@@ -61,7 +61,7 @@ class FairseqTranslator:
     """fairseq's Transformer with its Adam, in float32; see ``trainer.Translator`` and ``trainer.TorchTranslator``.
 
     The cap on a translation's length is fairseq's: that of the longest source of its batch. So are the masks of its dropouts,
-    which are drawn on the device: those of a GPU are others than those of a processor.
+    which are drawn on the device: those of a GPU differ from those of a processor.
     """
 
     architecture: Architecture
@@ -217,7 +217,7 @@ def _trainer_class() -> type[Any]:
     from fairseq.trainer import Trainer
 
     class Stopping(Trainer):  # type: ignore[misc]
-        """fairseq's, but for what it does at a gradient that is not finite: write a pickle and compute it all again."""
+        """fairseq's trainer, but at a gradient that is not finite it stops instead of writing a pickle and computing again."""
 
         def _check_grad_norms(self, grad_norm: Any) -> None:
             if not math.isfinite(grad_norm):
@@ -228,7 +228,7 @@ def _trainer_class() -> type[Any]:
 
 @cache
 def _import() -> None:
-    """Import fairseq, which would otherwise set up logging for the whole process, and says what else it misses."""
+    """Import fairseq without its set-up of logging for the whole process, and without its notes on missing packages."""
     root, disabled = logging.getLogger(), logging.root.manager.disable
     handlers, level = root.handlers[:], root.level
     logging.disable(logging.WARNING)

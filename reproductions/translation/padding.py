@@ -48,7 +48,7 @@ class Layout:
 
     @classmethod
     def of(cls, ids: Tensor) -> Layout:
-        """That of ids [B, L]."""
+        """The layout of ids [B, L]."""
         sentences, length = ids.shape
         is_token = ids != PAD
         return cls(sentences, length, None if is_token.all() else is_token.flatten().nonzero().squeeze(1))

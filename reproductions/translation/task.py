@@ -80,7 +80,7 @@ class Translation(DomainTask[TranslationState]):
         self, state: TranslationState, hyperparameters: Hyperparameters, steps: int, seed: Stream
     ) -> TranslationState:
         epochs = _epochs(self.corpus, self.data, self.vocabulary, self.max_tokens)
-        # The order goes with the weights, so that they see every pair once an epoch, whoever trains them.
+        # The order goes with the weights, so that they see every pair once an epoch, whichever member trains them.
         order = Stream(state.order)
         batches = [epochs.at(state.age + step, order) for step in range(steps)]
         dropouts = Dropouts(*(float(hyperparameters[f"{name}_dropout"]) for name in ("attention", "layer", "relu")))
@@ -105,7 +105,7 @@ class Translation(DomainTask[TranslationState]):
         return TranslationState(self._translator().load(inner), checkpoint.json["age"], checkpoint.json["order"])
 
     def describe(self) -> dict[str, Any]:
-        """What the scores hold for: BLEU's signature, and how many sentences of which corpus."""
+        """What the scores depend on: BLEU's signature, and how many sentences of which corpus."""
         corpus = _corpus(self.corpus, self.data, self.vocabulary)
         sizes = {"train": len(corpus.train), "dev": len(corpus.dev.references), "test": len(corpus.test.references)}
         return {"bleu": bleu.corpus(["a"], ["a"]).signature, "pairs": sizes, "translated": self.sentences}
@@ -116,7 +116,7 @@ class Translation(DomainTask[TranslationState]):
         return translator(self.backend, architecture, device=device.current())
 
     def _bleu(self, state: TranslationState, part: Evaluation, corpus: Corpus) -> float:
-        """Of the first ``sentences``; ``describe`` has the signature."""
+        """BLEU of the first ``sentences`` of a set; its signature is in ``describe``."""
         count = len(part.references) if self.sentences is None else min(self.sentences, len(part.references))
         sources = [part.pairs[index][0].tolist() for index in range(count)]
         translations = self._translator().translate(state.state, sources, self.beam)

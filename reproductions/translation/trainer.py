@@ -60,7 +60,7 @@ class Translator(Protocol[State]):
     def translate(self, state: State, sources: Sequence[Sequence[int]], beam: int = 1) -> list[list[int]]:
         """Translations of sentences that end with ``EOS``, in their order; ids without ``EOS``. Beam 1 is greedy.
 
-        Of a member that training broke something comes back too, if only empty lists.
+        For a member whose training broke down there is a result too, if only empty lists.
         """
         ...
 
@@ -101,7 +101,7 @@ class TorchTranslator:
     def init(self, seed: Stream) -> TorchState:
         with seeded(seed):
             model = Transformer(self.architecture).to(self.device)
-        # The learning rate is of no account: train sets it.
+        # The learning rate does not matter here: train sets it.
         return TorchState(model, torch.optim.Adam(model.parameters(), betas=BETAS, eps=EPS, fused=True))
 
     def train(

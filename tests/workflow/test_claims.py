@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from reproductions.suite.results.claims import Claim, all_claims, contrast, judge, verdict
-from reproductions.suite.results.claims import test as in_words
+from reproductions.suite.results.claims import test_in_words as in_words
 from reproductions.suite.results.statistics import Estimate, student_mean
 from reproductions.suite.study import registry
 

@@ -120,7 +120,7 @@ def test_a_run_that_was_begun_is_told_from_one_that_was_not(tmp_path):
     (job,) = jobs(snakemakes((f"{FOLDER}summary.json", "run", "missing", "update pending")), tmp_path)
     assert job.why == "begun, not finished"
     told = table([job], lines([job], lambda scale: Costs({}), lambda run: None), 2)
-    assert "counted whole" in told
+    assert "counted in full" in told
 
 
 def test_totals_say_where_a_cost_is_missing():
@@ -131,7 +131,7 @@ def test_totals_say_where_a_cost_is_missing():
     assert told[1].split()[:8] == ["d", "p", "m", "(v)", "1", "0", "1", "2.00"]
     assert "unknown" in told[2]
     assert told[3].split() == ["total", "2", "0", "2", ">2.00", ">2.00"]
-    assert told[5].startswith("what 1 of the runs will cost is unknown")
+    assert told[5].startswith("the cost of 1 of the runs is unknown")
     assert told[-1] == "2 of 2 jobs to do"
 
 

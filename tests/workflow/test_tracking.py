@@ -552,7 +552,7 @@ def broken_store(kind, store):
         ("torn", ["mlflow.db", "track again"]),
         ("a folder", ["must be a file", "--store"]),
         ("another version", ["another version of MLflow", "0123456789ab", "pip install", "track again"]),
-        ("no version", ["says no version", "track again"]),
+        ("no version", ["does not say the version", "track again"]),
         ("another program's", ["another program's", "--store"]),
         ("locked", ["locked", "try again"]),
     ],

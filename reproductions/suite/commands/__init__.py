@@ -1,7 +1,6 @@
 """The commands of the command line, by what they are about. Each ``add`` makes the parsers of its module's commands.
 
-What an argument may be is checked while arguments are parsed, by the functions here: argparse puts the option's name before
-what they say.
+The functions here check arguments while they are parsed; argparse puts the option's name before their messages.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[Any]"
 
 
 def path(text: str) -> Path:
-    """Of a file or folder. Nothing at all would stand for the current folder."""
+    """The path of a file or folder. Empty text is refused: it would stand for the current folder."""
     if not text.strip():
         raise argparse.ArgumentTypeError(f"{shown(text)} must be a path")
     return Path(text)
@@ -32,7 +31,7 @@ def whole_number(text: str) -> int:
 
 
 def port(text: str) -> int:
-    """A port that a server can be asked for by its number."""
+    """The number of a port, from 1 to 65535."""
     if not 1 <= (number := whole_number(text)) <= 65535:
         raise argparse.ArgumentTypeError(f"{shown(text)} must be a port, from 1 to 65535")
     return number

@@ -50,7 +50,7 @@ def _table(a: argparse.Namespace) -> None:
 
 
 def _print(out: Path, written: Sequence[Path]) -> None:
-    """Where what was written can be found."""
+    """Print the paths of the files that were written."""
     for made in written:
         print(out / made.name)
 
@@ -58,7 +58,7 @@ def _print(out: Path, written: Sequence[Path]) -> None:
 def _add_runs_table(commands: Commands) -> None:
     p = commands.add_parser(
         "runs",
-        help="one row a finished run, of any domains: what claims are judged by",
+        help="write a table with one row a finished run, of any domains: claims are judged by it",
         description="Write a CSV with one row a run: what was asked for, the scores, the traits of its lineages, the cost.",
     )
     p.add_argument("runs", metavar="RUN", type=path, nargs="+", help="folder of a finished run (has summary.json)")
@@ -72,7 +72,7 @@ def _runs_table(a: argparse.Namespace) -> None:
 
     for run in a.runs:
         if a.out.resolve().parent == run.resolve() and a.out.exists():
-            raise ConfigError(f"--out {a.out}: a file of the run in {run} would be lost")
+            raise ConfigError(f"--out {a.out}: it would overwrite a file of the run in {run}")
     with staged_file(a.out) as file:
         reference.one_row_a_run(reference.runs(records.load(a.runs))).to_csv(file, index=False)
     print(a.out)

@@ -37,7 +37,7 @@ def _add_run(commands: Commands) -> None:
                    help="one of the domain's problems (see `list`; default: the first of the scale)")  # fmt: skip
     p.add_argument("--seed", type=whole_number, default=0, help="every draw derives from it (default: 0)")
     p.add_argument("--scale", choices=SCALES, default="laptop", help="size of the experiment (default: laptop)")
-    p.add_argument("--out", type=path, metavar="DIR", required=True, help="where the run lives; resumed if it exists")
+    p.add_argument("--out", type=path, metavar="DIR", required=True, help="the run's folder; a run in it is resumed")
     p.add_argument("--variant", default=DEFAULT, help=f"a label for runs that differ by --set (default: {DEFAULT})")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
                    help="override a setting, e.g. population=4 or search.exploit.fraction=0.1; repeatable")  # fmt: skip
@@ -99,8 +99,8 @@ def _add_plan(commands: Commands) -> None:
     p = commands.add_parser(
         "plan",
         help="say what a target of the workflow will do and cost, before anything runs",
-        description="For each method: runs to do and done, CPU and wall hours by what such runs have cost before, and why "
-        "they would run. Nothing is run or written.",
+        description="For each method: runs to do and done, CPU and wall hours by the cost of earlier runs, and why they would "
+        "run. Nothing is run or written.",
     )
     p.add_argument("targets", metavar="TARGET", nargs="+", help="what you would ask snakemake for, such as gan or all")
     p.add_argument("--configfile", type=path, metavar="FILE", nargs="+", default=[], help="as for snakemake")

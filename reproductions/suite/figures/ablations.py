@@ -28,7 +28,7 @@ def reported(records: Sequence[Record]) -> list[float]:
 
 
 def bars(experiments: Experiments, measure: Measure) -> Figure:
-    """One panel an experiment, all on one score axis: by variant a dot a seed, their mean and its 95 % bootstrap interval.
+    """One panel an experiment, on one score axis: for each variant a dot a seed, their mean and its 95 % bootstrap interval.
 
     ``experiments``: title -> label of the variant -> its runs. A variant without runs keeps its place, empty. No bars are
     filled, since the axis need not begin at zero.
@@ -47,7 +47,7 @@ def bars(experiments: Experiments, measure: Measure) -> Figure:
             everything += scores
             if scores:
                 mark_scores(ax, x, scores, PALETTE[0], spread=0.2)
-            else:  # say so where it would stand
+            else:  # a note in its place
                 ax.annotate(
                     "no run", (x, 0.5), xycoords=("data", "axes fraction"), ha="center", fontsize=7, color="0.4"
                 )

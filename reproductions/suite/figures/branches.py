@@ -1,6 +1,6 @@
-"""Who was whose copy, stretch by stretch: the branches of a population's family tree, from events alone.
+"""The branches of a population's family tree: which weights were copied from which, read from events alone.
 
-Where ``pbt_core.lineage`` follows weights back from a member, this keeps everything that ever was trained, also what died out.
+``pbt_core.lineage`` follows weights back from one member; this keeps all weights that were trained, also those that died out.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from pbt_core.schema import Event
 
 @dataclass
 class Branch:
-    """Weights in one member's hands, from where they came in until they were given up or the run ended.
+    """Weights in one member, from a fresh start or a copy until the member replaced them or the run ended.
 
-    Steps are the member's own. ``parent`` is the branch they were copied from, when it was at step ``left``; None: fresh.
+    Steps are this member's. ``parent`` is the branch that the weights were copied from, at its step ``left``; None: fresh.
     ``evaluated`` holds step and score at the end of each interval; ``explored`` are the steps at which hyperparameters
-    changed to what no parent had. ``final``: the member ended with it. ``broke``: its last interval diverged or failed.
+    changed to other values than the parent's. ``final``: the member ended with it. ``broke``: its last interval diverged or
+    failed.
     """
 
     member: int
@@ -90,7 +91,7 @@ def founders(tree: Sequence[Branch]) -> tuple[int, int]:
 
 
 def answer(tree: Sequence[Branch], events: Sequence[Event]) -> tuple[int, int] | None:
-    """The branch and its step that the run ended with as its best; None if it has none."""
+    """The branch of the run's answer, and its step; None if the run has no best member."""
     finished = [event for event in events if event["event"] == "finished" and event["best"] is not None]
     if not finished:
         return None
@@ -102,7 +103,7 @@ def answer(tree: Sequence[Branch], events: Sequence[Event]) -> tuple[int, int] |
 
 
 def kept_until(tree: Sequence[Branch], best: tuple[int, int] | None = None) -> list[int | None]:
-    """Of each branch, the last step whose weights a final member, or the best, has or descends from; None: it died out."""
+    """For each branch, the last step from which a final member, or the best, descends; None if it died out."""
     kept: list[int | None] = [branch.stop if branch.final else None for branch in tree]
     if best is not None:
         kept[best[0]] = max(kept[best[0]] or 0, best[1])
@@ -114,7 +115,7 @@ def kept_until(tree: Sequence[Branch], best: tuple[int, int] | None = None) -> l
 
 
 def ancestors(tree: Sequence[Branch], index: int, step: int) -> list[tuple[int, int]]:
-    """The way of the weights that a branch had at a step, from there to the start: each branch and until which step."""
+    """The ancestry of the weights that a branch had at a step, newest first: each branch and its last step in it."""
     path = [(index, step)]
     while (parent := tree[index].parent) is not None:
         path.append((parent, tree[index].left))

@@ -32,7 +32,7 @@ from reproductions.suite.study.sweep import Measure
 
 
 def kin(records: Sequence[Record]) -> list[Record]:
-    """The runs of methods of PBT's kind: those named so, and those that copied weights in any of their runs."""
+    """The runs of PBT and its relatives: methods whose names begin with pbt, or that copied weights in any of these runs."""
     copying = {r.method for r in records if any(e["event"] == "cloned" and e["weights"] for e in r.events)}
     return [record for record in records if record.method.startswith("pbt") or record.method in copying]
 
@@ -44,10 +44,10 @@ def first_runs(records: Sequence[Record]) -> list[Record]:
 
 
 def lineages(records: Sequence[Record], measure: Measure) -> Figure:
-    """Each hyperparameter along the lineages of all final members, one column a method of PBT's kind, first seed.
+    """Each hyperparameter along the lineages of all final members, one column a method that copies weights, first seed.
 
-    A lineage is what some final weights were trained with, from their first step; where lineages share ancestors they run
-    together. That of the final best member is thick.
+    A lineage is the hyperparameters that some final weights were trained with, from their first step; lineages with common
+    ancestors coincide there. That of the final best member is thick.
     """
     runs = first_runs(kin(records))
     names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
@@ -79,10 +79,10 @@ def lineages(records: Sequence[Record], measure: Measure) -> Figure:
 
 
 def tree(records: Sequence[Record], measure: Measure) -> Figure:
-    """The family tree of a population's weights, one panel a method of PBT's kind, first seed (the paper's figure 7).
+    """The family tree of a population's weights, one panel a method that copies weights, first seed (the paper's figure 7).
 
-    Lines fork where weights were copied. What a final member descends from is thick, what died out is faint; where the
-    two ways of a fork stayed in one member's hands is not told.
+    Lines fork where weights were copied. Ancestors of final members are thick, branches that died out are faint. At a fork
+    the figure does not say which line is the parent's and which its child's.
     """
     runs = first_runs(kin(records))
     trees = [branches(run.events) for run in runs]

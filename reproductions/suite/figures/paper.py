@@ -72,9 +72,9 @@ CURVES: Mapping[str, tuple[str, Mapping[str, Mapping[float, str]]]] = {
 
 
 def figures(records: Sequence[Record], table: pd.DataFrame) -> Figures:
-    """Name and maker of each figure that these runs are enough for.
+    """The figures that can be drawn from these runs: by its name, the function that draws it.
 
-    ``table`` has one row a run, of all domains: figure 3 needs no more, so that runs of which only a table was kept are in it.
+    ``table`` has one row a run, of all domains: figure 3 needs nothing else, so it also shows runs whose records were not kept.
     """
     measures: dict[str, Measure] = {name: registry.sweep(name).MEASURE for name in registry.domains()}
     by_method: dict[str, list[Record]] = {}

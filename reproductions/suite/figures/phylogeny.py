@@ -1,7 +1,7 @@
-"""The family tree of a population's weights as lines on paper: which stretches go straight on, and at what height.
+"""The family tree of a population's weights as lines on paper: which intervals form one line, and at what height.
 
-Forks are where weights were copied: the parent goes on and so does its child. For the reader it does not matter which of the
-two stayed in its member's hands, so the one with more of the final members below it goes straight on.
+Lines fork where weights were copied: the parent trains on and so does its child. The one with more final members among its
+descendants goes straight on, be it the parent or the child.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 
 from reproductions.suite.figures.branches import Branch, ancestors, kept_until
 
-#: Room for a line that died out, where one that ends in a final member has 1.
+#: Height of a line that died out; one that ends in a final member has 1.
 EXTINCT = 0.4
 Node = tuple[int, int]  # the branch, and which of its intervals
 
 
 @dataclass(frozen=True)
 class Piece:
-    """An interval of training: where it lies, the score at its end, whether final members and whether the best have it.
+    """An interval of training: its begin and end in steps, and the score at its end.
 
-    ``broke``: the member diverged in it, or failed in the one that was to follow.
+    ``kept``: a final member, or the best, descends from it. ``best``: the best does. ``broke``: the member diverged in it, or
+    failed in the one that was to follow.
     """
 
     begin: float
@@ -33,7 +34,7 @@ class Piece:
 
 @dataclass
 class Line:
-    """Intervals drawn straight on. ``parent`` is the line it forks from, at ``begin``, with the fork's ``score``.
+    """Intervals that are drawn as one line. ``parent`` is the line it forks from, at ``begin``, with the fork's ``score``.
 
     ``last`` is the branch it ends with; ``row`` its height.
     """
@@ -82,7 +83,7 @@ def lines(tree: Sequence[Branch], best: tuple[int, int] | None) -> list[Line]:
     while waiting:
         parent, (index, interval) = waiting.pop()
         line, number = Line(parent, origin[index], float("nan"), index), len(drawn)
-        if interval:  # the member's own way on, beside that of its copy
+        if interval:  # the parent trains on, beside its copy
             line.begin = piece(index, interval).begin
         if parent is not None:
             line.score = next(p.score for p in drawn[parent].pieces if p.end == line.begin)
@@ -94,7 +95,7 @@ def lines(tree: Sequence[Branch], best: tuple[int, int] | None) -> list[Line]:
                 ways.insert(0, (index, interval + 1))
             if not ways:
                 break
-            ahead = max(ways, key=lambda way: weight[way])  # the first of equals: the member's own way
+            ahead = max(ways, key=lambda way: weight[way])  # the first of equals: the parent
             if tree[index].final and interval + 1 == len(tree[index].evaluated):
                 waiting += [(number, way) for way in ways]  # a final member, copied as it ended, ends here
                 break
@@ -108,7 +109,7 @@ def lines(tree: Sequence[Branch], best: tuple[int, int] | None) -> list[Line]:
 def _weights(
     tree: Sequence[Branch], children: dict[Node, list[int]], origin: Sequence[float]
 ) -> dict[Node, tuple[int, float]]:
-    """Of each interval: how many final members have it behind them, and how far what follows it reaches."""
+    """For each interval: how many final members descend from it, and the last step that its descendants reach."""
     weight: dict[Node, tuple[int, float]] = {}
     for index in reversed(range(len(tree))):
         branch = tree[index]
@@ -129,10 +130,10 @@ def room(line: Line, tree: Sequence[Branch]) -> float:
 
 
 def _set_rows(drawn: Sequence[Line], tree: Sequence[Branch]) -> None:
-    """Give each line a row such that forks cross nothing: what forks off later lies nearer to its parent.
+    """Give each line a row such that forks cross nothing: a line that forks off later lies nearer to its parent.
 
-    Where an early child leaves, the later ones in between have not begun. Both sides take turns. Families that died out
-    come last.
+    Where an early child forks off, the later ones, which lie in between, have not begun. Children are put on both sides in
+    turn. Families that died out come last.
     """
     children: dict[int | None, list[int]] = {}
     for index, line in enumerate(drawn):

@@ -1,6 +1,6 @@
 """The kinds of figure that domains share, and which of them every domain has. Their look is in ``look``.
 
-Every kind shows the runs of one problem, if it does not say otherwise; ``by_problem`` makes the figures of each.
+Each function draws the runs of one problem unless it says otherwise; ``by_problem`` makes the figures of every problem.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
 
 
 def by_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], Figures]) -> Figures:
-    """The figures that ``make`` has for the runs of one problem, for every problem; its name ends theirs if it is not alone."""
+    """The figures that ``make`` draws, for every problem; with several problems, the problem's name ends the figure's."""
     grouped = of_each_problem(records)
     return {
         f"{name}_{problem}" if len(grouped) > 1 else name: figure
@@ -57,7 +57,7 @@ def by_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], Fig
 
 
 def standard(records: Sequence[Record], measure: Measure) -> Figures:
-    """The figures that every domain has of one problem, without those for which these runs have nothing to show."""
+    """The figures that every domain has for one problem, without those for which these runs have no data."""
     makers: dict[str, Callable[[Sequence[Record], Measure], Figure]] = {
         "scores": score_comparison,
         "best_so_far": best_so_far,
@@ -74,7 +74,7 @@ def standard(records: Sequence[Record], measure: Measure) -> Figures:
 
 
 def across_problems(records: Sequence[Record], measure: Measure) -> Figures:
-    """The figures over all problems that published scores make comparable."""
+    """The figures over several problems, whose scores are compared by published scores of random play and of people."""
     figures = {"human_normalised": partial(human_normalised_scores, records, measure)}
     if len({record.problem for record in records} & set(measure.anchors)) > 1:
         figures["performance_profile"] = partial(performance_profile, records, measure)
@@ -171,7 +171,7 @@ def population(records: Sequence[Record], measure: Measure) -> Figure:
 
 
 def trainings(records: Sequence[Record], measure: Measure) -> Figure:
-    """As ``population``, of the methods whose members train for other lengths than PBT's, one setting after another."""
+    """As ``population``, for methods whose members train for other numbers of steps than PBT's: one setting after another."""
     return _members(_of_other_lengths(records), measure, records)
 
 
@@ -215,7 +215,7 @@ def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record
 
 
 def schedules(records: Sequence[Record], measure: Measure) -> Figure:
-    """The hyperparameters along the lineage of the final best member of each seed, for the methods of PBT's kind."""
+    """The hyperparameters along the lineage of the final best member of each seed, for the methods that copy weights."""
     runs = kin(records)
     methods = [name for name in method_order(records) if name in {run.method for run in runs}]
     names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])

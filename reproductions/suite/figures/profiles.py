@@ -1,4 +1,4 @@
-"""Who is better how surely, after Agarwal et al. (2021): performance profiles and probabilities of improvement.
+"""How sure a difference between methods is: performance profiles and probabilities of improvement (Agarwal et al., 2021).
 
 Scores are the reported ones of the final best members. Runs of several problems are compared in per cent of the way from
 random play to people; their bootstrap intervals draw seeds within each problem.
@@ -28,7 +28,7 @@ _ENDS = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
 
 
 def shares(seeds: int) -> Array:
-    """Bootstrap resamples of so many seeds, as the share of each: [resamples, seeds]. Drawn as in ``statistics``."""
+    """Bootstrap resamples as the share of each seed in each resample: [resamples, seeds]. Drawn as in ``statistics``."""
     drawn = np.random.default_rng(0).integers(0, seeds, (RESAMPLES, seeds))
     counts = np.zeros((RESAMPLES, seeds))
     np.add.at(counts, (np.arange(RESAMPLES)[:, None], drawn), 1)
@@ -70,7 +70,7 @@ def score_label(records: Sequence[Record], measure: Measure) -> str:
 
 
 def where(records: Sequence[Record]) -> str:
-    """The problem, or how many."""
+    """The problem's name, or the number of problems."""
     problems = len(of_each_problem(records))
     return f"{problems} problems" if problems > 1 else problem_name(records)
 
@@ -133,7 +133,7 @@ def counted(runs: Sequence[int]) -> str:
 
 
 def contenders(records: Sequence[Record]) -> list[str]:
-    """PBT (the first method that is one) and then all that it can be compared with; empty if there is no such pair."""
+    """PBT (its first variant) and then all methods that it can be compared with; empty without PBT or any other method."""
     order = method_order(records)
     return order if len(order) > 1 and order[0].startswith("pbt") else []
 

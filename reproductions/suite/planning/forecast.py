@@ -20,7 +20,7 @@ HEADER = ("domain", "problem", "method", "runs", "done", "to do", "CPU h", "wall
 
 
 def budgets(configfiles: Iterable[Path]) -> Callable[[RunName], int | None]:
-    """Member-steps of a run, with the variants that the files name; None where they cannot be told."""
+    """Member-steps of a run, with the variants that the files name; None where they are unknown."""
     variants: dict[str, dict[str, Any]] = {}
     for path in configfiles:
         for name, settings in (configuration.read(path).get("variants") or {}).items():
@@ -53,7 +53,7 @@ class Line:
 
 
 def lines(planned: Iterable[Job], costs: Callable[[str], Costs], budget: Callable[[RunName], int | None]) -> list[Line]:
-    """The runs of a plan, grouped. ``costs`` are those of a scale."""
+    """The runs among Snakemake's jobs, grouped. ``costs`` gives the past runs of a scale."""
     series: dict[tuple[str, ...], list[tuple[RunName, Job]]] = {}
     for job in planned:
         if (run := job.run) is not None:
@@ -69,7 +69,7 @@ def lines(planned: Iterable[Job], costs: Callable[[str], Costs], budget: Callabl
 
 
 def table(planned: Sequence[Job], grouped: Sequence[Line], cores: int) -> str:
-    """The plan as aligned text, with totals; its last line says so if there is nothing to do."""
+    """The forecast as aligned text, with totals; its last line says how many jobs are to do."""
     rows = [HEADER, *(_row(line, cores) for line in grouped)]
     costs = [cost for line in grouped for cost in line.costs]
     known = [cost for cost in costs if cost is not None]
@@ -89,9 +89,9 @@ def table(planned: Sequence[Job], grouped: Sequence[Line], cores: int) -> str:
     ]
     printed.append(f"wall h: on {cores} core{'s' * (cores != 1)}, runs side by side where there is room")
     if unknown:
-        printed.append(f"what {unknown} of the runs will cost is unknown: nothing like them was measured at this scale")
+        printed.append(f"the cost of {unknown} of the runs is unknown: no run like them was measured at this scale")
     if any("begun" in reason for line in grouped for reason in line.why):
-        printed.append("runs that were begun go on where they stopped, but are counted whole")
+        printed.append("unfinished runs go on where they stopped, but are counted in full")
     other_jobs = [job for job in planned if job.run is None and job.why]
     for rule, count in sorted(Counter(job.rule for job in other_jobs).items()):
         why = Counter(job.why for job in other_jobs if job.rule == rule)

@@ -51,7 +51,7 @@ def fill(text: str, root: Path) -> str:
 
 
 def table(path: Path) -> str:
-    """The main columns of a table as Markdown; runs without a score have one only where there are any."""
+    """The main columns of a table as Markdown; the column of runs without a score only where there are such runs."""
     frame = read(path)
     if "without_score" in frame and not frame["without_score"].any():
         frame = frame.drop(columns="without_score")

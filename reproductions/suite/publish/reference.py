@@ -45,9 +45,9 @@ _RECORD = ("events.parquet", "lineage.json", "summary.json", "illustration.safet
 def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
     """Copy the tables of ``results/STUDY`` and one row a run into ``results/reference/STUDY``; returns that folder.
 
-    Only what is there is replaced, experiment by experiment and run by run: it need not all be run on one day. Of the
+    Only the experiments and runs in ``results/STUDY`` are replaced there, so a study may be run and kept in parts. Of the
     domains in ``whole`` the records are copied too, so that figures can be remade where running again takes hours.
-    Everything is read and made before the folder is exchanged: what fails leaves what was kept before.
+    Everything is read and made before the folder is exchanged: an error leaves the former one as it was.
     """
     tables = results / study / "tables"
     if not tables.is_dir():
@@ -82,9 +82,9 @@ def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
 
 
 def runs(records: Sequence[Record]) -> pd.DataFrame:
-    """One row a run: what was asked for, the scores, what the lineages show, and the cost. What claims are judged by.
+    """One row a run: what was asked for, the scores, what the lineages show, and the cost. Claims are judged by this table.
 
-    Scores that there are not, or that are not finite, are empty.
+    Scores that are missing or not finite are empty.
     """
     rows = []
     for record in records:
@@ -126,7 +126,7 @@ def one_row_a_run(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _provenance(summaries: Sequence[Mapping[str, Any]], path: Path) -> dict[str, Any]:
-    """What ``path`` tells by domain, the versions and machines that its runs had, with those of these runs."""
+    """By domain, the versions and machines of its runs: those in ``path``, replaced by those of these runs."""
     provenance = read_model(path, Provenance).model_dump() if path.exists() else {}
     for domain in {summary["domain"] for summary in summaries}:
         of_domain = [s for s in summaries if s["domain"] == domain]

@@ -52,7 +52,7 @@ class Claim:
 
 
 def all_claims() -> list[Claim]:
-    """Those of every domain that stands."""
+    """The claims of all domains."""
     return [claim for domain in registry.domains() for claim in getattr(registry.analysis(domain), "CLAIMS", ())]
 
 
@@ -128,7 +128,7 @@ def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
     """One row a claim: what the paper says, what our runs say with a 95 % interval, the seeds, the verdict, the command.
 
     Where a run of one of its methods has no finite score a claim is inconclusive and has no number: what the other seeds say
-    would leave out the worst. How many such runs there are is told.
+    would leave out the worst. ``without_score`` counts such runs.
     """
     rows = []
     for claim in claims:

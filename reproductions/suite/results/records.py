@@ -53,10 +53,10 @@ class Record:
         return seed
 
     def reported(self, kind: str = "final") -> float | None:
-        """The number to report of the run's answer, or of the ``best`` ever: None where the run has none.
+        """The reported score of the run's answer, or of the ``best`` member ever; None where there is none.
 
-        What the task reported after training if it did, which it does of the answer alone; else the held-out score; else, for
-        a task that holds nothing out (an exact one), the score that selected.
+        That of the task's final report if it makes one, for the answer alone; else the held-out score; else, for a task that
+        holds nothing out (an exact one), the score that selected.
         """
         evaluation = self.summary[kind]
         if evaluation is None:
@@ -162,7 +162,7 @@ def read_events(path: Path) -> Events:
 
 
 def _must_agree(record: Record) -> None:
-    """Raise InputError for the first thing that the summary, the lineage and the events of a folder tell differently."""
+    """Raise InputError for the first thing on which the summary, the lineage and the events of a folder disagree."""
     summary, events, path = record.summary, record.events, record.folder / "summary.json"
     settings, plan = summary["settings"], events[0]["run"]["plan"]
     extended = events.others("extended")

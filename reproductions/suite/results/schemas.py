@@ -1,6 +1,6 @@
-"""What may stand in the files that runs and studies leave: one model for each kind of file, held against it when it is read.
+"""Schemas of the files that runs and studies leave: one model for each kind of file, which is checked when it is read.
 
-JSON files are held against strict models: no number is taken for text, no truth value for a number. CSV files have nothing
+JSON files are checked by strict models: no number is taken for text, no truth value for a number. CSV files have nothing
 but text in them, so their models read it. Keys that a model does not have are errors: they come from another version.
 """
 
@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from reproductions.suite.study.inputs import InputError, read_model, shown
 
-#: Steps, members and whatever else is counted: what a double, and so Parquet and JSON readers, can tell apart.
+#: Steps, members and other counts: at most what a double, and so any reader of Parquet and JSON, holds exactly.
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
@@ -52,7 +52,7 @@ def _from_words(value: Any) -> Any:
 
 
 Json = Annotated[Any, AfterValidator(_finite_json)]
-#: A measurement that may have come to nothing.
+#: A measurement that may be infinite or NaN.
 Measured = Annotated[float, Field(allow_inf_nan=True), BeforeValidator(_from_words)]
 
 
@@ -63,7 +63,7 @@ class Document(BaseModel):
 
 
 class EvaluationSummary(Document):
-    """An evaluation, as a summary tells it."""
+    """An evaluation in a summary."""
 
     member: Count
     step: Count
@@ -74,7 +74,7 @@ class EvaluationSummary(Document):
 
 
 class Reported(Document):
-    """What a task reported of a run's answer after training, what that is the mean of, and the CPU seconds that it took."""
+    """The final report of a run's answer: its score, the samples that it is the mean of, and the CPU seconds that it took."""
 
     value: Measured
     samples: list[Measured]
@@ -267,7 +267,7 @@ class Row(BaseModel):
 
 
 class RunRow(Row):
-    """A run in ``runs.csv``. A run without a finite score has none of the four."""
+    """A run in ``runs.csv``. A run without a finite score has none of the four scores."""
 
     domain: Name
     problem: Name

@@ -63,7 +63,7 @@ def pairs(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _of_each_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], list[Cells]]) -> pd.DataFrame:
-    """The rows that ``make`` has for the runs of one problem, for every problem, which is the first column."""
+    """The rows that ``make`` returns for the runs of each problem, with the problem as the first column."""
     grouped = of_each_problem(records)
     return pd.DataFrame(
         [{"problem": problem, **row} for problem, of_problem in grouped.items() for row in make(of_problem)]

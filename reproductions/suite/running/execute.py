@@ -23,7 +23,7 @@ from reproductions.suite.running.provenance import provenance
 from reproductions.suite.running.states import claim, write_json, write_request
 from reproductions.suite.study.settings import Settings
 
-#: Files of a run whose digests its summary holds: a summary and a record of different runs are found out.
+#: Files of a run whose digests its summary holds: a summary beside the record of another run is detected.
 DIGESTED = ("events.parquet", "lineage.json")
 #: Makes the observer of a run, given the events of earlier sessions.
 Showing = Callable[[Sequence[Event]], AbstractContextManager[Observer | None]]
@@ -38,7 +38,7 @@ def execute(
 ) -> dict[str, Any]:
     """Run, or resume, in ``out``; returns the summary. ``extend`` lets a finished run go on to more steps.
 
-    execution: how; None for what the domain's scale declares. It may be another one than before, but for the numerics.
+    execution: None for what the domain's scale declares. A run may be resumed with another one if its numerics are equal.
     Leaves ``events.parquet``, ``lineage.json`` and ``summary.json``, each written at once, the summary last; ``out/state``
     holds what a resumption needs.
     Raises ConfigError before any work, RunError or RecordError if the run cannot go on.
@@ -48,8 +48,8 @@ def execute(
     accelerators = named(execution.device, task.devices)
     engine = execution.build_engine(accelerators)
     task.prepare(settings.plan())
-    # This process does a worker's part after the run, and its task is asked for its numerics before. The order of sums, and so
-    # their last bits, may change with the threads; the form is one program a member.
+    # Here, too, the task computes as in a worker: its numerics now, its final report after the run. The order of sums, and so
+    # their last bits, may change with the threads; form: one program a member.
     place = Worker(0, 1, accelerators[:1])
     with acting_as(place):
         numerics = {**task.numerics(), "threads": execution.threads, "form": "member"}
@@ -79,7 +79,7 @@ def execute(
 
 
 def summarise(settings: Settings, run: Run, timing: Path, reported: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a run came to. ``final`` is the run's answer, the highest score at the end of a training; ``best`` the highest ever.
+    """The results of a run. ``final``: its answer, the highest score at the end of a training; ``best``: the highest of all.
 
     Each of them was selected by ``score``; ``held_out`` is the number to report where the task has one, and of ``final``
     what the task ``reported`` after the run if it did. The costs are those of training alone: the report has its own.

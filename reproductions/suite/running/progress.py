@@ -20,7 +20,7 @@ LINE_EVERY = 10.0
 
 
 class Tally:
-    """Counts events into what is shown. Time left is from the speed of this session, so a resumed run is judged fairly."""
+    """Counts events for the display. The time left follows from the speed of this session alone, not of earlier ones."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

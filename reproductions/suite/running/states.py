@@ -1,4 +1,4 @@
-"""The state folder of a run: whose it is, by which sources and numerics it was made, and whether this request may go on."""
+"""The state folder of a run: its request, sources and numerics, and whether another request may resume it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Request(BaseModel):
-    """What a state folder is of: the settings of its run, and the digest of the sources, which becomes part of a name."""
+    """What a state folder was made for: the settings of its run, and the digest of its sources, which may name a folder."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -37,15 +37,15 @@ class Numerics(RootModel[dict[str, Any]]):
 
 
 def claim(settings: Settings, numerics: Mapping[str, Any], out: Path, extend: bool) -> tuple[Path, Request]:
-    """The state folder of this very request in ``out``, and the request.
+    """The state folder of this request in ``out``, and the request.
 
-    ConfigError if it holds another run, or the run was made with other numerics; RunError if it is at work. A state made by
-    other sources is moved aside, never mixed with: what ran is what the summary says.
+    ConfigError if it holds another run, or the run was made with other numerics; RunError if another process runs it. A
+    state made by other sources is moved aside, never continued: the sources in the summary made all of the run.
     """
     state = out / "state"
     request = Request(settings=settings.model_dump(mode="json", by_alias=True), sources=sources_digest(settings.domain))
     try:
-        with locked(state):  # it may be that of a run that goes on at this moment
+        with locked(state):  # another process may be running in it
             _claim_locked(state, request, dict(numerics), extend)
     except Busy:
         raise RunError(f"another process is running in {state}") from None
@@ -70,7 +70,7 @@ def _claim_locked(state: Path, requested: Request, numerics: dict[str, Any], ext
         os.replace(state, aside)
     elif (state / "events.jsonl").exists():
         raise ConfigError(
-            f"{state} holds a record but no request.json: nobody can tell what it is of. Choose another --out"
+            f"{state} holds a record but no request.json, so its settings are unknown. Choose another --out"
         )
     state.mkdir(parents=True, exist_ok=True)
     write_json(kept, numerics)  # first: where there is a request there are numerics
@@ -78,12 +78,12 @@ def _claim_locked(state: Path, requested: Request, numerics: dict[str, Any], ext
 
 
 def write_request(state: Path, request: Request) -> None:
-    """Say what the state folder is of."""
+    """Write what the state folder was made for."""
     write_json(state / "request.json", request.model_dump())
 
 
 def _read(path: Path, model: type[Model]) -> Model:
-    """ConfigError, in one line, for a file that is none."""
+    """The content of a file; ConfigError, in one line, if it is not valid."""
     try:
         return model.model_validate_json(path.read_bytes())
     except OSError as error:

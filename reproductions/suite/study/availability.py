@@ -1,7 +1,8 @@
 """Of the runs that a configuration asks for, those that this machine can make, or that were made already.
 
-Targets of many runs are made with what remains, and one line says for each requirement what is left out. Asking for what
-cannot be made at all is an error. A run that this machine plans and another one makes is checked there, when it begins.
+A target of many runs is made without those that cannot run here, and one line for each requirement says what is left out.
+A target of which nothing can be made is an error. A run that this machine plans and another one makes is checked there,
+when it begins.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Availability:
         return {name: runs for name, runs in remaining.items() if runs}
 
     def require(self, run: RunName) -> None:
-        """ConfigError if this very run cannot be made here and was not made before."""
+        """ConfigError if this run cannot be made here and was not made before."""
         require(str(self._results / run.folder), self._missing(run))
 
     def _missing(self, run: RunName) -> tuple[str, ...]:

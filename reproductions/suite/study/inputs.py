@@ -18,7 +18,7 @@ from reproductions.suite.study.registry import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: Bytes. The largest that a study writes has a few; a file of this size is none of ours.
+#: Bytes. Files that a study writes are far smaller; a larger file is none of them.
 LARGEST = 256 * 2**20
 #: Characters of a wrong value that are shown.
 SHOWN = 80
@@ -107,7 +107,7 @@ def read_rows(path: Path, model: type[Model]) -> list[Model]:
 
 
 def checked(where: Path | str, model: type[Model], value: Any) -> Model:
-    """``value`` as a ``model``; InputError with ``where`` it was found."""
+    """``value`` as a ``model``; InputError, which begins with ``where`` it comes from."""
     try:
         return model.model_validate(value)
     except ValidationError as error:

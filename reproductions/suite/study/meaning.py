@@ -45,7 +45,7 @@ def meaning(
 
 
 class _Walk:
-    """One walk over a module. Imports are told at its end, when it is known which names were used for what."""
+    """One walk over a module. Imports are written at its end, when it is known which names were used for what."""
 
     def __init__(self, package: str, ignored: Callable[[str], bool], unread: frozenset[str]) -> None:
         self._package, self._ignored, self._unread = package, ignored, unread
@@ -99,7 +99,7 @@ class _Walk:
         self._annotated = outer
 
     def _node(self, node: ast.AST, scope: Scope) -> None:
-        if isinstance(node, ast.Name):  # this and the next are most nodes, told at once
+        if isinstance(node, ast.Name):  # most nodes are these two: they come first, to save time
             self._used.add(node.id)
             self._parts.append(node.id)
             return
@@ -115,7 +115,7 @@ class _Walk:
         tell(f"{type(node).__name__}(")
         for name in node._fields:
             value = getattr(node, name, None)
-            # What is absent in one version of Python is unheard of in another.
+            # A field that is empty in one version of Python may not exist in another.
             if value is None or value == [] or name in _WRITING:
                 continue
             tell(f"{name}=")

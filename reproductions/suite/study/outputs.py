@@ -67,7 +67,7 @@ def check(out: Path) -> None:
 
 
 class _Undo(Exception):
-    """Only a question was asked: what was made is removed."""
+    """Ends a mere check: folders that were made for it are removed."""
 
 
 @contextlib.contextmanager
@@ -88,7 +88,7 @@ def _folder(folder: Path) -> Iterator[None]:
 
 
 def _make(folder: Path) -> bool:
-    """Whether this process has made the folder: another may do so at the same moment."""
+    """Make a folder; returns whether this process made it, since another may do so at the same moment."""
     try:
         folder.mkdir()
     except FileExistsError:

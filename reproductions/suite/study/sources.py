@@ -88,7 +88,7 @@ def _reached(domain: str, root: Path) -> dict[str, tuple[Path, _Module]]:
         if name in reached or name.partition(".")[0] not in PACKAGES:
             continue
         reached.add(name)
-        # Whoever imports a module runs its packages first; and a name in a package may be a module or not.
+        # Importing a module runs its packages first; and a name in a package may be a module or not.
         pending += [name.rpartition(".")[0]]
         if (path := _file(name, root)) is None:
             continue

@@ -1,4 +1,4 @@
-"""One training run: a method with a seed. What was asked for, what it came to, and the files that it left."""
+"""One training run, a method with a seed: its settings, its results and its files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reproductions.suite.study.inputs import read_bytes
 from reproductions.suite.study.registry import ConfigError
 
 FILES = ("summary.json", "lineage.json", "events.parquet")
-#: What was asked for. How the work was carried out would stand in the way of what differs.
+#: The settings that are written. How a run was carried out is left out: it would hide the settings that differ.
 REQUESTED = ("problem", "method", "variant", "seed", "population", "steps", "interval", "search", "task")
 
 
@@ -77,9 +77,9 @@ def _answer(final: dict[str, Any] | None) -> dict[str, str]:
 
 
 def parameters(record: Record) -> list[Param]:
-    """What was asked for, and of the task's settings those that are not its scale's and problem's own.
+    """The settings of a run; of the task's settings only those that differ from its scale's and problem's.
 
-    What is not set is left out: it would only stand in the way of what differs.
+    Settings without a value are left out: they would hide those that differ.
     """
     settings = record.summary["settings"]
     try:

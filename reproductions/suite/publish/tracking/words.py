@@ -33,7 +33,7 @@ def words(value: Any) -> str:
 
 
 def short(words: str) -> str:
-    """Long words by their beginning and a digest: equal ones still look equal. The whole is in summary.json."""
+    """Long words by their beginning and a digest: equal ones still look equal. The full text is in summary.json."""
     if len(words) <= LONGEST:
         return words
     digest = hashlib.sha256(words.encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""Finished runs into a store: seeds with their members first, then what their methods came to, then the views of them."""
+"""Write finished runs to a store: seeds with their members first, then the means of methods, then the views."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def track(records: Sequence[Record], store: Path) -> dict[str, list[str]]:
 
 def _track(client: MlflowClient, store: Path, domain: str, records: Sequence[Record]) -> list[str]:
     number = experiment(client, domain, store)
-    # With those of former layouts, whatever kind they had.
+    # Runs of former layouts too, which had other kinds.
     written_before = by_key(runs(client, number, "tags.kind != 'member' and tags.kind != 'method'"))
     written = []
     for record in records:
