@@ -18,7 +18,7 @@ class CannotReplace(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class Judge:
+class Decider:
     """A method, and the streams that its decisions draw from.
 
     Everything a decision depends on is in these fields and in the ledger: replaying the events of a run up to a decision and

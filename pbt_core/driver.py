@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pbt_core.decisions import CannotReplace, Judge, empty_ledger, first_settings
+from pbt_core.decisions import CannotReplace, Decider, empty_ledger, first_settings
 from pbt_core.errors import RunError
 from pbt_core.journal import Journal, Observer, Timing
 from pbt_core.ledger import Ledger
@@ -56,7 +56,7 @@ class Driver:
     ) -> None:
         self.space, self.plan, self.directory = _space(task), plan, directory
         self._identity = identity(task, method, plan, self.space)
-        self._judge = Judge(method, self.space, Streams(plan.seed), plan.synchronous)
+        self._decider = Decider(method, self.space, Streams(plan.seed), plan.synchronous)
         self.store = Store(directory / "checkpoints", plan.durable)
         self._scheduling: Scheduling[Outcome] = Synchronous() if plan.synchronous else Asynchronous()
         self.journal = Journal(directory / "events.jsonl", self.store, empty_ledger(plan.synchronous), observer)
@@ -136,7 +136,7 @@ class Driver:
             lost, events = [], {}
             for member in due:
                 try:
-                    events[member] = self._judge.decision(self.ledger, member)
+                    events[member] = self._decider.decision(self.ledger, member)
                 except CannotReplace:
                     lost.append(member)
             if lost:
@@ -168,7 +168,7 @@ class Driver:
         self.journal.append(*({"event": "retried", **place} for place in where))
         raise RunError(
             f"member {lost[0]} failed in the interval that ends at step {where[0]['step']} and "
-            f"{type(self._judge.method).__name__} cannot replace it: {self.journal.failures[lost[0]]['error']} (traceback in "
+            f"{type(self._decider.method).__name__} cannot replace it: {self.journal.failures[lost[0]]['error']} (traceback in "
             f"{self.journal.path}; the same command tries that interval again)"
         )
 
@@ -241,7 +241,7 @@ class Driver:
     # -- beginning and resuming --------------------------------------------------------------------------------------
 
     def _join(self) -> None:
-        joined = first_settings(self._judge.method, self.space, self.plan.population, self._judge.streams)
+        joined = first_settings(self._decider.method, self.space, self.plan.population, self._decider.streams)
         self.journal.append({"event": "started", "format": FORMAT, "run": self._identity}, *joined)
 
     def _resume(self) -> None:

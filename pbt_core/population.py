@@ -17,11 +17,11 @@ HISTORY = 20
 class Member:
     """One member as last published.
 
-    ``step`` counts the steps charged to this member (its budget), whichever member trained its present weights.
-    ``previous`` is its step at the evaluation before this one. ``score`` is None until the first evaluation and is larger for better
-    members. ``samples`` are the repeated measurements behind the score (episodic returns, say), oldest first; ``history``
-    are the finite scores of the last ``HISTORY`` evaluations on the way to these weights, oldest first.
-    ``parent`` and ``born`` say from which member it was last cloned, and at which of its own steps.
+    ``step`` counts the steps charged to this member (its budget), whichever member trained its present weights;
+    ``previous`` is its step at the evaluation before this one. ``score`` is None until the first evaluation and is larger
+    for better members. ``samples`` are the repeated measurements behind the score (episodic returns, say), ``history`` the
+    finite scores of the last ``HISTORY`` evaluations on the way to these weights; both oldest first. ``parent`` and
+    ``born`` say from which member it was last cloned, and at which of its own steps.
     ``age`` counts the steps that these weights have been trained for, by whichever members, since they were fresh.
     ``failed`` marks a member whose last interval raised, hung or crashed: its weights are lost.
     """

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pbt_core.calls import Calls, TaskError, global_generators_kept, moved_generators, seed_globals
-from pbt_core.decisions import Judge, empty_ledger
+from pbt_core.decisions import Decider, empty_ledger
 from pbt_core.engines.base import Engine
 from pbt_core.engines.serial import Serial
 from pbt_core.method import Clone, Continue, Decision, Method, Restart, Stop
@@ -293,10 +293,10 @@ def _interrupt(engine: Engine, task: AnyTask, method: Method, plan: Plan, direct
 
 def check_decisions(events: Sequence[Event], method: Method, task: AnyTask, plan: Plan) -> None:
     """Each recorded decision of an asynchronous run is what the method decides given the events before it."""
-    judge, ledger = Judge(method, task.space, Streams(plan.seed), plan.synchronous), empty_ledger(plan.synchronous)
+    decider, ledger = Decider(method, task.space, Streams(plan.seed), plan.synchronous), empty_ledger(plan.synchronous)
     for event in events:
         if event["event"] in ("cloned", "changed", "restarted", "stopped"):
-            decided = judge.decision(ledger, event["member"])
+            decided = decider.decision(ledger, event["member"])
             assert decided == event, f"{event} was recorded where the method decides {decided}"
         ledger.apply(event)
 

@@ -18,7 +18,7 @@ from pbt_core.method import Continue, Restart
 from pbt_core.testing import Hill
 from reproductions.suite.figures import ablations, headline, plotting, profiles
 from reproductions.suite.figures.branches import ancestors, answer, branches, founders, kept_until
-from reproductions.suite.figures.family import kin, lineages, tree
+from reproductions.suite.figures.family import copying_runs, lineages, tree
 from reproductions.suite.figures.look import STYLE, arrange, draw
 from reproductions.suite.figures.phylogeny import EXTINCT, lines
 from reproductions.suite.figures.schematic import schematic
@@ -178,9 +178,9 @@ def test_figures_that_need_pbt_are_left_out_where_there_is_none(run, kinds):
     assert set(plotting.standard([lone], MEASURE)) == {"scores", "best_so_far", "population", "performance_profile"}
     both = plotting.standard([lone, kinds["synchronous"]], MEASURE)
     assert {"lineages", "tree", "schedules", "improvement"} <= set(both)
-    assert kin([lone, kinds["synchronous"]]) == [kinds["synchronous"]]
+    assert copying_runs([lone, kinds["synchronous"]]) == [kinds["synchronous"]]
     copying = run(PBT(ready=20), name="weights_only")
-    assert kin([lone, copying]) == [copying]
+    assert copying_runs([lone, copying]) == [copying]
 
 
 def test_equal_runs_give_equal_bytes(run, kinds, tmp_path):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from reproductions.suite.cli import main
-from reproductions.suite.planning.costs import known
+from reproductions.suite.planning.costs import past_costs
 from reproductions.suite.publish.reference import keep
 from reproductions.suite.results.records import load
 from reproductions.suite.study.inputs import LARGEST, InputError, read_bytes
@@ -289,7 +289,7 @@ def test_tables_and_summaries_of_a_study_are_held_against_their_schemas(runs, ca
     broken("half", place / "summary.json")
     assert "summary.json: not JSON" in refused(capsys, "reference", "laptop", "--whole", "toy")
     with pytest.raises(InputError, match=r"summary\.json"):
-        known(Path("results"), "laptop")
+        past_costs(Path("results"), "laptop")
     assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
 
 

@@ -1,7 +1,7 @@
 import pytest
 from checkouts import ROOT, command, configure, copied, snakemake
 
-from reproductions.suite.planning.costs import Benchmark, Cost, Costs, known, wall
+from reproductions.suite.planning.costs import Benchmark, Cost, Costs, past_costs, wall_seconds
 from reproductions.suite.planning.forecast import budgets, lines, table
 from reproductions.suite.planning.jobs import Job, jobs
 from reproductions.suite.study.names import RunName
@@ -60,15 +60,15 @@ def test_runs_of_this_machine_are_believed_before_those_of_another():
 )
 def test_the_wall_time_fits_runs_onto_the_cores(runs, cores, expected):
     """A run takes as many cores as it has kept busy."""
-    assert wall([Cost(cpu, elapsed, "") for cpu, elapsed in runs], cores) == expected
+    assert wall_seconds([Cost(cpu, elapsed, "") for cpu, elapsed in runs], cores) == expected
 
 
 def test_the_benchmarks_in_the_repository_tell_what_a_comparison_costs():
     """Those of the laptop scale; none were kept of the paper's."""
-    cost = known(ROOT / "results", "laptop").of(named("gan/fashion_mnist/pbt/default", "laptop"), no_budget)
+    cost = past_costs(ROOT / "results", "laptop").of(named("gan/fashion_mnist/pbt/default", "laptop"), no_budget)
     assert cost.source == "reference, this method"
     assert 30 < cost.cpu_s < 3000
-    assert known(ROOT / "results", "paper").of(named("gan/cifar10/pbt/default", "paper"), no_budget) is None
+    assert past_costs(ROOT / "results", "paper").of(named("gan/cifar10/pbt/default", "paper"), no_budget) is None
 
 
 def test_the_size_of_a_run_is_that_of_its_settings_and_variant(tmp_path):

@@ -67,14 +67,13 @@ def _add_runs_table(commands: Commands) -> None:
 
 
 def _runs_table(a: argparse.Namespace) -> None:
-    from reproductions.suite.publish import reference
-    from reproductions.suite.results import records
+    from reproductions.suite.results import records, run_table
 
     for run in a.runs:
         if a.out.resolve().parent == run.resolve() and a.out.exists():
             raise ConfigError(f"--out {a.out}: it would overwrite a file of the run in {run}")
     with staged_file(a.out) as file:
-        reference.one_row_a_run(reference.runs(records.load(a.runs))).to_csv(file, index=False)
+        run_table.one_row_a_run(run_table.runs(records.load(a.runs))).to_csv(file, index=False)
     print(a.out)
 
 
@@ -93,16 +92,15 @@ def _add_claims(commands: Commands) -> None:
 
 
 def _claims(a: argparse.Namespace) -> None:
-    from reproductions.suite.publish import reference
-    from reproductions.suite.results import claims
+    from reproductions.suite.results import claims, run_table
 
     if a.out:
         with staged(a.out) as place:
-            judged = claims.judge(claims.all_claims(), reference.read_runs(a.table))
+            judged = claims.judge(claims.all_claims(), run_table.read_runs(a.table))
             written = claims.write(judged, place)
         _print(a.out, [written])
     else:
-        judged = claims.judge(claims.all_claims(), reference.read_runs(a.table))
+        judged = claims.judge(claims.all_claims(), run_table.read_runs(a.table))
     for row in judged.to_dict("records"):
         print(_verdict(row))
 
@@ -150,12 +148,11 @@ def _add_paper(commands: Commands) -> None:
 
 def _paper(a: argparse.Namespace) -> None:
     from reproductions.suite.figures import paper, plotting
-    from reproductions.suite.publish import reference
-    from reproductions.suite.results import records
+    from reproductions.suite.results import records, run_table
 
     with staged(a.out) as place:
         runs = records.load(a.runs) if a.runs or not a.table else []
-        table = reference.read_runs(a.table) if a.table else reference.runs(runs)
+        table = run_table.read_runs(a.table) if a.table else run_table.runs(runs)
         written = plotting.draw(paper.figures(runs, table), place)
     _print(a.out, written)
 

@@ -119,7 +119,7 @@ def _plan(a: argparse.Namespace) -> None:
     for line in answer.left_out:
         print(line, file=sys.stderr)
     planned = jobs.jobs(answer.table)
-    known = cache(lambda scale: costs.known(Path("results"), scale))
+    known = cache(lambda scale: costs.past_costs(Path("results"), scale))
     budget = forecast.budgets([Path("config", "config.yaml"), *a.configfile])
     print(forecast.table(planned, forecast.lines(planned, known, budget), cores()))
 

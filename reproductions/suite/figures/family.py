@@ -20,18 +20,18 @@ from reproductions.suite.figures.look import (
     colour,
     count_steps,
     hyperparameter_axis,
-    numbers,
     panels,
+    plot_heights,
     pretty,
     problem_name,
     unit,
 )
-from reproductions.suite.figures.phylogeny import Line, lines, room
+from reproductions.suite.figures.phylogeny import Line, line_height, lines
 from reproductions.suite.results.records import Record, method_order
 from reproductions.suite.study.sweep import Measure
 
 
-def kin(records: Sequence[Record]) -> list[Record]:
+def copying_runs(records: Sequence[Record]) -> list[Record]:
     """The runs of PBT and its relatives: methods whose names begin with pbt, or that copied weights in any of these runs."""
     copying = {r.method for r in records if any(e["event"] == "cloned" and e["weights"] for e in r.events)}
     return [record for record in records if record.method.startswith("pbt") or record.method in copying]
@@ -49,7 +49,7 @@ def lineages(records: Sequence[Record], measure: Measure) -> Figure:
     A lineage is the hyperparameters that some final weights were trained with, from their first step; lineages with common
     ancestors coincide there. That of the final best member is thick.
     """
-    runs = first_runs(kin(records))
+    runs = first_runs(copying_runs(records))
     names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
     settings = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
     among = {name: [h[name] for h in settings] for name in names}
@@ -65,7 +65,7 @@ def lineages(records: Sequence[Record], measure: Measure) -> Figure:
                 if best:
                     style = {"lw": 2, "color": colour(records, run.method), "zorder": 3}
                 steps = [segment.start for segment in path] + [path[-1].stop]
-                values = numbers([segment.hyperparameters[name] for segment in path], among[name])
+                values = plot_heights([segment.hyperparameters[name] for segment in path], among[name])
                 ax.plot(steps, [*values, values[-1]], drawstyle="steps-post", **style)
             hyperparameter_axis(ax, name, among[name], measure)
             if column == 0:
@@ -84,10 +84,12 @@ def tree(records: Sequence[Record], measure: Measure) -> Figure:
     Lines fork where weights were copied. Ancestors of final members are thick, branches that died out are faint. At a fork
     the figure does not say which line is the parent's and which its child's.
     """
-    runs = first_runs(kin(records))
+    runs = first_runs(copying_runs(records))
     trees = [branches(run.events) for run in runs]
     drawn = [lines(tree, answer(tree, run.events)) for tree, run in zip(trees, runs, strict=True)]
-    tall = [sum(room(line, tree) for line in drawn_lines) for drawn_lines, tree in zip(drawn, trees, strict=True)]
+    tall = [
+        sum(line_height(line, tree) for line in drawn_lines) for drawn_lines, tree in zip(drawn, trees, strict=True)
+    ]
     columns = min(4, len(runs))
     # One tree may fill a page, several share it.
     height = float(

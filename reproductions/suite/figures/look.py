@@ -164,7 +164,7 @@ def keep_proportion(ax: Axes, mean: float) -> None:
         ax.set_ylim(low - widen, high + widen)
 
 
-def numbers(values: Sequence[Any], among: Sequence[Any]) -> NDArray[np.float64]:
+def plot_heights(values: Sequence[Any], among: Sequence[Any]) -> NDArray[np.float64]:
     """Values of a hyperparameter as heights in a plot: numbers as they are, names by their index among all that occur."""
     if not any(isinstance(value, str) for value in among):
         return np.asarray(values, dtype=float)

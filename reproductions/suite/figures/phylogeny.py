@@ -124,7 +124,7 @@ def _weights(
     return weight
 
 
-def room(line: Line, tree: Sequence[Branch]) -> float:
+def line_height(line: Line, tree: Sequence[Branch]) -> float:
     """How much of the height a line needs."""
     return 1.0 if tree[line.last].final else EXTINCT
 
@@ -145,8 +145,8 @@ def _set_rows(drawn: Sequence[Line], tree: Sequence[Branch]) -> None:
     while stack:
         index, placed = stack.pop()
         if placed:
-            drawn[index].row = ground + room(drawn[index], tree) / 2
-            ground += room(drawn[index], tree)
+            drawn[index].row = ground + line_height(drawn[index], tree) / 2
+            ground += line_height(drawn[index], tree)
             continue
         outward = sorted(children.get(index, []), key=lambda child: drawn[child].begin)  # the first is the outermost
         stack += [(child, False) for child in outward[1::2]]

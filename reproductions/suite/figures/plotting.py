@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reproductions.suite.figures.family import kin, lineages, tree
+from reproductions.suite.figures.family import copying_runs, lineages, tree
 from reproductions.suite.figures.look import (
     PALETTE,
     Figures,
@@ -28,8 +28,8 @@ from reproductions.suite.figures.look import (
     left_out,
     mark_random_play,
     mark_scores,
-    numbers,
     panels,
+    plot_heights,
     pretty,
     problem_name,
     unit,
@@ -66,7 +66,7 @@ def standard(records: Sequence[Record], measure: Measure) -> Figures:
     }
     if _of_other_lengths(records):
         makers["trainings"] = trainings
-    if kin(records):
+    if copying_runs(records):
         makers |= {"schedules": schedules, "lineages": lineages, "tree": tree}
     if contenders(records):
         makers["improvement"] = improvement
@@ -216,7 +216,7 @@ def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record
 
 def schedules(records: Sequence[Record], measure: Measure) -> Figure:
     """The hyperparameters along the lineage of the final best member of each seed, for the methods that copy weights."""
-    runs = kin(records)
+    runs = copying_runs(records)
     methods = [name for name in method_order(records) if name in {run.method for run in runs}]
     names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
     settings = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
@@ -227,7 +227,7 @@ def schedules(records: Sequence[Record], measure: Measure) -> Figure:
             path = run.lineage.schedule()
             steps = [segment.start for segment in path] + [path[-1].stop]
             for row, name in enumerate(names):
-                values = numbers([segment.hyperparameters[name] for segment in path], among[name])
+                values = plot_heights([segment.hyperparameters[name] for segment in path], among[name])
                 shade = PALETTE[run.seed % len(PALETTE)]
                 label = f"seed {run.seed}"
                 axes[row, column].plot(steps, [*values, values[-1]], drawstyle="steps-post", color=shade, label=label)

@@ -27,7 +27,7 @@ MOST_BANDS = 6
 _ENDS = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
 
 
-def shares(seeds: int) -> Array:
+def resample_shares(seeds: int) -> Array:
     """Bootstrap resamples as the share of each seed in each resample: [resamples, seeds]. Drawn as in ``statistics``."""
     drawn = np.random.default_rng(0).integers(0, seeds, (RESAMPLES, seeds))
     counts = np.zeros((RESAMPLES, seeds))
@@ -41,7 +41,7 @@ def means(scores: Array) -> tuple[Array, Array, Array]:
     if len(scores) < 2:
         return value, np.full_like(value, np.nan), np.full_like(value, np.nan)
     complete = np.isfinite(scores).all(axis=0)
-    low, high = np.percentile(shares(len(scores)) @ np.where(complete, scores, 0.0), _ENDS, axis=0)
+    low, high = np.percentile(resample_shares(len(scores)) @ np.where(complete, scores, 0.0), _ENDS, axis=0)
     return value, np.where(complete, low, np.nan), np.where(complete, high, np.nan)
 
 
@@ -69,7 +69,7 @@ def score_label(records: Sequence[Record], measure: Measure) -> str:
     return unit(measure.held_out or measure.score, measure.unit)
 
 
-def where(records: Sequence[Record]) -> str:
+def problems_title(records: Sequence[Record]) -> str:
     """The problem's name, or the number of problems."""
     problems = len(of_each_problem(records))
     return f"{problems} problems" if problems > 1 else problem_name(records)
@@ -88,7 +88,7 @@ def profile(scores: Sequence[Array]) -> tuple[Array, Array, Array, Array]:
         return taus, fraction, np.full_like(fraction, np.nan), np.full_like(fraction, np.nan)
     # Problems are independent: each has resamples of its own.
     order = np.random.default_rng(1)
-    drawn = np.mean([order.permutation(shares(len(of_problem))) @ of_problem for of_problem in above], axis=0)
+    drawn = np.mean([order.permutation(resample_shares(len(of_problem))) @ of_problem for of_problem in above], axis=0)
     low, high = np.percentile(drawn, _ENDS, axis=0)
     return taus, fraction, low, high
 
@@ -121,12 +121,14 @@ def performance_profile(records: Sequence[Record], measure: Measure) -> Figure:
     seeds = min(min(map(len, by_problem.values())) for by_problem in scores.values())
     many = "bands of so many methods are left out" if seeds > 1 else "no interval"
     band = "band: 95 % bootstrap interval" if seeds > 1 and len(scores) <= MOST_BANDS else many
-    ax.set_title(f"{where(records)}: performance profile of final best members\n{counted(runs)} a method; {band}")
+    ax.set_title(
+        f"{problems_title(records)}: performance profile of final best members\n{runs_in_words(runs)} a method; {band}"
+    )
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
-def counted(runs: Sequence[int]) -> str:
+def runs_in_words(runs: Sequence[int]) -> str:
     """``3 runs``, or ``2 to 3 runs`` where methods have different numbers of them."""
     few, many = min(runs), max(runs)
     return ("1 run" if many == 1 else f"{many} runs") if few == many else f"{few} to {many} runs"
@@ -150,7 +152,7 @@ def improved(ours: Sequence[Array], theirs: Sequence[Array]) -> Estimate:
     for x, y in starmap(statistics.ranked, zip(ours, theirs, strict=True)):
         wins = (np.sign(x[:, None] - y) + 1) / 2
         values.append(wins.mean())
-        a, b = (order.permutation(shares(len(seeds))) for seeds in (x, y))
+        a, b = (order.permutation(resample_shares(len(seeds))) for seeds in (x, y))
         resampled.append(np.einsum("ri,ij,rj->r", a, wins, b))
     value = float(np.mean(values))
     if min(map(len, [*ours, *theirs])) < 2 or not np.isfinite(value):
@@ -187,5 +189,5 @@ def improvement(records: Sequence[Record], measure: Measure) -> Figure:
     ax.set_yticks(range(len(others)), labels)
     ax.set_xlabel(f"probability that a run of {pretty(ours)} scores higher (dashed: chance)")
     bar = "bar: 95 % bootstrap interval over seeds, none where one side wins every pair"
-    ax.set_title(f"{where(records)}: {pretty(ours)} against each\n{bar}")
+    ax.set_title(f"{problems_title(records)}: {pretty(ours)} against each\n{bar}")
     return figure

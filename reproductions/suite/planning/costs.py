@@ -71,7 +71,7 @@ def _scaled(runs: Sequence[Benchmark], factor: float, source: str) -> Cost:
     return Cost(sum(run.cpu_s for run in runs) * factor, sum(run.wall_s for run in runs) * factor, source)
 
 
-def wall(costs: Iterable[Cost], cores: int) -> float:
+def wall_seconds(costs: Iterable[Cost], cores: int) -> float:
     """Seconds until runs of these costs are done on so many cores, as many side by side as there is room for.
 
     The work of all runs shared among the cores, but no less than the longest run takes.
@@ -81,7 +81,7 @@ def wall(costs: Iterable[Cost], cores: int) -> float:
     return max(longest, sum(cost.wall_s * cost.cores for cost in costs) / cores)
 
 
-def known(results: Path, scale: str) -> Costs:
+def past_costs(results: Path, scale: str) -> Costs:
     """All past runs of a scale: those in ``results`` before those kept in ``results/reference``.
 
     InputError in one line for a file of theirs that is not valid.

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reproductions.suite.planning.costs import Cost, Costs, wall
+from reproductions.suite.planning.costs import Cost, Costs, wall_seconds
 from reproductions.suite.planning.jobs import Job
 from reproductions.suite.study import configuration, requested
 from reproductions.suite.study.names import DEFAULT, RunName
@@ -115,7 +115,7 @@ def _row(line: Line, cores: int) -> tuple[str, ...]:
 
 
 def _hours(costs: Sequence[Cost], cores: int) -> tuple[str, str]:
-    cpu, elapsed = sum(cost.cpu_s for cost in costs) / 3600, wall(costs, cores) / 3600
+    cpu, elapsed = sum(cost.cpu_s for cost in costs) / 3600, wall_seconds(costs, cores) / 3600
     return _short(cpu), _short(elapsed)
 
 

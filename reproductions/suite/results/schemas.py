@@ -182,7 +182,7 @@ class Summary(Document):
         return self
 
 
-class Stretch(Document):
+class Segment(Document):
     """A segment of a schedule."""
 
     start: Count
@@ -218,7 +218,7 @@ class LineageFile(Document):
     best: Count | None
     founders: dict[Annotated[str, Field(pattern=r"^[0-9]{1,16}$")], Count]
     clones: list[Clone]
-    schedule: list[Stretch]
+    schedule: list[Segment]
 
     @model_validator(mode="after")
     def _is_a_tree(self) -> LineageFile:
@@ -376,11 +376,11 @@ TABLES: dict[str, type[Row]] = {
 }
 
 
-def schedule(path: Path) -> list[Stretch]:
+def schedule(path: Path) -> list[Segment]:
     """The schedule of a ``lineage.json``; InputError if it holds none."""
     if not os.path.exists(path):  # noqa: PTH110 - never raises, whatever the name
         raise InputError(f"{path} holds no schedule: there is no such file")
-    stretches = read_model(path, LineageFile).schedule
-    if not stretches:
+    segments = read_model(path, LineageFile).schedule
+    if not segments:
         raise InputError(f"{path}: holds no schedule: the run had no best member")
-    return stretches
+    return segments

@@ -8,7 +8,7 @@ from pbt_core.engines.devices import kind
 from reproductions.suite.study.registry import ConfigError
 
 
-def named(device: str, supported: Sequence[str]) -> tuple[str, ...]:
+def accelerator_names(device: str, supported: Sequence[str]) -> tuple[str, ...]:
     """The names of accelerators as engines take them: () for "cpu", all that are visible for "cuda".
 
     supported: the kinds of devices that the task can compute on. ConfigError, in one line, for another kind and for a device

@@ -17,10 +17,10 @@ from pbt_core.events import read
 from pbt_core.journal import Observer, read_timing, sessions
 from pbt_core.schema import Event
 from reproductions.suite.running import final
-from reproductions.suite.running.accelerators import named
+from reproductions.suite.running.accelerators import accelerator_names
 from reproductions.suite.running.execution import Execution, resolve_execution
 from reproductions.suite.running.provenance import provenance
-from reproductions.suite.running.states import claim, write_json, write_request
+from reproductions.suite.running.states import prepare_state, write_json, write_request
 from reproductions.suite.study.settings import Settings
 
 #: Files of a run whose digests its summary holds: a summary beside the record of another run is detected.
@@ -45,7 +45,7 @@ def execute(
     """
     execution = execution or resolve_execution(settings.domain, settings.scale)
     task = settings.build_task()
-    accelerators = named(execution.device, task.devices)
+    accelerators = accelerator_names(execution.device, task.devices)
     engine = execution.build_engine(accelerators)
     task.prepare(settings.plan())
     # Here, too, the task computes as in a worker: its numerics now, its final report after the run. The order of sums, and so
@@ -53,7 +53,7 @@ def execute(
     place = Worker(0, 1, accelerators[:1])
     with acting_as(place):
         numerics = {**task.numerics(), "threads": execution.threads, "form": "member"}
-    state, request = claim(settings, numerics, out, extend)
+    state, request = prepare_state(settings, numerics, out, extend)
     record = state / "events.jsonl"
     with showing(read(record) if record.exists() else []) as observer:
         run = engine.run(task, settings.build_method(), settings.plan(), state, observer, extend=extend)

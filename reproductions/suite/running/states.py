@@ -36,7 +36,7 @@ class Numerics(RootModel[dict[str, Any]]):
     """What the numbers of a state folder depend on beside its request; see ``DomainTask.numerics``."""
 
 
-def claim(settings: Settings, numerics: Mapping[str, Any], out: Path, extend: bool) -> tuple[Path, Request]:
+def prepare_state(settings: Settings, numerics: Mapping[str, Any], out: Path, extend: bool) -> tuple[Path, Request]:
     """The state folder of this request in ``out``, and the request.
 
     ConfigError if it holds another run, or the run was made with other numerics; RunError if another process runs it. A
@@ -46,13 +46,13 @@ def claim(settings: Settings, numerics: Mapping[str, Any], out: Path, extend: bo
     request = Request(settings=settings.model_dump(mode="json", by_alias=True), sources=sources_digest(settings.domain))
     try:
         with locked(state):  # another process may be running in it
-            _claim_locked(state, request, dict(numerics), extend)
+            _prepare_locked(state, request, dict(numerics), extend)
     except Busy:
         raise RunError(f"another process is running in {state}") from None
     return state, request
 
 
-def _claim_locked(state: Path, requested: Request, numerics: dict[str, Any], extend: bool) -> None:
+def _prepare_locked(state: Path, requested: Request, numerics: dict[str, Any], extend: bool) -> None:
     request, kept = state / "request.json", state / "numerics.json"
     if request.exists():
         held = _read(request, Request)
