@@ -281,10 +281,10 @@ def test_overrides_come_out_of_the_command_line_as_they_went_in():
         "i": "\u2028 \x85 \ufeff",
         "j": "",
     }
-    for name, told in zip(values, requested.overrides(values), strict=True):
-        key, _, value = told.partition("=")
+    for name, override in zip(values, requested.overrides(values), strict=True):
+        key, _, value = override.partition("=")
         assert key == name
-        assert "\n" not in told
+        assert "\n" not in override
         assert yaml.safe_load(value) == values[name]
 
 
