@@ -1,6 +1,6 @@
 """Population Based Bandits (Parker-Holder et al., 2020): PBT whose explore step asks a time-varying Gaussian process.
 
-The change of the score in an interval is modelled as a function of the time and of the hyperparameters in force; a
+The change of the score in an interval is modelled as a function of the time and of the hyperparameters in that interval; a
 replaced member continues with those that promise most from now on. Its exploit step, weights and copies are PBT's.
 """
 

@@ -7,7 +7,7 @@ Contenders, all with 16 environments of 42x42, unroll 20, width 128, RMSProp and
   pass over the rollout), on the vector environment that ships with the emulator;
 * ``reference_gym``: the same on gymnasium's wrappers, as those scripts use them.
 
-They take turns over the rounds, in one process; the fastest round of each is told, since whatever else the machine does
+They take turns over the rounds, in one process; the fastest round of each is printed, since whatever else the machine does
 can only slow it down.
 """
 

@@ -7,8 +7,8 @@ give at all), our serial engine, our processes engine with 1 and with 2 workers
 (``pip install 'pbt-suite[peers]'``).
 
 Each contender runs in a process of its own, one thread each, after a short run that loads libraries and starts
-servers (its time is told apart, as start-up). CPU seconds are those of the whole process tree. Contenders take turns over
-the rounds and do the work several times in each; the least wall and CPU time of all is told, since whatever else the
+servers (its time is printed apart, as start-up). CPU seconds are those of the whole process tree. Contenders take turns over
+the rounds and do the work several times in each; the least wall and CPU time of all is printed, since whatever else the
 machine does can only add to it. Peers, which take long, do the work once.
 """
 

@@ -9,7 +9,7 @@ dropouts (0.1 each), label smoothing, Adam and one thread:
 
 Sentences are random ids with the lengths of pairs of about 12 words, so no data is needed. Decoding starts from untrained
 weights: nothing ends early, so each sentence costs its cap (1.2 x source + 8 ids). Contenders take turns over the rounds,
-in one process; the fastest round of each is told, since whatever else the machine does can only slow it down.
+in one process; the fastest round of each is printed, since whatever else the machine does can only slow it down.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Driver:
         self._open: set[int] = set()
         self._under_way = 0
         self._ending: str | None = None
-        self._told_diverged = False
+        self._warned_of_divergence = False
         try:
             if self.journal.header is None:
                 self._join()
@@ -129,7 +129,7 @@ class Driver:
 
     def _decide(self) -> None:
         while due := self._scheduling.due():
-            if len(due) == 1 and self._nobody_to_copy(due[0]):
+            if len(due) == 1 and self._must_wait_for_others(due[0]):
                 self._scheduling.postponed(due[0])
                 continue
             self._warn_of_divergence()
@@ -149,7 +149,7 @@ class Driver:
                     self._open.discard(member)
                 self._scheduling.decided(member, member in self._open)
 
-    def _nobody_to_copy(self, member: int) -> bool:
+    def _must_wait_for_others(self, member: int) -> bool:
         """Whether a failed member has to wait: in asynchronous mode, while other members may still become healthy."""
         if not isinstance(self._scheduling, Asynchronous) or not self.ledger.slots[member].member.failed:
             return False
@@ -157,10 +157,10 @@ class Driver:
 
     def _warn_of_divergence(self) -> None:
         standing = self.ledger.standing
-        nobody = len(standing) == len(self.ledger.slots) and not standing.healthy
-        if nobody and not self._told_diverged:
+        all_diverged = len(standing) == len(self.ledger.slots) and not standing.healthy
+        if all_diverged and not self._warned_of_divergence:
             log.warning("%s: no member has a finite score: all of them diverged or failed", self.directory)
-        self._told_diverged = nobody
+        self._warned_of_divergence = all_diverged
 
     def _give_up(self, lost: list[int]) -> None:
         """End the run because of failed members that cannot be replaced; the next start tries their interval again."""

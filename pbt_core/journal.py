@@ -111,7 +111,7 @@ class Journal:
         return self._spare.pop(member, None)
 
     def keep_only_needed(self) -> None:
-        """Remove every checkpoint that nobody may read any more; only while nobody writes."""
+        """Remove every checkpoint that is needed no more; only while no process writes one."""
         self._spare.clear()
         self.store.keep(self.ledger.references())
 

@@ -178,11 +178,11 @@ class Ledger:
         return max(healthy, key=lambda slot: (_score(slot), -slot.member.id), default=None)
 
     def holds(self, reference: Reference) -> bool:
-        """Whether somebody may still read this checkpoint."""
+        """Whether this checkpoint is still needed."""
         return reference in self._held
 
     def references(self) -> set[Reference]:
-        """Every checkpoint that somebody may still read."""
+        """Every checkpoint that is still needed."""
         return set(self._held)
 
     # -- one method an event -----------------------------------------------------------------------------------------

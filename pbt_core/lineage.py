@@ -167,7 +167,7 @@ def _segment(content: Any, i: int) -> Segment:
 
 
 def retrace(task: AnyTask, schedule: Sequence[Segment], seed: int) -> Any:
-    """Train the weights of a schedule again with the very draws they had in their run: the same state, bit for bit.
+    """Train the weights of a schedule again with the same draws as in their run: the same state, bit for bit.
 
     Unlike the replay method, which trains with fresh draws, this proves that a lineage tells the whole story. ValueError
     where it cannot: after a copy in a task some of whose state stays with the member (``own.*``).

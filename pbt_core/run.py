@@ -123,7 +123,7 @@ class Run:
 
     @property
     def hyperparameters(self) -> Hyperparameters | None:
-        """Those in force for the best member at the end of its training. PBT's answer is the weights: see ``state``."""
+        """Those of the best member at the end of its training. PBT's answer is the weights: see ``state``."""
         slot = self._ledger.best()
         return None if slot is None else slot.member.hyperparameters
 

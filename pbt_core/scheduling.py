@@ -50,7 +50,7 @@ class Scheduling(Protocol[T]):
 
     @property
     def idle(self) -> bool:
-        """Whether nobody is training and no outcome waits to be recorded."""
+        """Whether no member is training and no outcome waits to be recorded."""
         ...
 
 

@@ -198,7 +198,7 @@ def _from_json(value: Any) -> Any:
     return value
 
 
-# Infinities and NaN are written as Python reads them back; nobody else reads these parts.
+# Infinities and NaN are written as Python reads them back; no other program reads these parts.
 _JSON = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -215,7 +215,7 @@ def serialise(checkpoint: Prepared, note: Mapping[str, Any]) -> bytes:
 
 
 def digest(checkpoint: Checkpoint) -> str:
-    """The checksum of a state alone: equal for equal states, whoever made them."""
+    """The checksum of a state alone: equal for equal states, whichever member or run made them."""
     return hashlib.sha256(serialise(prepared(checkpoint), {})).hexdigest()[:DIGITS]
 
 
@@ -296,14 +296,14 @@ class Store:
         return intact
 
     def keep(self, references: Iterable[Reference]) -> None:
-        """Remove every checkpoint but ``references``, and the files that killed writers left; only safe while nobody writes."""
+        """Remove every checkpoint but ``references``, and what killed writers left; only safe while no process writes."""
         kept = {reference.filename for reference in references}
         for path in self.directory.iterdir():
             if path.name not in kept and (path.suffix in (".safetensors", ".tmp")) and not path.is_dir():
                 path.unlink(missing_ok=True)
 
     def remove(self, reference: Reference) -> None:
-        """Remove a checkpoint that nobody needs any more."""
+        """Remove a checkpoint that is needed no more."""
         (self.directory / reference.filename).unlink(missing_ok=True)
 
     def _read(self, path: Path) -> bytes:

@@ -69,7 +69,7 @@ class Failed:
 class Bench:
     """Where work is done: a task, the shared store, and the states of the members that were last worked on here.
 
-    A state is used again only if it is the very one that the work starts from; otherwise the source is loaded. At most
+    A state is used again only if the work starts from exactly this state; otherwise the source is loaded. At most
     ``capacity`` states are held (None: any number); one that is dropped is given to the task's ``close``, if it has one.
     """
 

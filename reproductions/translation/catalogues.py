@@ -28,7 +28,7 @@ from reproductions.translation.text import Pair, Text
 REQUIREMENT = "homeassistant==2026.11.0"
 WHEEL = "homeassistant-2026.11.0-py3-none-any.whl"
 SHA256 = "7ca5fbde9dea879ac7723949fc84347aac5182e6309c357b2e4973fd391b00f7"
-# The wheel asks for a Python that this need not be, and pip silently takes an older wheel if told another one.
+# The wheel requires a Python version that may not be this one; with another version pip would silently take an older wheel.
 DOWNLOAD = ("pip", "download", "--no-deps", "--only-binary=:all:", "--python-version", "3.14.2", REQUIREMENT)
 HELD_OUT = 1000  # sentences of dev, and of test
 MOST = 50  # sentences that one integration gives to dev or test, so that none dominates

@@ -41,7 +41,7 @@ def branches(events: Sequence[Event]) -> list[Branch]:
     tree: list[Branch] = []
     now: dict[int, int] = {}  # the branch that a member is on
     at: dict[tuple[int, int], int] = {}  # the branch of a member's evaluation at a step
-    settings: dict[int, object] = {}  # the hyperparameters in force
+    settings: dict[int, object] = {}  # the present hyperparameters of each member
     used: dict[tuple[int, int], object] = {}  # those of a member's interval that ended at a step
 
     def begin(branch: Branch) -> None:

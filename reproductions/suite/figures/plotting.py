@@ -197,7 +197,7 @@ def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record
                 shade = colour(among, run.method) if chosen else "0.45"
                 if name == "score":
                     ax.plot(curve["step"], curve[name], color=shade, **style)
-                else:  # in force during the interval that ends at a step
+                else:  # used in the interval that ends at a step
                     steps, values = [0, *curve["step"]], [curve[name].iloc[0], *curve[name]]
                     ax.plot(steps, values, color=shade, drawstyle="steps-pre", **style)
             if name == "score":

@@ -22,7 +22,7 @@ from reproductions.suite.results.tables import final_scores
 from reproductions.suite.study.sweep import Measure
 
 Array = NDArray[np.float64]
-#: More bands than these cannot be told apart.
+#: More bands than these cannot be distinguished.
 MOST_BANDS = 6
 _ENDS = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
 

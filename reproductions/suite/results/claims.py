@@ -36,7 +36,7 @@ class Claim:
         ``reported``, is the reported score, averaged over problems in per cent from random play to people where a
         domain has several; ``spread`` is its distance from the median over the method's seeds, whose means compare how noisy
         methods are (Brown and Forsythe, 1974).
-    unit: of the contrast. threshold: what the mean of the contrast is held against; ``side`` where it has to lie.
+    unit: of the contrast. threshold: the mean of the contrast has to lie on this ``side`` of it.
     """
 
     text: str

@@ -1,6 +1,6 @@
 """Finished runs as data frames: the one place where tables, figures and tracking read results from.
 
-What is read is not trusted: files are held against their schemas, and the files of a folder against each other.
+What is read is not trusted: files are checked against their schemas, and the files of a folder against each other.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Record:
 
 
 def load(folders: Iterable[Path]) -> list[Record]:
-    """The runs in the given folders, each held against the schemas of its files and against itself.
+    """The runs in the given folders, each checked against the schemas of its files, and its files against each other.
 
     They are grouped by problem, in the order in which problems first occur, then sorted by method, variant and seed.
     Raises ConfigError, in one line, for a folder without a finished run, a file that is not what it should be, files of

@@ -188,7 +188,7 @@ def write(
 
 
 def read(path: Path, kind: str | None = None) -> pd.DataFrame:
-    """A table that was written before, held against the schema of its ``kind``: its file name, unless that is another.
+    """A table that was written before, checked against the schema of its ``kind``: its file name, unless that is another.
 
     InputError in one line for whatever is wrong with it.
     """

@@ -78,14 +78,14 @@ def showing(settings: Settings, earlier: Sequence[Event], quiet: bool = False) -
             TextColumn("{task.description}"),
             BarColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[counts]}"),
         )
         with Progress(*columns, console=console) as progress:
-            bar = progress.add_task(name, total=tally.budget, completed=tally.done, told=tally.text())
+            bar = progress.add_task(name, total=tally.budget, completed=tally.done, counts=tally.text())
 
             def show(event: Event) -> None:
                 tally.count(event)
-                progress.update(bar, completed=tally.done, told=tally.text())
+                progress.update(bar, completed=tally.done, counts=tally.text())
 
             yield show
     else:

@@ -1,4 +1,4 @@
-"""Files from disk, which may hold anything: read as text, JSON or CSV, and held against a schema before they are used.
+"""Files from disk, which may hold anything: read as text, JSON or CSV, and checked against a schema before they are used.
 
 Whatever is wrong with one is an InputError in one line: the file, the field and the rule.
 """
@@ -73,12 +73,12 @@ def read_json(path: Path) -> Any:
 
 
 def read_model(path: Path, model: type[Model]) -> Model:
-    """The value in a JSON file, held against a schema."""
+    """The value in a JSON file, checked against a schema."""
     return checked(path, model, read_json(path))
 
 
 def read_rows(path: Path, model: type[Model]) -> list[Model]:
-    """The rows of a CSV file with a header, each held against a schema. An empty cell is a field that is None.
+    """The rows of a CSV file with a header, each checked against a schema. An empty cell is a field that is None.
 
     Columns must be fields of the model (or whatever else it allows), each once; every row must have all of them.
     """

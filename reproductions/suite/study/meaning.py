@@ -157,7 +157,7 @@ class _Walk:
 
 
 def _type_checking(node: ast.If) -> list[ast.stmt] | None:
-    """What is left of ``if TYPE_CHECKING:`` where nobody checks types; None for any other condition."""
+    """What runs of ``if TYPE_CHECKING:`` outside type checkers; None for any other condition."""
     match node.test:
         case ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"):
             return node.orelse

@@ -82,7 +82,7 @@ def _folder(folder: Path) -> Iterator[None]:
         yield
     except BaseException:
         for parent in reversed(made):
-            with contextlib.suppress(OSError):  # somebody else has put something there meanwhile
+            with contextlib.suppress(OSError):  # another process has put something there meanwhile
                 parent.rmdir()
         raise
 

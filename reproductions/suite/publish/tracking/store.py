@@ -17,7 +17,7 @@ from reproductions.suite.study.registry import ConfigError
 DATABASE = "mlflow.db"
 #: Tables that only MLflow's databases have together.
 TABLES = ("alembic_version", "experiments", "runs")
-#: Seconds to wait for whoever is writing.
+#: Seconds to wait for another process that is writing.
 PATIENCE = 10.0
 
 
