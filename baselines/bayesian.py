@@ -28,7 +28,7 @@ class Bayesian:
     sampler: "tpe", the tree-structured Parzen estimator (Bergstra et al., 2011), or "gp", a Gaussian process with expected
         improvement; in batches for slots that ask at once. Both are optuna's, with its defaults.
     training_steps: steps of one full training.
-    startup_trainings: full trainings, at least one of them with a finite score, before the model is asked; draws from the
+    startup_trainings: full trainings, at least one of them with a finite score, before the model is used; draws from the
         prior until then (optuna's ``n_startup_trials``, whose default is 10).
     initial: known settings to begin with, as for PBT.
 

@@ -1,4 +1,4 @@
-"""A memory that is no state: it holds what can be computed again from the record of the run, to save the time."""
+"""A cache that is no state: what it holds can be computed again from the record of the run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Memo(Generic[T]):
-    """What was computed last. A copy of it, be it in memory or by pickle, begins empty.
+    """The last computed value. A copy, in memory or by pickle, begins empty.
 
     Methods are frozen and their decisions pure; a field with a memo is left out of comparison and of the repr.
     """

@@ -1,6 +1,6 @@
 """Population Based Bandits (Parker-Holder et al., 2020): PBT whose explore step asks a time-varying Gaussian process.
 
-The change of the score in an interval is modelled as a function of the time and of the hyperparameters in force; a
+The change of the score in an interval is modelled as a function of the time and of the hyperparameters in that interval; a
 replaced member continues with those that promise most from now on. Its exploit step, weights and copies are PBT's.
 """
 
@@ -36,8 +36,8 @@ LENGTHS, EPSILONS, NOISES = (0.1, 0.25, 0.5, 1.0), (0.01, 0.1, 0.4), (0.1, 0.5, 
 class PB2:
     """PBT, with a bandit for explore.
 
-    pbt: who is replaced by whom and when; its ``explore`` changes what the model cannot order (unordered and ordered
-        choices, types of the user's own) and leaves the rest to the model.
+    pbt: decides which member is replaced by which, and when; its ``explore`` changes what the model cannot order (unordered
+        and ordered choices, a user's types) and leaves the rest to the model.
     window: the last intervals of the population that the model is fitted to (the cost of a decision is cubic in it).
     startup_intervals: those needed for a fit; before, a replaced member draws from the prior.
     candidates: random settings of which the one with the highest upper confidence bound is taken, among those that the

@@ -14,9 +14,9 @@ from pbt_core.space import Hyperparameters, Space
 
 @dataclass(frozen=True)
 class RandomSearch:
-    """The given ``initial`` settings, if any, and draws from the prior for all other members.
+    """The ``initial`` settings, if any, and draws from the prior for all other members.
 
-    With the same seed it begins with the very members that PBT begins with, so the two can be compared in pairs.
+    With the same seed it begins with the same members as PBT, so the two can be compared in pairs.
     """
 
     initial: tuple[Hyperparameters, ...] = ()

@@ -117,8 +117,8 @@ class Piecewise:
 class Scheduled:
     """Member i follows schedule i (in turn, if there are fewer); values change at the evaluations.
 
-    A schedule that leaves the space's bounds, or breaks its constraint, is an error, not clipped: what is reported is what
-    ran.
+    A schedule that leaves the space's bounds, or breaks its constraint, is an error and not clipped, so that what is
+    reported is what ran.
     """
 
     schedules: tuple[Schedule, ...]
@@ -141,7 +141,7 @@ class Scheduled:
 
 
 def replay(lineage: Path, mode: Literal["schedule", "final", "shuffled"] = "schedule") -> Scheduled:
-    """Train anew with what led to the best member of a run, from its ``lineage.json``.
+    """Train anew with the schedule that led to the best member of a run, from its ``lineage.json``.
 
     mode: "schedule", the settings of each interval when it was that interval's turn; "final", those of the last one from
         the beginning on; "shuffled", the settings of the schedule in another order, the control for its being a schedule.

@@ -1,4 +1,4 @@
-"""What methods share that train again and again from fresh weights: when a training is over, and how those so far went."""
+"""Shared by methods that train again and again from fresh weights: when a training is over, and the results so far."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def full_trainings(evaluations: Sequence[Evaluation], training_steps: int) -> li
 def imputed_scores(evaluations: Sequence[Evaluation]) -> list[float]:
     """The score of each evaluation; one that is not finite counts as the worst finite one. Empty if none is finite.
 
-    A diverged training is a result: a model that never hears of it, as where libraries leave out failed trials, knows
-    nothing of the region that it came from and proposes it again.
+    A diverged training is a result: a model that does not see it, as in libraries that leave out failed trials,
+    knows nothing of its region and proposes it again.
     """
     finite = [evaluation.score for evaluation in evaluations if math.isfinite(evaluation.score)]
     if not finite:

@@ -7,7 +7,7 @@ Contenders, all with 16 environments of 42x42, unroll 20, width 128, RMSProp and
   pass over the rollout), on the vector environment that ships with the emulator;
 * ``reference_gym``: the same on gymnasium's wrappers, as those scripts use them.
 
-They take turns over the rounds, in one process; the fastest round of each is told, since whatever else the machine does
+They take turns over the rounds, in one process; the fastest round of each is printed, since whatever else the machine does
 can only slow it down.
 """
 
@@ -123,10 +123,10 @@ def vector_environment(game: str) -> tuple[Any, int]:
     """The emulator's own, at our sizes."""
     from ale_py.vector_env import AtariVectorEnv
 
-    found = AtariVectorEnv(
+    environments = AtariVectorEnv(
         game, num_envs=BATCH, num_threads=1, img_height=SIZE, img_width=SIZE, stack_num=4, frameskip=4
     )
-    return found, int(found.single_action_space.n)
+    return environments, int(environments.single_action_space.n)
 
 
 def gymnasium_environment(game: str) -> tuple[Any, int]:
@@ -141,8 +141,8 @@ def gymnasium_environment(game: str) -> tuple[Any, int]:
         one = gymnasium.make(f"ALE/{LIBRARY_NAMES[game]}-v5", frameskip=1, repeat_action_probability=0.0)
         return wrappers.FrameStackObservation(wrappers.AtariPreprocessing(one, screen_size=SIZE), 4)
 
-    found = gymnasium.vector.SyncVectorEnv([make] * BATCH)
-    return found, int(found.single_action_space.n)
+    environments = gymnasium.vector.SyncVectorEnv([make] * BATCH)
+    return environments, int(environments.single_action_space.n)
 
 
 def shares(agent: str, game: str, steps: int) -> dict[str, float]:
@@ -169,8 +169,8 @@ def shares(agent: str, game: str, steps: int) -> dict[str, float]:
     finally:
         Emulators.step = original  # type: ignore[method-assign]
     whole = time.process_time() - begun
-    told = {name: round(seconds / whole, 3) for name, seconds in spent.items()}
-    return {**told, "learning_and_rest": round(1 - sum(told.values()), 3)}
+    rounded = {name: round(seconds / whole, 3) for name, seconds in spent.items()}
+    return {**rounded, "learning_and_rest": round(1 - sum(rounded.values()), 3)}
 
 
 def main() -> None:

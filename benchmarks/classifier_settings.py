@@ -44,16 +44,16 @@ def trained(task: Classifier, values: Mapping[str, float], seed: int, decay: boo
 
 def line(task: Classifier, decay: bool, **changes: float) -> str:
     """Mean and standard deviation over the seeds, of the base setting with ``changes``."""
-    found = [trained(task, {**BASE, **changes}, seed, decay) for seed in SEEDS]
+    accuracies = [trained(task, {**BASE, **changes}, seed, decay) for seed in SEEDS]
     what = f"{'linear decay' if decay else 'constant':12s} " + ", ".join(f"{k} = {v:g}" for k, v in changes.items())
-    return f"{what:50s} {np.mean(found):6.2f} {np.std(found, ddof=1):5.2f}"
+    return f"{what:50s} {np.mean(accuracies):6.2f} {np.std(accuracies, ddof=1):5.2f}"
 
 
 def draws(task: Classifier) -> str:
     """How good settings from the prior are, held constant."""
     rng = Stream(1000, ("draws",)).generator()
-    found = [trained(task, SPACE.sample(rng), 1000 + i, decay=False) for i in range(DRAWS)]
-    quantiles = np.nanquantile(found, (0, 0.25, 0.5, 0.75, 0.9, 1))
+    accuracies = [trained(task, SPACE.sample(rng), 1000 + i, decay=False) for i in range(DRAWS)]
+    quantiles = np.nanquantile(accuracies, (0, 0.25, 0.5, 0.75, 0.9, 1))
     return f"{DRAWS} random draws: 0, 25, 50, 75, 90, 100 % quantiles " + ", ".join(f"{q:.1f}" for q in quantiles)
 
 

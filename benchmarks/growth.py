@@ -66,12 +66,12 @@ def measure(what: str, size: int, folder: Path) -> dict[str, Any]:
     record = folder / f"{size}"
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun = time.process_time()
-    told: dict[str, Any] = {"what": what, "size": size}
+    measured: dict[str, Any] = {"what": what, "size": size}
     match what:
         case "decide" | "round":
             intervals = max(4, EVALUATIONS // size)
             spent = drive(folder / f"{what}-{size}", size, intervals, what == "round")
-            told["us"] = round(1e6 * spent / (size * intervals), 1)
+            measured["us"] = round(1e6 * spent / (size * intervals), 1)
         case "write":
             drive(record, MEMBERS, size // MEMBERS, True)
         case "resume":
@@ -86,9 +86,9 @@ def measure(what: str, size: int, folder: Path) -> dict[str, Any]:
             Run.open(record).table()
         case "lineage":
             Lineage(read(record / "events.parquet")).to_json()
-    told["cpu_s"] = round(time.process_time() - begun, 2)
-    told["grew_mb"] = round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024)
-    return told
+    measured["cpu_s"] = round(time.process_time() - begun, 2)
+    measured["grew_mb"] = round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024)
+    return measured
 
 
 def main() -> None:
@@ -101,7 +101,7 @@ def main() -> None:
     if a.one:
         print(json.dumps(measure(a.one[0], int(a.one[1]), Path(a.one[2]))))
         return
-    told: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         sizes = [size for size in (1_000, 10_000, 100_000, 1_000_000) if size <= a.largest]
         jobs = [("decide", size) for size in SIZES] + [("round", size) for size in SIZES]
@@ -111,8 +111,8 @@ def main() -> None:
             row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             cost = f"{row['us']:8.1f} us each" if "us" in row else f"{row['cpu_s']:8.2f} CPU s"
             print(f"{what:8} {size:9,} {cost}, {row['grew_mb']:5} MB", flush=True)
-            told |= {f"{what}_{size}_{key}": float(row[key]) for key in ("us", "cpu_s", "grew_mb") if key in row}
-    keep(told, a.out)
+            results |= {f"{what}_{size}_{key}": float(row[key]) for key in ("us", "cpu_s", "grew_mb") if key in row}
+    keep(results, a.out)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ give at all), our serial engine, our processes engine with 1 and with 2 workers
 (``pip install 'pbt-suite[peers]'``).
 
 Each contender runs in a process of its own, one thread each, after a short run that loads libraries and starts
-servers (its time is told apart, as start-up). CPU seconds are those of the whole process tree. Contenders take turns over
-the rounds and do the work several times in each; the least wall and CPU time of all is told, since whatever else the
+servers (its time is printed apart, as start-up). CPU seconds are those of the whole process tree. Contenders take turns over
+the rounds and do the work several times in each; the least wall and CPU time of all is printed, since whatever else the
 machine does can only add to it. Peers, which take long, do the work once.
 """
 
@@ -100,9 +100,9 @@ class Meter:
 
     def lap(self) -> dict[str, float]:
         wall, cpu = time.perf_counter(), self._total()
-        told = {"wall_s": wall - self._wall, "cpu_s": cpu - self._cpu}
+        measured = {"wall_s": wall - self._wall, "cpu_s": cpu - self._cpu}
         self._wall, self._cpu = wall, cpu
-        return told
+        return measured
 
     def _watch(self) -> None:
         while True:
@@ -168,14 +168,14 @@ def main() -> None:
     if arguments.only:
         measure(arguments.only)
     names = [name for name in CONTENDERS if name not in PEERS or importlib.util.find_spec(PEERS[name])]
-    told: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    measured: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number in range(arguments.rounds):
         for name in names if number == 0 else [name for name in names if name not in PEERS]:
             print(f"round {number + 1} of {arguments.rounds}: {name} ...", file=sys.stderr, flush=True)
-            told[name] += side_by_side(name, 2 if name == "bare_2" else 1)
+            measured[name] += side_by_side(name, 2 if name == "bare_2" else 1)
 
     def least(name: str, key: str) -> float:
-        return min(lap[key] for process in told[name] for lap in process["laps"])
+        return min(lap[key] for process in measured[name] for lap in process["laps"])
 
     def ratio(key: str, over: str, under: str) -> float:
         return round(least(over, key) / least(under, key), 4)
@@ -192,11 +192,11 @@ def main() -> None:
            for name in PEERS if name in names for key in ("cpu_s", "wall_s")},
         "toy_population_2_s": round(toy(2), 3),
         "toy_population_16_s": round(toy(16), 3),
-        "measured": told,
+        "measured": measured,
     }  # fmt: skip
     print(f"{'contender':18} {'wall s':>8} {'CPU s':>8} {'start-up s':>11} {'CPU / bare':>11} {'wall / bare':>12}")
     for name in names:
-        start = min(process["startup"]["wall_s"] for process in told[name])
+        start = min(process["startup"]["wall_s"] for process in measured[name])
         cells = [least(name, "wall_s"), least(name, "cpu_s"), start]
         cells += [ratio("cpu_s", name, "bare"), ratio("wall_s", name, "bare")]
         print(

@@ -9,7 +9,7 @@ dropouts (0.1 each), label smoothing, Adam and one thread:
 
 Sentences are random ids with the lengths of pairs of about 12 words, so no data is needed. Decoding starts from untrained
 weights: nothing ends early, so each sentence costs its cap (1.2 x source + 8 ids). Contenders take turns over the rounds,
-in one process; the fastest round of each is told, since whatever else the machine does can only slow it down.
+in one process; the fastest round of each is printed, since whatever else the machine does can only slow it down.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def main() -> None:
     arguments = parser.parse_args()
     limit_threads(1)
     rng = Stream(0).generator()
-    given = batches(rng, arguments.batches)
+    epoch = batches(rng, arguments.batches)
     sources = [sentences(rng, size)[0].tolist() for size in lengths(rng, arguments.sentences)[:, :1]]
     contenders: dict[str, Translator[Any]] = {
         "torch": translator("torch", SIZES),
@@ -102,21 +102,21 @@ def main() -> None:
         contenders["fairseq"] = translator("fairseq", SIZES)
     untrained = {name: contender.init(Stream(0)) for name, contender in contenders.items()}
     states = {name: contender.init(Stream(0)) for name, contender in contenders.items()}
-    tokens = sum(one.tokens for one in given)
+    tokens = sum(one.tokens for one in epoch)
     rates = dict.fromkeys(contenders, 0.0)
     seconds: dict[tuple[str, int], float] = {}
     for number in range(arguments.rounds):
         for name, contender in contenders.items():
             print(f"round {number + 1} of {arguments.rounds}: {name} ...", file=sys.stderr, flush=True)
             begun = time.process_time()
-            contender.train(states[name], given, LR, DROPOUTS, Stream(number))
+            contender.train(states[name], epoch, LR, DROPOUTS, Stream(number))
             rates[name] = max(rates[name], tokens / (time.process_time() - begun))
             for beam in (1, 4):
                 begun = time.process_time()
                 contender.translate(untrained[name], sources, beam)
                 seconds[name, beam] = min(seconds.get((name, beam), np.inf), time.process_time() - begun)
     report: dict[str, Any] = {
-        "target_tokens_per_batch": round(tokens / len(given), 1),
+        "target_tokens_per_batch": round(tokens / len(epoch), 1),
         "sentences": len(sources),
         "mean_source_ids": round(float(np.mean([len(source) for source in sources])), 1),
     }

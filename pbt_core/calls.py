@@ -1,7 +1,7 @@
-"""Calls into a task: whatever it does there, the run learns what went wrong and goes on.
+"""Calls into a task: whatever goes wrong there is caught and named, and the run goes on.
 
-A task gets copies of what it could change, finds the global generators seeded from its member's stream, and its mistakes
-become a ``TaskError`` that says which of its functions did what, and what was wanted.
+A task gets copies of what it could change, and the global generators are seeded from its member's stream. Its mistakes
+become a ``TaskError`` that says which function did what, and what the rule is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pbt_core.task import AnyTask, Score
 
 
 class TaskError(Exception):
-    """A task's function raised or returned what it must not; ``frames`` is the traceback of its own code."""
+    """A task's function raised an error or broke the contract; ``frames`` is the traceback of the task's code."""
 
     def __init__(self, error: str, frames: str = "") -> None:
         super().__init__(error)
@@ -37,7 +37,7 @@ class TaskError(Exception):
 class Calls:
     """The functions of a task, guarded. Every method raises TaskError for what the task did wrong.
 
-    interruptible: whether a KeyboardInterrupt is somebody's at the keyboard, and ends the run, or can only be the task's.
+    interruptible: whether a KeyboardInterrupt comes from the keyboard, and ends the run, or can only be raised by the task.
     """
 
     def __init__(self, task: AnyTask, interruptible: bool = True) -> None:
@@ -68,7 +68,7 @@ class Calls:
         return checkpoint
 
     def close(self, state: Any) -> None:
-        """The optional ``close`` of a task, for a state that is needed no more; what it raises is of no consequence."""
+        """The optional ``close`` of a task, for a state that is needed no more; what it raises is ignored."""
         close = getattr(self.task, "close", None)
         if close is not None:
             with contextlib.suppress(TaskError):
@@ -90,10 +90,10 @@ class Calls:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and self._interruptible:
                 raise
-            raise _told(error, f"{self.name}.{function}") from None
+            raise _task_error(error, f"{self.name}.{function}") from None
 
     def go_home(self) -> None:
-        """Back to the working directory in which the task was met, should it have changed it."""
+        """Return to the working directory in which the task was first called, in case it has changed it."""
         if self._home is not None and _here() != self._home:
             os.chdir(self._home)
 
@@ -109,15 +109,15 @@ def _here() -> str | None:
         return None
 
 
-def _told(error: BaseException, function: str) -> TaskError:
+def _task_error(error: BaseException, function: str) -> TaskError:
     kind = type(error).__name__
     try:
         text = str(error)
     except Exception as second:
-        text = f"(its text cannot be had: {type(second).__name__})"
+        text = f"(its text cannot be obtained: {type(second).__name__})"
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
-        frames = frames.tb_next  # so that it is the same whichever engine made the call
+        frames = frames.tb_next  # so that the text is the same whichever engine made the call
     try:
         lines = "".join(traceback.format_exception(error.with_traceback(frames)))
     except Exception:
@@ -184,9 +184,9 @@ _last_seed = 0
 
 
 def seed_globals(seed: Stream) -> None:
-    """Put the global generators of ``random``, numpy and torch (if it is loaded) at a place that ``seed`` names.
+    """Seed the global generators of ``random``, numpy and torch (if it is loaded) from ``seed``.
 
-    A task should draw from the stream it is given; one that does not still repeats, and its members differ.
+    A task should draw from the stream it is given; one that does not is still repeatable, and its members differ.
     """
     global _last_seed
     _last_seed = seed.child("global").integer()
@@ -205,7 +205,7 @@ def _seed_all(number: int) -> None:
 
 
 def global_states() -> dict[str, Any]:
-    """Where the global generators stand, by library, as something that can be compared."""
+    """The states of the global generators, by library, as something that can be compared."""
     numpy: Any = np.random.get_state(legacy=False)  # noqa: NPY002
     states: dict[str, Any] = {"random": random.getstate(), "numpy": str(numpy) + str(numpy["state"]["key"].tolist())}
     torch = sys.modules.get("torch")
@@ -215,7 +215,7 @@ def global_states() -> dict[str, Any]:
 
 
 def moved_generators() -> list[str]:
-    """The libraries whose global generators were drawn from since ``seed_globals``, which put them where they began."""
+    """The libraries whose global generators were drawn from since ``seed_globals``."""
     now, seed = global_states(), _last_seed
     _seed_all(seed)
     began = global_states()
@@ -224,7 +224,7 @@ def moved_generators() -> list[str]:
 
 @contextlib.contextmanager
 def global_generators_kept() -> Iterator[None]:
-    """Afterwards the global generators are as they were before the block, and torch need not have been loaded yet."""
+    """Restore the global generators after the block; torch may be loaded in it."""
     kept = random.getstate(), np.random.get_state()  # noqa: NPY002
     torch = sys.modules.get("torch")
     kept_torch = torch.get_rng_state() if torch is not None else None
@@ -243,7 +243,7 @@ def global_generators_kept() -> Iterator[None]:
 
 
 class _SeededTorch(importlib.abc.MetaPathFinder):
-    """Seeds torch as soon as it is imported: a task that imports it late would else begin with the same draws anywhere."""
+    """Seeds torch as soon as it is imported: otherwise all members of a task that imports it late would draw the same."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
         if name != "torch":

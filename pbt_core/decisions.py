@@ -14,15 +14,15 @@ from pbt_core.values import identical
 
 
 class CannotReplace(Exception):
-    """The method goes on with a failed member, whose weights are lost: it cannot replace it."""
+    """The method answered Continue for a failed member, whose weights are lost: it cannot replace it."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Judge:
-    """Who is asked, and with which draws.
+class Decider:
+    """A method, and the streams that its decisions draw from.
 
     Everything a decision depends on is in these fields and in the ledger: replaying the events of a run up to a decision and
-    asking again gives the same event, which is what ``pbt_core.testing.check_decisions`` does.
+    deciding again gives the same event, which is what ``pbt_core.testing.check_decisions`` does.
     """
 
     method: Method
@@ -69,7 +69,7 @@ class Judge:
         parent = ledger.slots.get(decision.parent)
         if parent is None or decision.parent == slot.member.id:
             raise ValueError(f"parent {decision.parent!r} must be another member of the population")
-        # What a member publishes: at a round's end what it trained itself, otherwise what it goes on from.
+        # The parent's checkpoint: in synchronous mode what it trained itself, otherwise what it trains on from.
         seen, source = (parent.published, parent.latest) if self.synchronous else (parent.member, parent.source)
         if not seen.healthy or source is None or seen.score is None:
             raise ValueError(f"parent {decision.parent} must have been evaluated with a finite score")
@@ -96,7 +96,7 @@ class Judge:
 
 
 def first_settings(method: Method, space: Space, size: int, streams: Streams) -> list[Event]:
-    """The ``joined`` events of a new run; ValueError, naming the method and the member, for settings that are none."""
+    """The ``joined`` events of a new run; ValueError, naming method and member, for settings that the space refuses."""
     name = type(method).__name__
     settings = [space.restore(h) for h in method.start(space, size, streams.start().generator())]
     if len(settings) != size:
@@ -110,5 +110,5 @@ def first_settings(method: Method, space: Space, size: int, streams: Streams) ->
 
 
 def empty_ledger(synchronous: bool) -> Ledger:
-    """A ledger whose members see each other as this mode wants it."""
+    """A ledger whose members see each other as this mode prescribes."""
     return Ledger(seen=as_published if synchronous else as_it_stands)

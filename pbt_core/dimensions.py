@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pbt_core.values import Value, fits, flag, flaw, is_number, listed, number, plain, same, shown, whole
+from pbt_core.values import Value, fits, flag, flaw, is_number, listed, number, plain, same, shown, whole_number
 
 
 class Dimension(Protocol):
@@ -153,7 +153,7 @@ class Integer:
 
     def __post_init__(self) -> None:
         for name in ("low", "high"):
-            bound = whole("Integer", name, number("Integer", name, getattr(self, name)))
+            bound = whole_number("Integer", name, number("Integer", name, getattr(self, name)))
             if not fits(bound):
                 raise ValueError(f"Integer: {name} = {bound!r} must fit 64 bits")
             object.__setattr__(self, name, bound)

@@ -1,6 +1,6 @@
-"""The driver of a run: hands out intervals of training, records what came of them, asks the method what to do next.
+"""The driver of a run: hands out intervals of training, records their outcomes, asks the method what to do next.
 
-Engines differ only in how they carry the work out. The driver is single-threaded and puts together what does the parts:
+Engines differ only in how they carry the work out. The driver is single-threaded and combines its parts:
 scheduling (whose turn), decisions (what the method says), the journal (what is recorded and kept). It is rebuilt from the
 record when a run resumes.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pbt_core.decisions import CannotReplace, Judge, empty_ledger, first_settings
+from pbt_core.decisions import CannotReplace, Decider, empty_ledger, first_settings
 from pbt_core.errors import RunError
 from pbt_core.journal import Journal, Observer, Timing
 from pbt_core.ledger import Ledger
@@ -36,7 +36,7 @@ Outcome = Done | Failed
 class Driver:
     """One run in one directory: ``events.jsonl``, ``timing.jsonl`` and ``checkpoints/``.
 
-    ``next_work`` gives an interval to carry out, or None if there is none before some other is completed; ``complete``
+    ``next_work`` gives an interval to carry out, or None while all depend on intervals under way; ``complete``
     takes its outcome. The run is over when ``finished``.
 
     extend: whether a finished run of fewer steps goes on. clock: seconds, by which durations are measured.
@@ -56,7 +56,7 @@ class Driver:
     ) -> None:
         self.space, self.plan, self.directory = _space(task), plan, directory
         self._identity = identity(task, method, plan, self.space)
-        self._judge = Judge(method, self.space, Streams(plan.seed), plan.synchronous)
+        self._decider = Decider(method, self.space, Streams(plan.seed), plan.synchronous)
         self.store = Store(directory / "checkpoints", plan.durable)
         self._scheduling: Scheduling[Outcome] = Synchronous() if plan.synchronous else Asynchronous()
         self.journal = Journal(directory / "events.jsonl", self.store, empty_ledger(plan.synchronous), observer)
@@ -64,7 +64,7 @@ class Driver:
         self._open: set[int] = set()
         self._under_way = 0
         self._ending: str | None = None
-        self._told_diverged = False
+        self._warned_of_divergence = False
         try:
             if self.journal.header is None:
                 self._join()
@@ -114,7 +114,7 @@ class Driver:
         return None
 
     def complete(self, outcome: Outcome) -> None:
-        """Take the outcome of an interval. In synchronous mode it is recorded when those before it in the round are."""
+        """Take the outcome of an interval. In synchronous mode it is recorded after those before it in the round."""
         self._under_way -= 1
         for member, ready in self._scheduling.arrived(outcome.work.member, outcome):
             self._record(ready)
@@ -129,14 +129,14 @@ class Driver:
 
     def _decide(self) -> None:
         while due := self._scheduling.due():
-            if len(due) == 1 and self._nobody_to_copy(due[0]):
+            if len(due) == 1 and self._must_wait_for_others(due[0]):
                 self._scheduling.postponed(due[0])
                 continue
             self._warn_of_divergence()
             lost, events = [], {}
             for member in due:
                 try:
-                    events[member] = self._judge.decision(self.ledger, member)
+                    events[member] = self._decider.decision(self.ledger, member)
                 except CannotReplace:
                     lost.append(member)
             if lost:
@@ -149,26 +149,26 @@ class Driver:
                     self._open.discard(member)
                 self._scheduling.decided(member, member in self._open)
 
-    def _nobody_to_copy(self, member: int) -> bool:
-        """Asynchronous mode: a failed member waits while others may still become healthy."""
+    def _must_wait_for_others(self, member: int) -> bool:
+        """Whether a failed member has to wait: in asynchronous mode, while other members may still become healthy."""
         if not isinstance(self._scheduling, Asynchronous) or not self.ledger.slots[member].member.failed:
             return False
         return not self.ledger.standing.healthy and self._scheduling.others_to_come()
 
     def _warn_of_divergence(self) -> None:
         standing = self.ledger.standing
-        nobody = len(standing) == len(self.ledger.slots) and not standing.healthy
-        if nobody and not self._told_diverged:
+        all_diverged = len(standing) == len(self.ledger.slots) and not standing.healthy
+        if all_diverged and not self._warned_of_divergence:
             log.warning("%s: no member has a finite score: all of them diverged or failed", self.directory)
-        self._told_diverged = nobody
+        self._warned_of_divergence = all_diverged
 
     def _give_up(self, lost: list[int]) -> None:
-        """End the run over failed members that nobody can stand in for; the next start tries their interval again."""
+        """End the run because of failed members that cannot be replaced; the next start tries their interval again."""
         where = [{"member": m, "step": self.ledger.slots[m].member.step} for m in lost]
         self.journal.append(*({"event": "retried", **place} for place in where))
         raise RunError(
             f"member {lost[0]} failed in the interval that ends at step {where[0]['step']} and "
-            f"{type(self._judge.method).__name__} cannot replace it: {self.journal.failures[lost[0]]['error']} (traceback in "
+            f"{type(self._decider.method).__name__} cannot replace it: {self.journal.failures[lost[0]]['error']} (traceback in "
             f"{self.journal.path}; the same command tries that interval again)"
         )
 
@@ -226,7 +226,7 @@ class Driver:
         ends = self._ends()
         if self._open and not ends:
             return
-        for _, ready in self._scheduling.rest():
+        for _, ready in self._scheduling.waiting_outcomes():
             self._record(ready)
         if not self._scheduling.idle:
             return
@@ -241,12 +241,12 @@ class Driver:
     # -- beginning and resuming --------------------------------------------------------------------------------------
 
     def _join(self) -> None:
-        joined = first_settings(self._judge.method, self.space, self.plan.population, self._judge.streams)
+        joined = first_settings(self._decider.method, self.space, self.plan.population, self._decider.streams)
         self.journal.append({"event": "started", "format": FORMAT, "run": self._identity}, *joined)
 
     def _resume(self) -> None:
         if len(self.ledger.slots) < self.plan.population:
-            # Killed while it wrote its very first lines: nothing is lost by beginning again.
+            # Killed while it wrote its very first lines: nothing is lost by beginning anew.
             self.journal.begin_again(empty_ledger(self.plan.synchronous))
             self._join()
             return
@@ -254,7 +254,7 @@ class Driver:
         self._leftovers = Leftovers(self.store, set(self.ledger.slots))
 
     def _begin(self) -> None:
-        """Put every member that has budget left where it belongs."""
+        """Tell the scheduling of every member that has budget left."""
         slots = self.ledger.slots
         self._open = {m for m, slot in slots.items() if not slot.stopped and slot.member.step < self.plan.steps}
         if not self.finished:

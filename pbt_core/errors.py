@@ -1,4 +1,4 @@
-"""The error that ends a run; those of files are where the files are read."""
+"""The error that ends a run. Errors of files are defined where the files are read."""
 
 
 class RunError(RuntimeError):

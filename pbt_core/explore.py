@@ -1,8 +1,8 @@
 """Explore: how the hyperparameters of a replaced member change (the paper, section 3.1).
 
 An explorer is a pure function ``(hyperparameters, space, rng) -> hyperparameters``; the classes below are such functions
-together with their settings. Every hyperparameter is treated on its own, in the order of the space's declaration. What
-must hold between them is the business of ``explored``, through which methods call their explorers.
+together with their settings. Every hyperparameter is treated on its own, in the order of the space's declaration. Constraints
+between them are enforced by ``explored``, through which methods call their explorers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pbt_core.space import Hyperparameters, Space, Value
 from pbt_core.unit import from_unit, is_real, to_unit
 from pbt_core.values import is_number, listed, number, shown
 
-#: From how many times a range's width on noise counts as too much: nineteen in twenty values then leave the range.
+#: Noise of more than so many times a range's width is too much: nineteen in twenty values then leave the range.
 TOO_NOISY = 10
 
 
@@ -34,7 +34,7 @@ PAPER_FACTORS = (1.2, 0.8)
 """The paper's factors. They drift downwards: E[log factor] = log(0.96) / 2 < 0."""
 
 DRIFT_FREE_FACTORS = (1.2, 1 / 1.2)
-"""Factors of mean 0 on the log scale, for whoever does not want the drift."""
+"""Factors of mean 0 on the log scale: without that drift."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Perturb:
 class Nudge:
     """Move each number up or down by ``share`` of its range, on the scale of its prior: logarithmic where that is.
 
-    For values far from 0 for the width of their range, where factors lead from bound to bound. Ordered choices move to a
+    For ranges that are narrow and far from 0, where factors lead from bound to bound. Ordered choices move to a
     neighbour, unordered ones are drawn anew.
     """
 
@@ -169,10 +169,10 @@ def check_operator(owner: str, name: str, operator: Any) -> None:
 
 
 def explore_warnings(space: Space, explore: Explore | None) -> list[str]:
-    """One line for each number that ``explore`` moves onto a bound from (nearly) anywhere in its range; none is well.
+    """One line for each number that ``explore`` moves onto a bound from (nearly) anywhere in its range; empty if all is well.
 
-    So do factors in a range whose ends are less than a factor apart, as a discount's in [0.9, 0.999]. Explorers of the
-    user's own are not known.
+    So do factors in a range whose ends are less than a factor apart, as a discount's in [0.9, 0.999]. A user's
+    explorers are not judged.
     """
     match explore:
         case Compose(explorers):
@@ -196,14 +196,14 @@ def explore_warnings(space: Space, explore: Explore | None) -> list[str]:
 def warn_of(space: Space, explore: Explore | None) -> None:
     """Issue ``explore_warnings``: a method calls this when it starts, which is when it meets the space."""
     for line in explore_warnings(space, explore):
-        # From here, whoever asks: the same words are then said once.
+        # Issued from this line whatever the caller is, so that Python shows each message once.
         warnings.warn(line, ExploreWarning, stacklevel=1)
 
 
 def _always_leave(dimension: Dimension, factors: tuple[float, ...]) -> bool:
     """Whether each factor takes both ends of the range, and so all between them, to one bound."""
     if not is_real(dimension) or (_width(dimension) < 2 and isinstance(dimension, Integer)):
-        return False  # an integer of two values has nothing but bounds
+        return False  # an integer of two values has no others than its bounds
     ends: tuple[Any, Any] = (dimension.low, dimension.high)
     unused = np.random.default_rng(0)
     return all(len({dimension.perturb(end, factor, unused) for end in ends}) == 1 for factor in factors)

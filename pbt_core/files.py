@@ -41,7 +41,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
 
 class Handle:
-    """An open file that notices when its descriptor was closed, and perhaps given away, by other code in this process."""
+    """An open file that notices when other code in this process has closed its descriptor, which may then be another file's."""
 
     def __init__(self, path: Path, flags: int) -> None:
         self.number = os.open(path, flags, 0o666)

@@ -1,8 +1,8 @@
 """What is run, described as data: two runs are the same if their descriptions are, whatever their objects' addresses.
 
-Dataclasses are described field by field (fields with ``compare=False`` are none of a run's business), functions by where
-they are defined, numbers and texts as they are. What cannot be described is refused: a run that is known by a ``repr``
-goes on with another model without a word.
+Dataclasses are described field by field (fields with ``compare=False`` are no part of it), functions by where they are
+defined, numbers and texts as they are. What cannot be described is refused: a run that is identified by a ``repr`` might go
+on with another model unnoticed.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import numpy as np
 
 from pbt_core.space import Space
 
-#: What stands for a side that has no such key in ``differences``.
+#: In ``differences``, the value of a key that one side does not have.
 _ABSENT = object()
 
 
 def described(value: Any, name: str) -> Any:
     """``value`` as JSON; ``name`` says what it is in errors.
 
-    An object may answer for itself with a method ``identity()`` that returns something describable. Other objects are
+    An object may describe itself by a method ``identity()`` that returns something describable. Other objects are
     their class and the attributes they hold. ValueError, in one line, for what cannot be described.
     """
     match value:
@@ -77,7 +77,7 @@ def differences(before: Any, now: Any, name: str = "") -> list[str]:
     """Where two descriptions differ, one phrase each: ``task.size was 2 and is 64``."""
     flat, other = dict(_flat(before, name)), dict(_flat(now, name))
     return [
-        f"{key} was {_told(flat.get(key, _ABSENT))} and is {_told(other.get(key, _ABSENT))}"
+        f"{key} was {_shown(flat.get(key, _ABSENT))} and is {_shown(other.get(key, _ABSENT))}"
         for key in dict.fromkeys([*other, *flat])
         if flat.get(key, _ABSENT) != other.get(key, _ABSENT)
         or type(flat.get(key, _ABSENT)) is not type(other.get(key, _ABSENT))
@@ -142,6 +142,6 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     text = "not there" if value is _ABSENT else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

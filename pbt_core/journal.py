@@ -1,4 +1,4 @@
-"""The journal of a run: events to the file and into the ledger, and checkpoints kept for as long as somebody needs them."""
+"""The journal of a run: it writes events to the file and into the ledger, and keeps checkpoints as long as they are needed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AppendOnly:
             os.fsync(self._handle.number)
 
     def cut(self, length: int) -> None:
-        """Forget what stands behind ``length`` bytes."""
+        """Remove everything after ``length`` bytes."""
         os.truncate(self.path, length)
 
     def close(self) -> None:
@@ -58,10 +58,10 @@ class Journal:
         self.path, self.store, self.ledger, self.observer = path, store, ledger, observer
         self.header: Event | None = None
         self.last: Event | None = None
-        #: The last failure of each member, which an error may have to tell.
+        #: The last failure of each member, for error messages.
         self.failures: dict[int, Event] = {}
         self._chain, end = START, 0
-        # Checkpoints that nobody needs any more, by the member whose next one may take the file.
+        # Checkpoints that are needed no more, by the member whose next one may take the file.
         self._spare: dict[int, Reference] = {}
         with collector_paused():
             for number, (event, chain, position) in enumerate(read_lines(path) if path.exists() else (), start=1):
@@ -86,7 +86,7 @@ class Journal:
             self.failures[event["member"]] = event
 
     def append(self, *events: Event) -> None:
-        """Write events in one call, fold them, tell the observer, and free what they made superfluous."""
+        """Write events in one call, fold them, call the observer, and free checkpoints that are needed no more."""
         if not events:
             return
         lines = []
@@ -111,7 +111,7 @@ class Journal:
         return self._spare.pop(member, None)
 
     def keep_only_needed(self) -> None:
-        """Remove every checkpoint that nobody may read any more; only while nobody writes."""
+        """Remove every checkpoint that is needed no more; only while no process writes one."""
         self._spare.clear()
         self.store.keep(self.ledger.references())
 
@@ -137,8 +137,8 @@ _CLOCK = re.compile(rb'\{"session":(\d{1,9}),"clock":(\d{1,12}(?:\.\d{1,6})?),')
 class Timing:
     """``timing.jsonl`` beside the record: durations and lost workers, which no outcome depends on.
 
-    Each line has ``session`` and ``clock``, the seconds since that session began, by a clock that nobody sets; ``at`` is when
-    it was by the calendar. Lines that are torn, by a kill or a full disk, are passed over.
+    Each line has ``session`` and ``clock``, the seconds since that session began, by a monotonic clock; ``at`` is the
+    time in seconds since 1970. Lines that are torn, by a kill or a full disk, are passed over.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -196,8 +196,8 @@ def sessions(path: Path) -> dict[int, float]:
     lasted: dict[int, float] = {}
     if path.is_file():
         with path.open("rb") as file:
-            for found in filter(None, map(_CLOCK.match, file)):
-                session, clock = int(found[1]), float(found[2])
+            for match in filter(None, map(_CLOCK.match, file)):
+                session, clock = int(match[1]), float(match[2])
                 lasted[session] = max(lasted.get(session, 0.0), clock)
     return lasted
 

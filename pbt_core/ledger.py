@@ -18,7 +18,7 @@ from pbt_core.values import identical
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A member and what the run has to know of it besides.
+    """A member, and what else the run has to know about it.
 
     member: as it stands, with the last decision applied.
     published: as last evaluated, before any decision: what members see of each other in synchronous mode.
@@ -84,11 +84,11 @@ class Evaluations(Sequence[Evaluation]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Evaluations) and len(self) == len(other) and all(map(eq, self, other))
 
-    __hash__ = object.__hash__  # one that grows is known by what it is, not by what it holds
+    __hash__ = object.__hash__  # by identity: it grows, so its content cannot be hashed
 
 
 class _View(Mapping[int, Member]):
-    """The members as one kind of reader sees them, without a copy."""
+    """A view of the members, without a copy: as published, or as they stand."""
 
     def __init__(self, slots: Mapping[int, Slot], of: Callable[[Slot], Member]) -> None:
         self._slots, self._of = slots, of
@@ -117,10 +117,10 @@ class Ledger:
     """Slots by member id, and every evaluation so far. ``apply`` is the only way to change them.
 
     ``kept`` is the best training that a restart has ended: its weights remain an answer of the run. ``freed`` collects
-    checkpoints that nobody may read any more, for whoever owns the files to take. What a decision or an evaluation costs
+    checkpoints that are needed no more, for the owner of the files to collect. What a decision or an evaluation costs
     does not depend on the number of members.
 
-    events: to begin with. seen: which side of a slot other members see.
+    events: those to begin with. seen: what other members see of a slot.
     """
 
     def __init__(self, events: Iterable[Event] = (), seen: Callable[[Slot], Member] = as_published) -> None:
@@ -139,13 +139,13 @@ class Ledger:
 
     @property
     def standing(self) -> Standing:
-        """Who is evaluated and healthy, and in which order: made when it is first asked for, kept up to date from then on."""
+        """The evaluated members in order: made when it is first asked for, kept up to date from then on."""
         if self._standing is None:
             self._standing = Standing([self._seen(slot) for slot in self.slots.values()])
         return self._standing
 
     def view(self, space: Space) -> Population:
-        """What a method sees: alive, so only good until the next event."""
+        """The population as a method sees it. It changes with the ledger, so it is valid until the next event."""
         return Population(self._view, space, self.evaluations, self.standing)
 
     def apply(self, event: Event) -> None:
@@ -178,11 +178,11 @@ class Ledger:
         return max(healthy, key=lambda slot: (_score(slot), -slot.member.id), default=None)
 
     def holds(self, reference: Reference) -> bool:
-        """Whether somebody may still read this checkpoint."""
+        """Whether this checkpoint is still needed."""
         return reference in self._held
 
     def references(self) -> set[Reference]:
-        """Every checkpoint that somebody may still read."""
+        """Every checkpoint that is still needed."""
         return set(self._held)
 
     # -- one method an event -----------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ class Ledger:
             )
         member = Member(
             old.id,
-            old.hyperparameters,  # equal ones are kept once
+            old.hyperparameters,  # equal hyperparameters are kept once
             step,
             old.step,
             score,
@@ -243,7 +243,7 @@ class Ledger:
         self._put(replace(slot, member=member, published=member, undecided=False))
 
     def _restarted(self, slot: Slot, event: Event) -> None:
-        """The training ends here; if it is the best that ever ended so, its weights are kept."""
+        """The training ends here; if it is the best that a restart has ended, its weights are kept."""
         # What a member was evaluated with, which a decision may have changed since, is published.
         candidate = replace(slot, member=slot.published, source=None)
         if slot.published.healthy and (self.kept is None or _score(candidate) > _score(self.kept)):

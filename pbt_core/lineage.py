@@ -22,9 +22,9 @@ from pbt_core.task import AnyTask
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of training that some final weights went through.
+    """An interval of training in the ancestry of some final weights.
 
-    ``start`` and ``stop`` count the steps the weights had been trained for; ``member`` did this stretch from its own
+    ``start`` and ``stop`` count the steps the weights had been trained for; ``member`` trained it from its own
     step ``member_step`` on, with ``hyperparameters``.
     """
 
@@ -44,9 +44,9 @@ class Lineage:
         self.members = sorted(event["member"] for event in record.others("joined"))
         finished = record.others("finished")
         self.best: int | None = finished[-1]["best"] if finished else None
-        # The step at which the best member was what it is the best for: a restart may have followed.
+        # The step at which the best member had its best score: a restart may have followed.
         self._best_at: int | None = finished[-1]["step"] if finished else None
-        # By evaluation: whose, from and until which of its steps, and the row of the one its weights came from, or -1.
+        # By evaluation: the member, its first and last step, and the row of the evaluation its weights came from, or -1.
         self._member, self._start, self._stop, self._before = array("q"), array("q"), array("q"), array("q")
         self._hyperparameters: list[Hyperparameters] = []
         # By member: the rows of its evaluations, in the order of their steps.
@@ -116,7 +116,7 @@ class Lineage:
         return segments
 
     def founder(self, member: int) -> int:
-        """The initial member whose weights the given member's descend from."""
+        """The initial member whose weights are the ancestors of this member's weights."""
         path = self._path(member)
         return self._member[path[0]] if path else member
 
@@ -167,10 +167,10 @@ def _segment(content: Any, i: int) -> Segment:
 
 
 def retrace(task: AnyTask, schedule: Sequence[Segment], seed: int) -> Any:
-    """Train the weights of a schedule again with the very draws they had in their run: the same state, bit for bit.
+    """Train the weights of a schedule again with the same draws as in their run: the same state, bit for bit.
 
     Unlike the replay method, which trains with fresh draws, this proves that a lineage tells the whole story. ValueError
-    where it does not: a copy in a task whose members keep something of their own.
+    where it cannot: after a copy in a task some of whose state stays with the member (``own.*``).
     """
     streams, calls = Streams(seed), Calls(task)
     first = schedule[0]

@@ -15,7 +15,7 @@ from pbt_core.values import listed, plain, shown
 
 @dataclass(frozen=True)
 class Continue:
-    """Train on; with other hyperparameters from now on if some are given."""
+    """Train on, with other ``hyperparameters`` from now on unless they are None."""
 
     hyperparameters: Hyperparameters | None = None
 
@@ -46,7 +46,7 @@ Decision = Continue | Clone | Restart | Stop
 
 
 class Method(Protocol):
-    """A search method. It holds settings only: all it may remember is in the population and in the given generator.
+    """A search method. It holds settings only: all that a decision may depend on is in the population and the generator.
 
     ``start`` returns the hyperparameters of ``size`` members. ``decide`` is asked about one member each time it was
     evaluated (and has budget left) or failed. The generator is drawn from the member's name and step, so a decision does
@@ -68,8 +68,8 @@ def initial(
 ) -> list[Hyperparameters]:
     """``size`` members: the given ``settings`` first, one a member, then draws from the prior.
 
-    What a setting leaves out is drawn. Member i gets the draw that it would get without any settings, whatever is known
-    of the others. ValueError if there are more settings than members, or one that the space does not allow.
+    What a setting leaves out is drawn. Member i gets the draw that it would get without any settings, whatever the
+    settings of the others are. ValueError if there are more settings than members, or one that the space does not allow.
     """
     if len(settings) > size:
         raise ValueError(f"initial: {len(settings)} settings are more than the population of {size} has members")

@@ -31,7 +31,7 @@ _ROWS = 50_000
 
 
 def to_array(values: Sequence[Any], absent: Any = None) -> tuple[pa.Array, bool]:
-    """Values as an array, null where one is ``absent``; whether they had to become JSON text."""
+    """Values as an array, null where one is ``absent``; and whether they had to become JSON text."""
     kinds = {value.__class__ for value in values if value is not absent}
     kind = _TYPES.get(kinds.pop()) if len(kinds) == 1 else None if kinds else pa.null()
     if kind is not None:

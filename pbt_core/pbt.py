@@ -15,7 +15,7 @@ from pbt_core.population import Member, Population
 from pbt_core.space import Hyperparameters, Space
 from pbt_core.values import listed, shown, whole_fields
 
-#: Which part of the population may stand in for a failed member: that of truncation selection.
+#: A failed member is replaced by one of this top fraction of the population, as in truncation selection.
 REPLACEMENT_FRACTION = 0.2
 
 #: What a member can take from its parent.
@@ -29,7 +29,7 @@ class PBT:
 
     ready: a member is ready when it has passed a multiple of this many of its steps since its last evaluation.
     warmup: steps before which no member is ready.
-    exploit: who replaces a ready member; None for nobody, in which case every ready member explores where it stands
+    exploit: chooses the member that replaces a ready one; None for no exploit: every ready member explores in place
         (the toy's "explore only").
     explore: how a replaced member's hyperparameters change; None leaves them (the toy's "exploit only").
     copy: what an exploiting member takes from its parent: "weights", "hyperparameters" or both (the paper's figure 5, "PBT
@@ -39,7 +39,7 @@ class PBT:
     until: the last step at which a member can be ready, after which all train on as they are; None for no end. A member
         that failed is replaced at any time.
 
-    Where nobody has a finite score there is nobody to learn from: a ready member, or one that failed, then begins anew with
+    Where no member has a finite score there is none to copy: a ready member, or one that failed, then begins anew with
     a draw from the prior. If all have failed, the run ends with the error instead: that is a bug in the task.
     """
 
@@ -83,7 +83,7 @@ class PBT:
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
         """Exploit and explore if the member is ready or failed; else go on (Algorithm 1, the body of its loop)."""
         if member.failed:
-            # Its own weights are lost, so it takes a good member's, ready or not and whatever is copied otherwise.
+            # Its own weights are lost, so it takes those of a good member, ready or not and whatever ``copy`` says.
             parent = draw_top(population, share(population, REPLACEMENT_FRACTION), rng)
             if parent is not None:
                 return Clone(parent.id, self._explored(parent, population, rng))

@@ -1,4 +1,4 @@
-"""What is to be run: the size of a search, apart from task, method and engine."""
+"""The budget and the mode of a run, apart from task, method and engine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Beyond these, a slip of the finger is more likely than a plan.
+#: A larger number is more likely a typing error.
 MOST_MEMBERS, MOST_STEPS = 10**6, 2**53
 
 
@@ -49,7 +49,7 @@ class Plan:
         asynchronous mode; bit-identical in the serial engine only).
     stop: ends the run earlier, by time or score.
     durable: bring every event and checkpoint to the disk before going on. Without it a killed process loses at most the
-        interval in flight, but a loss of power may cost more. How it is run, not what: not part of a run's identity.
+        interval in flight, but a loss of power may cost more. It is not part of a run's identity.
     """
 
     population: int
@@ -82,7 +82,7 @@ class Plan:
 
     @classmethod
     def from_description(cls, data: Mapping[str, Any]) -> Plan:
-        """The plan that ``identity.described`` made ``data`` of. ValueError or TypeError if it is none."""
+        """The plan from its description by ``identity.described``. ValueError or TypeError if ``data`` is none."""
         values = {name: value for name, value in data.items() if name != "type"}
         stop = values.get("stop")
         if isinstance(stop, Mapping):

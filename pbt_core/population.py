@@ -17,11 +17,11 @@ HISTORY = 20
 class Member:
     """One member as last published.
 
-    ``step`` counts the steps charged to this member (its budget), whoever's weights it carries now. ``previous`` is
-    its step at the evaluation before this one. ``score`` is None until the first evaluation and is larger for better
-    members. ``samples`` are the repeated measurements behind the score (episodic returns, say), oldest first; ``history``
-    are the finite scores of the last ``HISTORY`` evaluations on the way to these weights, oldest first.
-    ``parent`` and ``born`` tell the last clone: whose weights it took, and at which of its own steps.
+    ``step`` counts the steps charged to this member (its budget), whichever member trained its present weights;
+    ``previous`` is its step at the evaluation before this one. ``score`` is None until the first evaluation and is larger
+    for better members. ``samples`` are the repeated measurements behind the score (episodic returns, say), ``history`` the
+    finite scores of the last ``HISTORY`` evaluations on the way to these weights; both oldest first. ``parent`` and
+    ``born`` say from which member it was last cloned, and at which of its own steps.
     ``age`` counts the steps that these weights have been trained for, by whichever members, since they were fresh.
     ``failed`` marks a member whose last interval raised, hung or crashed: its weights are lost.
     """
@@ -51,7 +51,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One interval that was trained and evaluated: what a method may learn from, beyond how things stand.
+    """One interval that was trained and evaluated: what a method may learn from beside the present population.
 
     ``member`` trained with ``hyperparameters`` until its own step ``step``, ``steps`` of them; its weights were then of age
     ``age`` and had ``score``. ``before`` is the score the interval began from: None for fresh weights.
@@ -67,10 +67,10 @@ class Evaluation:
 
 
 class Standing:
-    """The evaluated members in order, kept so from one change to the next: by score, best first, and by id.
+    """The evaluated members in two orders, updated at each change: by score, best first, and by id.
 
-    Diverged and failed members come last, ties in the order of their ids. Finding a member's place takes a search by
-    halves; a change moves part of a list, which costs less than a decision up to some ten thousand members.
+    Diverged and failed members come last, ties in the order of their ids. Finding a member's place is a binary
+    search; a change moves part of a list, which costs less than a decision up to some ten thousand members.
     """
 
     def __init__(self, members: Sequence[Member] = ()) -> None:
@@ -99,17 +99,17 @@ class Standing:
         return self._by_score[rank][1]
 
     def rank(self, member: Member) -> int | None:
-        """The place of a member as it is here; None if it was not evaluated."""
+        """The rank of a member; None if it is not evaluated, or has changed since."""
         place = bisect_left(self._by_score, _key(member)) if member.evaluated else len(self)
         return place if place < len(self) and self._by_score[place][1] == member.id else None
 
-    def other(self, member: int, index: int) -> int:
-        """The id at ``index`` among the evaluated members but ``member``, in the order of ids."""
+    def other_at(self, member: int, index: int) -> int:
+        """The id at ``index`` among the evaluated members except ``member``, in the order of ids."""
         place = bisect_left(self._by_id, member)
-        there = place < len(self._by_id) and self._by_id[place] == member
-        return self._by_id[index + (there and index >= place)]
+        evaluated = place < len(self._by_id) and self._by_id[place] == member
+        return self._by_id[index + (evaluated and index >= place)]
 
-    def others(self, member: int) -> int:
+    def count_others(self, member: int) -> int:
         """How many evaluated members there are besides ``member``."""
         place = bisect_left(self._by_id, member)
         return len(self._by_id) - (place < len(self._by_id) and self._by_id[place] == member)
@@ -152,4 +152,6 @@ class Population:
 
     def others(self, member: Member) -> list[Member]:
         """The evaluated members except ``member``, in the order of their ids."""
-        return [self._members[self.standing.other(member.id, i)] for i in range(self.standing.others(member.id))]
+        return [
+            self._members[self.standing.other_at(member.id, i)] for i in range(self.standing.count_others(member.id))
+        ]

@@ -18,7 +18,7 @@ from pbt_core.values import identical
 
 
 class Record(Sequence[Event]):
-    """A list of events that keeps what most of them are, evaluations, in columns; the rest as they are.
+    """A list of events that keeps evaluations, which most of them are, in columns and the others as they are.
 
     Reads like a list of dictionaries, which are made anew when asked for: changing one changes nothing here.
     """
@@ -250,7 +250,7 @@ def _same(one: Event, other: Event) -> bool:
 def read(path: Path) -> Record:
     """The events of a record, finished or not: ``events.jsonl`` or ``events.parquet``.
 
-    RecordError names the file, the place and the rule for what is no record.
+    RecordError, with the file, the place and the rule, for a file that is no valid record.
     """
     if path.suffix == ".parquet":
         return read_parquet(path)

@@ -1,4 +1,4 @@
-"""What a folder holds already: whether the run that is asked for is that one, and what a killed one has left undone."""
+"""Resuming: whether a folder holds the run that is asked for, and what a killed run has left undone."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pbt_core.task import AnyTask
 from pbt_core.work import Done, Work
 
 #: How many differences between two runs an error names.
-TOLD = 3
+NAMED = 3
 
 
 def identity(task: AnyTask, method: Method, plan: Plan, space: Space) -> dict[str, Any]:
-    """What makes a run this one and no other, as JSON; ValueError for what cannot be described."""
+    """The identity of a run, as JSON; ValueError for what cannot be described."""
     parts = {"plan": plan, "method": method, "space": space, "task": task}
     try:
         return {name: described(part, name) for name, part in parts.items()}
@@ -30,8 +30,8 @@ def identity(task: AnyTask, method: Method, plan: Plan, space: Space) -> dict[st
         raise ValueError("the run cannot be described: its task or method is nested too deeply, or in itself") from None
 
 
-def must_be_the_same(journal: Journal, asked: Mapping[str, Any], extend: bool) -> None:
-    """RecordError, in one line that names what differs, unless the journal is of the run that is ``asked`` for.
+def must_be_the_same(journal: Journal, requested: Mapping[str, Any], extend: bool) -> None:
+    """RecordError, in one line that names what differs, unless the journal is of the ``requested`` run.
 
     Where all that differs of a finished run is more steps or another stop, it is extended if it may be.
     """
@@ -39,14 +39,14 @@ def must_be_the_same(journal: Journal, asked: Mapping[str, Any], extend: bool) -
     recorded = journal.header["run"]
     if journal.ledger.extension is not None:
         recorded = _extended(recorded, journal.ledger.extension)
-    differing = differences(recorded, asked)
+    differing = differences(recorded, requested)
     if not differing:
         return
-    named = "; ".join(differing[:TOLD]) + (f" (and {len(differing) - TOLD} more)" if len(differing) > TOLD else "")
-    extension = {"steps": asked["plan"]["steps"], "stop": asked["plan"]["stop"]}
+    named = "; ".join(differing[:NAMED]) + (f" (and {len(differing) - NAMED} more)" if len(differing) > NAMED else "")
+    extension = {"steps": requested["plan"]["steps"], "stop": requested["plan"]["stop"]}
     steps = recorded["plan"].get("steps")
     grows = isinstance(steps, int) and extension["steps"] >= steps
-    if not journal.ledger.finished or not grows or differences(_extended(recorded, extension), asked):
+    if not journal.ledger.finished or not grows or differences(_extended(recorded, extension), requested):
         raise RecordError(f"{journal.path} holds another run: {named}. Choose another directory")
     if not extend:
         how = "to go on from there, extend it (extend=True, on the command line --extend)"
@@ -55,7 +55,7 @@ def must_be_the_same(journal: Journal, asked: Mapping[str, Any], extend: bool) -
 
 
 def complete_last_lines(journal: Journal, plan: Plan) -> None:
-    """Add what a kill kept from being written or told."""
+    """Write the events that a kill prevented."""
     last = journal.last
     if last is not None and last["event"] == "evaluated" and not math.isfinite(last["score"]):
         journal.append({"event": "diverged", "member": last["member"], "step": last["step"]})
@@ -77,13 +77,13 @@ def _decide_silently(ledger: Ledger, steps: int) -> None:
 
 
 class Leftovers:
-    """Intervals that a killed run had finished without recording them: checkpoints whose notes say what they answer."""
+    """Intervals that a killed run had finished but not recorded: checkpoints whose notes hold the work and its score."""
 
     def __init__(self, store: Store, members: set[int]) -> None:
         self._store, self._unsure = store, members
 
     def answer(self, work: Work) -> Done | None:
-        """The outcome of ``work``, if it was done already; looked for once a member."""
+        """The outcome of ``work`` if it was done already; checkpoints are searched once for each member."""
         if work.member not in self._unsure:
             return None
         self._unsure.discard(work.member)

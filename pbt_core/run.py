@@ -1,4 +1,4 @@
-"""A run as it can be read back from its folder, finished or under way, by anybody who may read the files."""
+"""A run read back from its folder, finished or under way; nothing but the files is needed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pbt_core.engines.base import Engine
     from pbt_core.journal import Observer
 
-#: Where the record of a run can be below a folder that is named, in the order in which it is looked for.
+#: Where the record of a run can be below a folder, in the order of the search.
 _PLACES = ("events.jsonl", "state/events.jsonl", "events.parquet")
 #: How often the record of a run under way is read again because its checkpoints have moved on.
 _TRIES = 5
@@ -33,7 +33,7 @@ _TRIES = 5
 class Run:
     """A run, read from its record; nothing is written or locked, and the sources of its task are not needed.
 
-    What a run under way says is how it stood when it was opened: open it again for news.
+    Of a run under way it shows the state at the time of opening: open it again for a later one.
     """
 
     def __init__(self, directory: Path, path: Path | None = None) -> None:
@@ -52,7 +52,7 @@ class Run:
             path = folder / place
             if path.is_file():
                 run = cls(path.parent, path)
-                run.record  # noqa: B018 - damage is found now, not at some later question
+                run.record  # noqa: B018 - a damaged record is an error now, not later
                 return run
         raise RecordError(f"{folder} holds no run: there is none of {', '.join(_PLACES)}")
 
@@ -123,7 +123,7 @@ class Run:
 
     @property
     def hyperparameters(self) -> Hyperparameters | None:
-        """Those in force for the best member at the end of its training. PBT's answer is the weights: see ``state``."""
+        """Those of the best member at the end of its training. PBT's answer is the weights: see ``state``."""
         slot = self._ledger.best()
         return None if slot is None else slot.member.hyperparameters
 
@@ -147,7 +147,7 @@ class Run:
         if slot is None:
             why = "all members diverged or failed" if len(self._ledger.evaluations) else "no member was evaluated yet"
             raise RunError(f"the run has no best member: {why}")
-        # Weights that were copied since the last evaluation have the score, not those that it replaced.
+        # If weights were copied since the last evaluation, the score is theirs.
         reference = None if slot.member.failed else slot.source or slot.latest
         if reference is None:
             why = "its last interval failed" if slot.member.failed else "it was never evaluated"

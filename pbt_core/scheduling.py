@@ -25,7 +25,7 @@ class Scheduling(Protocol[T]):
         ...
 
     def decided(self, member: int, trains: bool) -> None:
-        """A member that was due has its decision; whether it trains on."""
+        """A member that was due has its decision; ``trains``: whether it trains on."""
         ...
 
     def postponed(self, member: int) -> None:
@@ -33,24 +33,24 @@ class Scheduling(Protocol[T]):
         ...
 
     def next(self, worker: int | None = None) -> int | None:
-        """Take a member that trains now; None if all have to wait. ``worker`` says where, for members that were there."""
+        """Take a member that trains now; None if all have to wait. ``worker`` prefers members that it has trained before."""
         ...
 
     def arrived(self, member: int, outcome: T) -> list[tuple[int, T]]:
         """The outcomes that can be recorded now, in their order."""
         ...
 
-    def rest(self) -> list[tuple[int, T]]:
-        """The outcomes that still wait for others, in their order, once no more work is begun."""
+    def waiting_outcomes(self) -> list[tuple[int, T]]:
+        """Take the outcomes that still wait for others, in their order, once no more work is begun."""
         ...
 
     def recorded(self, member: int, going_on: bool) -> None:
-        """An outcome was recorded; whether the member has budget left."""
+        """An outcome was recorded; ``going_on``: whether the member has budget left."""
         ...
 
     @property
     def idle(self) -> bool:
-        """Whether nobody is training and no outcome waits to be recorded."""
+        """Whether no member is training and no outcome waits to be recorded."""
         ...
 
 
@@ -63,11 +63,13 @@ class Synchronous(Scheduling[T]):
 
     def __init__(self) -> None:
         self._deciding: set[int] = set()
-        self._order: deque[int] = deque()  # those that train in this round and are not recorded yet
+        self._order: deque[int] = deque()  # members whose outcome in this round is not recorded yet
         self._arrived: dict[int, T] = {}
         self._training: set[int] = set()
         self._ready: set[int] = set()
-        self._at: dict[int | None, deque[int]] = {None: deque()}  # the ready ones, by the worker that held them last
+        self._at: dict[int | None, deque[int]] = {
+            None: deque()
+        }  # members that are ready to train, by the worker that trained them last
         self._worker: dict[int, int] = {}
         self._decide_first = False
 
@@ -80,14 +82,16 @@ class Synchronous(Scheduling[T]):
         self._decide_first = bool(self._deciding) and all(steps[member] in ahead for member in self._ready)
 
     def due(self) -> list[int]:
-        whole = not self._ready or self._decide_first
-        return sorted(self._deciding) if whole and self.idle else []
+        round_is_over = not self._ready or self._decide_first
+        return sorted(self._deciding) if round_is_over and self.idle else []
 
     def decided(self, member: int, trains: bool) -> None:
         self._deciding.discard(member)
         if trains:
             self._add(member)
-        if self._decide_first and not self._deciding:  # some of the round had their decisions before the run was broken
+        if (
+            self._decide_first and not self._deciding
+        ):  # the others of the round had their decisions before the run was killed
             self._decide_first, self._order = False, deque(sorted(self._order))
 
     def postponed(self, member: int) -> None:
@@ -96,7 +100,7 @@ class Synchronous(Scheduling[T]):
     def next(self, worker: int | None = None) -> int | None:
         if not self._ready or self._decide_first:
             return None
-        # What the worker holds, then what nobody holds, then what the busiest holds.
+        # First members that this worker trained last, then those of no worker, then those of the worker with most waiting.
         queues = [self._at.get(worker), self._at[None]]
         queue = next((q for q in queues if q), None) or max(self._at.values(), key=len)
         member = queue.popleft()
@@ -115,10 +119,10 @@ class Synchronous(Scheduling[T]):
             ready.append((first, self._arrived.pop(first)))
         return ready
 
-    def rest(self) -> list[tuple[int, T]]:
-        rest = [(member, self._arrived[member]) for member in sorted(self._arrived)]
+    def waiting_outcomes(self) -> list[tuple[int, T]]:
+        outcomes = [(member, self._arrived[member]) for member in sorted(self._arrived)]
         self._arrived.clear()
-        return rest
+        return outcomes
 
     def recorded(self, member: int, going_on: bool) -> None:
         if going_on:
@@ -175,7 +179,7 @@ class Asynchronous(Scheduling[T]):
         self._training.discard(member)
         return [(member, outcome)]
 
-    def rest(self) -> list[tuple[int, T]]:
+    def waiting_outcomes(self) -> list[tuple[int, T]]:
         return []
 
     def recorded(self, member: int, going_on: bool) -> None:

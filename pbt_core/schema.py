@@ -1,6 +1,6 @@
 """The schema of a run's record: an append-only list of events, JSON lines while it runs and Parquet at the end.
 
-Everything that is ever said about a run (tables, figures, lineages, resumption) is read from here. Events hold nothing
+All that is derived from a run (tables, figures, lineages, resumption) is read from here. Events hold nothing
 that depends on time or place: same configuration and seed, same bytes. Times go to a file of their own.
 
 =========  ============================================================================================================

@@ -1,4 +1,4 @@
-"""The search space: one declared type per hyperparameter, and what must hold between them."""
+"""The search space: one declared type per hyperparameter, and constraints between them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Space(Mapping[str, Dimension]):
 
     >>> space = Space({"lr": LogUniform(1e-5, 1e-2), "layers": Integer(1, 8)})
 
-    where: a function of all hyperparameters that says whether they may stand together. Draws and explores are repeated
-        until it holds (``TRIES`` times, then ValueError).
+    where: the constraint, a function of all hyperparameters that says whether they are allowed together. Draws and explores
+        are repeated until it holds (``TRIES`` times, then ValueError).
     repair: a function that returns the hyperparameters mended, within the bounds. It is asked when ``where`` does not
         hold, and about every draw and explore if there is no ``where``.
 
@@ -86,9 +86,9 @@ class Space(Mapping[str, Dimension]):
         return {name: self._restored(name, value) for name, value in hyperparameters.items()}
 
     def complete(self, known: Hyperparameters, drawn: Hyperparameters, rng: np.random.Generator) -> dict[str, Value]:
-        """``known`` values, and the others as ``drawn`` from the prior; these are drawn again if the constraint asks for it.
+        """``known`` values, and the others as ``drawn`` from the prior; these are drawn again until the constraint holds.
 
-        ValueError for a name or a value that is not declared, and for values that cannot stand together. Known values
+        ValueError for a name or a value that is not declared, and for values that the constraint never allows. Known values
         are never repaired.
         """
         known = self.restore(known)
@@ -116,7 +116,7 @@ class Space(Mapping[str, Dimension]):
         )
 
     def admitted(self, hyperparameters: Hyperparameters) -> dict[str, Value] | None:
-        """The hyperparameters, repaired if the constraint asks for it; None if they break it all the same."""
+        """The hyperparameters, repaired if they break the constraint; None if they still break it."""
         candidate = self.restore(hyperparameters)
         if self.repair is not None and (self.where is None or not self._holds(candidate)):
             candidate = self._repaired(candidate)
@@ -161,7 +161,7 @@ class Space(Mapping[str, Dimension]):
         return {name: restored[name] for name in hyperparameters}
 
     def _constraint(self) -> str:
-        """Which constraint there is, in an error's words: its name, and what its docstring says first."""
+        """The constraint in words, for an error: its name, and the first line of its docstring."""
         function = self.where or self.repair
         summary = (inspect.getdoc(function) or "").split("\n")[0]
         return _name(function) + (f" ({summary.rstrip('.')})" if summary else "")
@@ -197,7 +197,7 @@ def _checked_name(name: Any) -> str:
 
 
 def _check_dimension(name: str, dimension: Any) -> None:
-    """ValueError, with what was probably meant, unless ``dimension`` has the operations of one."""
+    """ValueError, with a remedy, unless ``dimension`` has the operations of a Dimension."""
     begins = f"Space: {name!r}: {shown(dimension)}"
     if isinstance(dimension, Mapping):
         inner = next((key for key in dimension if isinstance(key, str)), "lr")

@@ -61,7 +61,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Which checkpoint is meant: whose, after how many of its steps, and the checksum of its file (32 hex digits)."""
+    """Names a checkpoint: its member, after how many of the member's steps, and the checksum of its file (32 hex digits)."""
 
     member: int
     step: int
@@ -82,7 +82,7 @@ def _adopted(copied: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, An
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A checkpoint that was found fit to be kept: arrays as safetensors wants them, and the JSON part as text."""
+    """A checkpoint that was checked and can be written: arrays as safetensors wants them, and the JSON part as text."""
 
     tensors: Mapping[str, NDArray[Any]]
     json: str
@@ -132,9 +132,9 @@ _SCALARS = {str, float, int, bool, type(None)}
 
 
 def _to_json(value: Any) -> Any:
-    """``value`` in JSON's types: tuples and dictionaries that JSON has no words for are marked by a key with a ``$``.
+    """``value`` in JSON's types: tuples, and dictionaries that JSON does not have, are marked by a key with a ``$``.
 
-    _Unkept, with the way to what it is about, for what cannot be kept.
+    _Unkept, with the path to it, for a value that cannot be kept.
     """
     kind = value.__class__
     if kind in _SCALARS:
@@ -149,7 +149,7 @@ def _to_json(value: Any) -> Any:
         return {"$items": [[_to_json(key), _within(key, item)] for key, item in value.items()]}
     if isinstance(value, np.generic) and value.dtype != object:
         return _to_json(value.item())
-    for base in (list, tuple, str, int, float):  # what others derive from them: named tuples, say
+    for base in (list, tuple, str, int, float):  # classes derived from them, such as named tuples
         if isinstance(value, base):
             kept: Callable[[Any], Any] = base
             return _to_json(kept(value))
@@ -157,7 +157,7 @@ def _to_json(value: Any) -> Any:
 
 
 class _Unkept(Exception):
-    """A value that no file keeps, by its type's name; ``way`` leads there."""
+    """A value that cannot be kept, by its type's name; ``way`` is the path to it."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -177,7 +177,7 @@ class PlainJson(dict[str, Any]):
 
 
 def _json_text(value: Any, where: str) -> str:
-    """``value`` as JSON text; TypeError says where in it something stands that cannot be kept."""
+    """``value`` as JSON text; TypeError, with its place, for what cannot be kept."""
     try:
         return _JSON.encode(value if value.__class__ is PlainJson else _to_json(value))
     except _Unkept as error:
@@ -198,7 +198,7 @@ def _from_json(value: Any) -> Any:
     return value
 
 
-# Infinities and NaN are written as Python reads them back; nobody else reads these parts.
+# Infinities and NaN are written as Python reads them back; no other program reads these parts.
 _JSON = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -215,15 +215,15 @@ def serialise(checkpoint: Prepared, note: Mapping[str, Any]) -> bytes:
 
 
 def digest(checkpoint: Checkpoint) -> str:
-    """The checksum of a state alone: equal for equal states, whoever made them."""
+    """The checksum of a state alone: equal for equal states, whichever member or run made them."""
     return hashlib.sha256(serialise(prepared(checkpoint), {})).hexdigest()[:DIGITS]
 
 
 class Store:
     """The checkpoints of one run, in one directory that all its workers share.
 
-    durable: whether a checkpoint is on the disk, and not only with the operating system, before it is referred to: what
-    a loss of power, and not just a kill, may not cost.
+    durable: whether a checkpoint is on the disk, and not only with the operating system, before it is referred to:
+    then not even a loss of power costs it.
     """
 
     def __init__(self, directory: Path, durable: bool = False) -> None:
@@ -233,7 +233,7 @@ class Store:
 
     @classmethod
     def reading(cls, directory: Path) -> Store:
-        """A store that is only read from: nothing is made."""
+        """A store for reading only: no folder is made."""
         store = cls.__new__(cls)
         store.directory, store.durable, store._folder = directory, False, str(directory)
         return store
@@ -248,7 +248,7 @@ class Store:
     ) -> Reference:
         """Write a checkpoint and its note; returns the reference to load it by.
 
-        ``recycle`` names a checkpoint that nobody needs any more: its file is written over and renamed, which costs a
+        ``recycle`` names a checkpoint that is needed no more: its file is written over and renamed, which costs a
         fraction of making a file and removing another.
         """
         content = serialise(checkpoint if isinstance(checkpoint, Prepared) else prepared(checkpoint), note)
@@ -281,8 +281,8 @@ class Store:
             raise CheckpointError(f"checkpoint {path} holds no state: {error}") from None
 
     def notes(self, member: int, step: int) -> list[tuple[Reference, dict[str, Any]]]:
-        """The whole checkpoints of ``member`` at ``step`` with their notes; torn ones are not listed."""
-        whole = []
+        """The intact checkpoints of ``member`` at ``step`` with their notes; torn ones are left out."""
+        intact = []
         for path in sorted(self.directory.glob(f"m{member:05d}-s{step:010d}-*.safetensors")):
             digest = path.stem.rpartition("-")[2]
             if not DIGEST.fullmatch(digest):
@@ -292,18 +292,18 @@ class Store:
             ):
                 content = self._read(path)
                 if hashlib.sha256(content).hexdigest()[:DIGITS] == digest:
-                    whole.append((Reference(member, step, digest), _metadata(content)[1]))
-        return whole
+                    intact.append((Reference(member, step, digest), _metadata(content)[1]))
+        return intact
 
     def keep(self, references: Iterable[Reference]) -> None:
-        """Remove every checkpoint but ``references``, and what killed writers left; only safe while nobody writes."""
+        """Remove every checkpoint but ``references``, and what killed writers left; only safe while no process writes."""
         kept = {reference.filename for reference in references}
         for path in self.directory.iterdir():
             if path.name not in kept and (path.suffix in (".safetensors", ".tmp")) and not path.is_dir():
                 path.unlink(missing_ok=True)
 
     def remove(self, reference: Reference) -> None:
-        """Remove a checkpoint that nobody needs any more."""
+        """Remove a checkpoint that is needed no more."""
         (self.directory / reference.filename).unlink(missing_ok=True)
 
     def _read(self, path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""What is trained: a task is a few functions and a state of its own making."""
+"""What is trained: a task is a few functions, and a state whose form is up to the task."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ State = TypeVar("State")
 
 @dataclass(frozen=True)
 class Score:
-    """What an evaluation says of a member.
+    """The result of an evaluation.
 
     value: what selects; larger is better (return ``-loss`` to minimise). A non-finite value marks the member as diverged.
     samples: repeated measurements behind the value, oldest first (episodic returns), for statistical exploiters.
     held_out: the same measure on data that selects nothing; this is the number to report. None where there is none.
-    metrics: whatever else is worth a curve.
+    metrics: further numbers, by name.
     """
 
     value: float
@@ -40,7 +40,7 @@ class Task(Protocol[State]):
     * What ``save`` names ``own.*`` stays with the member when it copies another's weights (see ``Checkpoint``); a member
       that failed has nothing left of its own and takes its parent's.
     * A method ``close(state)`` is optional: it is called for every state that is needed no more, in order at the end of a run
-      too, and whatever it raises is passed over.
+      too, and what it raises is ignored.
     * ``evaluate`` does not change the state. ``step`` may change it in place and return it.
     """
 

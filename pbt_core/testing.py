@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pbt_core.calls import Calls, TaskError, global_generators_kept, moved_generators, seed_globals
-from pbt_core.decisions import Judge, empty_ledger
+from pbt_core.decisions import Decider, empty_ledger
 from pbt_core.engines.base import Engine
 from pbt_core.engines.serial import Serial
 from pbt_core.method import Clone, Continue, Decision, Method, Restart, Stop
@@ -83,7 +83,7 @@ class Hill:
 
 
 class GlobalDrawWarning(UserWarning):
-    """A task draws from a global generator: its runs repeat, but nothing in its code says where draws come from."""
+    """A task draws from a global generator: its runs are repeatable, but its code does not say where draws come from."""
 
 
 def check_task(task: AnyTask, steps: int = 3, seed: int = 0) -> None:
@@ -241,7 +241,8 @@ def _checked_decision(method: Method, member: Member, view: Population, space: S
 
 
 def check_engine(engine: Engine, task: AnyTask | None = None, method: Method | None = None) -> None:
-    """The rules of ``Engine``: the record of the serial engine in synchronous mode, a whole and explicable one otherwise.
+    """The rules of ``Engine``: the serial engine's record in synchronous mode, otherwise a complete one with decisions
+    that follow from its events.
 
     Also: an interrupted run resumes to the record of an unbroken one, and a finished run is left alone. ``method`` must
     not stop a member before its 70 steps are done.
@@ -292,10 +293,10 @@ def _interrupt(engine: Engine, task: AnyTask, method: Method, plan: Plan, direct
 
 def check_decisions(events: Sequence[Event], method: Method, task: AnyTask, plan: Plan) -> None:
     """Each recorded decision of an asynchronous run is what the method decides given the events before it."""
-    judge, ledger = Judge(method, task.space, Streams(plan.seed), plan.synchronous), empty_ledger(plan.synchronous)
+    decider, ledger = Decider(method, task.space, Streams(plan.seed), plan.synchronous), empty_ledger(plan.synchronous)
     for event in events:
         if event["event"] in ("cloned", "changed", "restarted", "stopped"):
-            decided = judge.decision(ledger, event["member"])
+            decided = decider.decision(ledger, event["member"])
             assert decided == event, f"{event} was recorded where the method decides {decided}"
         ledger.apply(event)
 

@@ -50,7 +50,7 @@ class TorchTask:
 
     torch's global CPU generator is seeded from the member's stream around each of them, so that initial weights and
     dropout need no generator. All five are functions of a module or classes, by whose names a run is known; the task can
-    then be sent to worker processes. ValueError, as soon as it is made, for a hyperparameter that nobody takes and for a
+    then be sent to worker processes. ValueError, as soon as it is made, for a hyperparameter that is not used and for a
     parameter that no hyperparameter fills.
     """
 

@@ -12,7 +12,7 @@ Real = Uniform | LogUniform | OneMinus | Integer
 
 
 def is_real(dimension: Dimension) -> TypeGuard[Real]:
-    """Whether its values are numbers that can be interpolated; choices and types of the user's own are not."""
+    """Whether its values are numbers that can be interpolated; choices and a user's types are not."""
     return isinstance(dimension, Real)
 
 

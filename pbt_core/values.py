@@ -12,7 +12,7 @@ Value = bool | int | float | str | None | tuple["Value", ...]
 """A hyperparameter's value: a number, a string, a boolean, None, or a tuple of them."""
 
 Hyperparameters = Mapping[str, Any]
-"""Values by name. Whoever declared a space knows what each name holds, so reading is not typed."""
+"""Values by name. The type of each value is declared by the space, so reading one is not typed."""
 
 
 def plain(value: Any) -> Any:
@@ -36,7 +36,7 @@ def shown(value: Any) -> str:
 
 
 def flaw(value: Any) -> str | None:
-    """Why ``value`` would not survive a record, in words that follow it; None if it would."""
+    """Why a record cannot hold ``value``, as words to follow it in an error; None if it can."""
     match value:
         case None | bool():
             return None
@@ -83,7 +83,7 @@ def number(owner: str, name: str, value: Any) -> int | float:
     return plain_value if isinstance(plain_value, int) else float(plain_value)
 
 
-def whole(owner: str, name: str, value: Any) -> int:
+def whole_number(owner: str, name: str, value: Any) -> int:
     """``value`` as an int; ValueError, naming owner and name, unless it is a whole number. 2.0 and True are none."""
     plain_value = plain(value)
     if not isinstance(plain_value, int) or isinstance(plain_value, bool):
@@ -92,9 +92,9 @@ def whole(owner: str, name: str, value: Any) -> int:
 
 
 def whole_fields(settings: object, *names: str) -> None:
-    """Make the named fields of a frozen dataclass ints; ValueError as ``whole``."""
+    """Make the named fields of a frozen dataclass ints; ValueError as ``whole_number``."""
     for name in names:
-        object.__setattr__(settings, name, whole(type(settings).__name__, name, getattr(settings, name)))
+        object.__setattr__(settings, name, whole_number(type(settings).__name__, name, getattr(settings, name)))
 
 
 def flag(owner: str, name: str, value: Any) -> bool:

@@ -18,8 +18,8 @@ from pbt_core.task import AnyTask
 class Work:
     """One interval of one member: train from ``source`` (None: fresh weights) from ``start`` to ``stop``, evaluate, save.
 
-    ``own`` is the member's last checkpoint where it trains on from another's: what stays with a member comes from there.
-    ``recycle`` is a checkpoint that nobody needs any more, whose file the new one may take.
+    ``own``: where ``source`` is another member's, this member's last checkpoint, from which its ``own.*`` entries come.
+    ``recycle`` is a checkpoint that is needed no more, whose file the new one may take.
     """
 
     member: int
@@ -31,7 +31,7 @@ class Work:
     recycle: Reference | None = None
 
     def fingerprint(self) -> dict[str, Any]:
-        """What was asked for, as JSON: a checkpoint whose note says the same answers it."""
+        """The work as JSON: a checkpoint whose note holds the same is its outcome."""
         return {
             "member": self.member,
             "start": self.start,
@@ -58,7 +58,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An interval that did not: it ``raised``, ``hung`` beyond the limit, or its worker ``crashed`` again and again."""
+    """An interval that failed: it ``raised``, ``hung`` beyond the limit, or its worker ``crashed`` again and again."""
 
     work: Work
     kind: str
@@ -69,7 +69,7 @@ class Failed:
 class Bench:
     """Where work is done: a task, the shared store, and the states of the members that were last worked on here.
 
-    A state is used again only if it is the very one that the work starts from; otherwise the source is loaded. At most
+    A state is used again only if the work starts from exactly this state; otherwise the source is loaded. At most
     ``capacity`` states are held (None: any number); one that is dropped is given to the task's ``close``, if it has one.
     """
 
@@ -81,7 +81,7 @@ class Bench:
         self._states: dict[int, tuple[Reference, Any]] = {}
 
     def carry_out(self, work: Work) -> Done | Failed:
-        """Do one interval. Whatever the task does wrong becomes a Failed; a bad checkpoint is an error of the run."""
+        """Do one interval. An error of the task becomes a Failed; a bad checkpoint is an error of the run."""
         try:
             return self._carried_out(work)
         finally:

@@ -29,7 +29,7 @@ class Engine(Protocol):
     """Runs a method over a task. The same call in the same directory resumes what was interrupted.
 
     observer: called with every event as it is recorded. extend: whether a finished run goes on if the plan asks for more
-    steps, or gives it more time, than it had (see ``Run.extend``).
+    steps or more time than before (see ``Run.extend``).
     """
 
     def run(

@@ -26,17 +26,17 @@ def kind(name: str) -> str:
 
 
 def share_out(devices: Sequence[str], worker: int, count: int) -> tuple[str, ...]:
-    """The devices of one of ``count`` workers: an even share, or one that several use where there are fewer than workers."""
+    """The devices of one of ``count`` workers: an even share, or one that several use if devices are fewer than workers."""
     if not devices:
         return ()
     return tuple(devices[worker::count]) if len(devices) >= count else (devices[worker % len(devices)],)
 
 
 def visible(devices: Sequence[str], inherited: str | None) -> str | None:
-    """What ``CUDA_VISIBLE_DEVICES`` must be for a process to see these alone; None if they are none of NVIDIA's.
+    """The value of ``CUDA_VISIBLE_DEVICES`` that shows a process only these devices; None if they are not NVIDIA's.
 
-    ``inherited`` is its value here: a scheduler that lends cards 2 and 3 calls them so, and they are "cuda:0" and "cuda:1".
-    ValueError for a number that is beyond what is lent.
+    ``inherited`` is its value in this process: where a scheduler has set it to "2,3", these cards are "cuda:0" and "cuda:1".
+    ValueError for a number beyond the inherited cards.
     """
     cards = [name.removeprefix("cuda:") for name in devices if kind(name) == "cuda"]
     if not cards:

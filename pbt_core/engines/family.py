@@ -1,4 +1,4 @@
-"""What a worker starts dies with it: process groups, and marks in the environment for what left the group."""
+"""Kills all processes that a worker has started: by their process group, and by a mark in the environment outside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def kill_group(leader: int) -> None:
 
 def kill_marked(mark: str) -> None:
     """Kill every process whose mark begins with ``mark``, but this one. Needs ``/proc``; does nothing without it."""
-    for _ in range(3):  # what is killed may be starting something just now
+    for _ in range(3):  # a process may start another one while it is killed
         marked = list(_marked(mark))
         for process in marked:
             with contextlib.suppress(ProcessLookupError, PermissionError):

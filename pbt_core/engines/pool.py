@@ -1,4 +1,4 @@
-"""A pool of workers, whatever they are: who does what, who is lost, who takes too long. A transport carries it to them."""
+"""A pool of workers of any kind: hands out intervals, replaces lost workers, ends hung ones. A transport reaches them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pbt_core.driver import Driver
 from pbt_core.errors import RunError
 from pbt_core.work import Done, Failed, Work
 
-#: After so many workers lost over the same interval the member has failed: the interval itself kills them.
+#: After so many workers were lost in the same interval the member has failed: the interval itself kills them.
 ATTEMPTS = 3
-#: Being killed from outside says little about the interval (255: nobody is left to tell how it ended).
+#: Being killed from outside says little about the interval (255: how it ended is unknown).
 PATIENCE: dict[int | None, int] = {-signal.SIGKILL: 20, 255: 20}
 #: Seconds after which a wait is begun anew: longer ones are refused by some systems.
 LONGEST_WAIT = 3600.0
@@ -78,7 +78,7 @@ class Pool:
         self._idle_losses = 0
 
     def run(self) -> None:
-        """Until the run is finished: give the idle something to do, take what comes back."""
+        """Until the run is finished: give idle workers intervals, take their outcomes."""
         orderly = False
         try:
             for worker in range(self.count):
@@ -107,7 +107,7 @@ class Pool:
         self.transport.send(worker, work)
 
     def _collect(self) -> None:
-        """Wait for an outcome, a death or the end of somebody's time."""
+        """Wait for an outcome, the death of a worker or the end of a time limit."""
         for worker, message in self.transport.poll(self._left()):
             match message:
                 case Ready():

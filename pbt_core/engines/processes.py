@@ -48,8 +48,8 @@ class Processes:
     timeout: seconds that an interval may take before its member counts as hung; None for no limit.
     threads: threads of numerical libraries in each worker.
     devices: names of accelerators, such as ``("0", "1")`` or ``("cuda:0", "cuda:1")``, shared out among the workers: each
-        sees its own alone (``CUDA_VISIBLE_DEVICES``, numbered within what that is here), an even share where there are more
-        than workers. Empty: all see all.
+        sees only its own (``CUDA_VISIBLE_DEVICES``; numbers count within its value in this process), an even share where
+        there are more than workers. Empty: all workers see all devices.
 
     Whatever a worker starts ends with it. A task asks ``current_worker()`` which one it runs in.
     """
@@ -84,7 +84,7 @@ class Processes:
     ) -> Run:
         """See ``Engine.run``. ValueError, before any worker starts, if the task cannot be sent to one."""
         pickled = _pickled(task)
-        visible(self.devices, os.environ.get(VISIBLE))  # names one that is not there before anything starts
+        visible(self.devices, os.environ.get(VISIBLE))  # an error for a missing one, before anything starts
         with driving(task, method, plan, directory, observer, extend) as driver:
             if not driver.finished:
                 count = min(self.workers or cores(), plan.population)
@@ -202,7 +202,7 @@ def _context(task: AnyTask) -> Any:
         "pbt_core.engines.preload",
     ]
     context.set_forkserver_preload(modules)
-    # Python 3.11 and 3.12 do not give the server our sys.path, and without it nothing beside a script is found.
+    # Python 3.11 and 3.12 do not give the server our sys.path, without which modules beside a script cannot be imported.
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     try:

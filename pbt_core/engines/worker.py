@@ -26,9 +26,9 @@ from pbt_core.work import Bench, Done, Failed, Work
 
 @dataclass(frozen=True)
 class Worker:
-    """Which worker this is, of how many, and the devices that are its own (as they were named to the engine).
+    """The number of this worker, how many there are, and its devices (by the names that the engine was given).
 
-    isolated: whether its process sees those of NVIDIA's cards alone, and so numbers them from 0.
+    isolated: whether its process sees only its own NVIDIA cards, and so numbers them from 0.
     """
 
     index: int
@@ -46,13 +46,13 @@ _current: Worker | None = None
 
 
 def current_worker() -> Worker | None:
-    """The worker that this process is; None in a process that is none, as with the serial engine without devices."""
+    """The worker that this process acts as; None in any other process, and in the serial engine without devices."""
     return _current
 
 
 @contextlib.contextmanager
 def acting_as(worker: Worker | None) -> Iterator[None]:
-    """Within the block this process does the part of ``worker``."""
+    """Within the block this process acts as ``worker``."""
     global _current
     before, _current = _current, worker
     try:
@@ -63,9 +63,9 @@ def acting_as(worker: Worker | None) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a worker is told when it begins. ``task`` is pickled, by the driver and for this process alone.
+    """What a worker needs when it begins. ``task`` is pickled, by the driver and for this process alone.
 
-    visible: see ``devices.visible``; None leaves the process what it sees.
+    visible: see ``devices.visible``; None leaves it as it is.
     """
 
     worker: Worker
@@ -100,7 +100,7 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
         return
     store = Store(assignment.checkpoints, assignment.durable)
     bench = Bench(task, store, assignment.seed, assignment.capacity, interruptible=False)
-    # The pipe closes when all is done, or breaks when the driver dies, which is the same for whoever listens.
+    # The pipe closes when all is done, or breaks when the driver dies: here both look the same.
     with global_generators_kept(), contextlib.suppress(EOFError, OSError):
         pipe.send(Ready())
         while True:

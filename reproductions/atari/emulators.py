@@ -1,6 +1,6 @@
 """A batch of Atari games in one process, stepped one after another, whose running state is plain data.
 
-The library's own vector environment cannot save what runs; this one can, exactly, and measured no slower (see
+The library's vector environment cannot save running games; this one can, exactly, and is no slower (see
 ``python benchmarks/atari_speed.py``). Preprocessing is that of the A3C and FuN papers: each action repeated over
 ``FRAME_SKIP`` frames, the maximum of the last two in grayscale, scaled down, the last ``STACK`` of these stacked.
 """
@@ -50,7 +50,7 @@ class Emulators:
         self.observations = {"pixels": Array((STACK, size, size), np.uint8)}
         self._frames = self.observations["pixels"].zeros(batch)
         self._episodes = np.zeros(batch, np.int64)
-        # The action each game holds, and the steps taken by all together: what sticky actions go by.
+        # The last action of each game, and the number of steps so far: sticky actions depend on both.
         self._held = np.zeros(batch, np.int64)
         self._seed = self._ticks = 0
 

@@ -1,7 +1,7 @@
 """Feudal Networks (Vezhnevets et al., 2017, "FeUdal Networks for Hierarchical Reinforcement Learning"), section 3.
 
-A Manager sets goals, directions in a latent space of its own, over a horizon of c steps; a Worker acts so as to follow
-them, for which it is rewarded beside the game's score. Symbols are the paper's: s latent state, g goal, w embedded goal,
+A Manager sets goals, directions in its latent space, over a horizon of c steps; a Worker acts so as to follow them, for
+which it is rewarded beside the game's score. Symbols are the paper's: s latent state, g goal, w embedded goal,
 c horizon (also the dilation of the Manager's LSTM), d size of the latent space, k size of a goal's embedding.
 """
 
@@ -45,10 +45,10 @@ class DilatedLstm(nn.Module):
 
 @dataclass(frozen=True)
 class FunOutput:
-    """What one step gives: logits [B, A], the two values [B], s and g [B, d], the intrinsic reward [B], since [B].
+    """The outputs of one step: logits [B, A], the two values [B], s and g [B, d], the intrinsic reward [B], since [B].
 
-    ``since`` counts the steps of the episode before this one. ``chosen`` [B] tells where g is the Manager's own (not
-    random). The intrinsic reward is that for having come to s here.
+    ``since`` counts the steps of the episode before this one. ``chosen`` [B]: whether g is the Manager's goal, not
+    a random one. The intrinsic reward is for having come to s.
     """
 
     logits: Tensor
@@ -86,7 +86,7 @@ class Fun(Agent):
         self.latent = nn.Linear(width, d)
         self.manager = DilatedLstm(d, d, c)
         self.manager_value = nn.Linear(d, 1)
-        self.embedding = nn.Linear(d, k, bias=False)  # phi: without bias, so that no goal is no influence
+        self.embedding = nn.Linear(d, k, bias=False)  # phi: without bias, so that a zero goal has no influence
         # The sum of c + 1 unit goals is long: at torch's usual scale the first policies would be certain of themselves.
         with torch.no_grad():
             self.embedding.weight.mul_(1 / (c + 1))
@@ -154,7 +154,7 @@ class Fun(Agent):
     ) -> Loss:
         """The Worker's actor-critic loss on score and intrinsic reward, and the Manager's on the score alone."""
         logits = torch.stack([output.logits for output in outputs])
-        # What a step earned shows in where it led: nothing, if that is the beginning of another episode.
+        # The intrinsic reward of a step is known at the next one; it is zero where another episode begins there.
         intrinsic = torch.stack([output.intrinsic for output in (*outputs[1:], after)])
         weight = coefficients["intrinsic_cost"]
         worker_values = torch.stack([output.worker_value for output in outputs])
@@ -205,6 +205,6 @@ def goal_loss(s: Tensor, g: Tensor, advantages: Tensor, since: Tensor, chosen: T
     if steps <= 0:
         return g.sum() * 0
     reached = since[c:] >= c  # the episode is at least c steps old at t + c, so t belongs to it
-    told = (reached & chosen[:steps]).to(g.dtype)
+    counted = (reached & chosen[:steps]).to(g.dtype)
     followed = cosine_similarity(s[c:] - s[:-c], g[:steps], dim=-1)
-    return -(told * advantages[:steps] * followed).sum() / told.sum().clamp(min=1)
+    return -(counted * advantages[:steps] * followed).sum() / counted.sum().clamp(min=1)

@@ -30,7 +30,7 @@ MEASURE = Measure(
     },
 )
 
-# Hand-set values by where they come from: A2C as OpenAI Baselines publishes it for Atari (its rate decays linearly);
+# Hand-set values and their sources: A2C as OpenAI Baselines publishes it for Atari (its rate decays linearly);
 # the middle of the Feudal Networks paper's ranges; and the best of four settings that we tried by hand on Ms-Pacman, seed 0.
 # The first knows no intrinsic reward: its weight is the middle of the range.
 _BASELINES_A2C = {"lr": 7e-4, "entropy_cost": 1e-2, "intrinsic_cost": 0.5}
@@ -41,7 +41,7 @@ _END = 0.3
 
 
 def _pbt(ready: int, **changes: Any) -> dict[str, Any]:
-    # No score means anything before episodes have ended: the first exploit follows the second interval.
+    # Scores are meaningless before episodes have ended: the first exploit follows the second interval.
     return {"kind": "pbt", "ready": ready, "warmup": 2 * ready, "exploit": {"kind": "truncation"}, **changes}
 
 

@@ -21,7 +21,7 @@ from reproductions.shared.images import fashion_mnist
 from reproductions.suite.study.domain import TORCH_DEVICES, DomainTask
 from reproductions.suite.study.registry import ConfigError
 
-#: Of the training set's pixels, in 0..1: what they are scaled by.
+#: Mean and deviation of the training set's pixels, in 0..1, by which they are scaled.
 MEAN, DEVIATION = 0.2860, 0.3530
 SIDE, TRAIN, TEST = 28, 60_000, 10_000
 
@@ -51,14 +51,16 @@ class Classifier(DomainTask[Network]):
     def prepare(self, plan: Plan) -> None:
         """Get the data, once for all workers and runs. ConfigError says what is missing, or which size is too large.
 
-        Any plan will do.
+        It accepts any plan.
         """
         for name in ("train", "select", "test", "pool", "hidden", "batch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"task.{name} = {getattr(self, name)} must be at least 1")
         if self.train + self.select > TRAIN:
-            both = f"task.train + task.select = {self.train} + {self.select}"
-            raise ConfigError(f"{both} must be at most {TRAIN}: they are of the same images and may not meet")
+            sum_of_both = f"task.train + task.select = {self.train} + {self.select}"
+            raise ConfigError(
+                f"{sum_of_both} must be at most {TRAIN}: both are taken from these images and must not overlap"
+            )
         if self.test > TEST:
             raise ConfigError(f"task.test = {self.test} must be at most {TEST}")
         if SIDE % self.pool:
@@ -127,10 +129,10 @@ class Sets:
 
 @cache
 def _sets(root: str, train: int, select: int, test: int, pool: int, place: torch.device) -> Sets:
-    found = fashion_mnist.read(Path(root))
+    data = fashion_mnist.read(Path(root))
     parts = (slice(0, train), slice(TRAIN - select, TRAIN))
-    images = np.concatenate([*(found.train_images[part] for part in parts), found.test_images[:test]])
-    labels = np.concatenate([*(found.train_labels[part] for part in parts), found.test_labels[:test]])
+    images = np.concatenate([*(data.train_images[part] for part in parts), data.test_images[:test]])
+    labels = np.concatenate([*(data.train_labels[part] for part in parts), data.test_labels[:test]])
     targets = F.one_hot(torch.from_numpy(labels[:train].astype(np.int64)), CLASSES).float()
     return Sets(pooled(images, pool).to(place), torch.from_numpy(labels.astype(np.int64)).to(place), targets.to(place))
 

@@ -99,7 +99,7 @@ def channels_last(images: Tensor) -> Tensor:
 
 
 def load_or_train(dataset: Dataset, cache_dir: Path, recipe: Recipe | None = None) -> Classifier:
-    """The classifier of ``dataset`` from the cache; whoever comes first trains it into there, others wait.
+    """The classifier of ``dataset`` from the cache; the first process trains it, others wait for it.
 
     Raises DataError if a cached one is torn or altered; the message names the file.
     """
@@ -115,14 +115,14 @@ def load_or_train(dataset: Dataset, cache_dir: Path, recipe: Recipe | None = Non
     def build(empty: Path) -> None:
         network = train(dataset, recipe)
         save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, empty / _WEIGHTS)
-        told = {**facts, "accuracy": accuracy(network, dataset)}
-        (empty / _FACTS).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        record = {**facts, "accuracy": accuracy(network, dataset)}
+        (empty / _FACTS).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
     folder = assets.once(cache_dir / f"classifier-{dataset.name}-{key}", build)
     network = Network(dataset.train_images.shape[1])
     network.load_state_dict(load_file(folder / _WEIGHTS))
-    told = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-    return Classifier(network.eval(), told["accuracy"], told)
+    record = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+    return Classifier(network.eval(), record["accuracy"], record)
 
 
 def data_digest(dataset: Dataset) -> str:

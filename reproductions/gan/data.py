@@ -39,9 +39,9 @@ def load(name: str, root: Path) -> Dataset:
     """The data set ``name`` below the folder ``root``, fetched there if need be; or DataError."""
     if name == "fashion_mnist":
         fashion_mnist.fetch(root)
-        found = fashion_mnist.read(root)
-        images = [part[:, None] for part in (found.train_images, found.test_images)]
-        return _dataset(name, images[0], found.train_labels, images[1], found.test_labels)
+        mnist = fashion_mnist.read(root)
+        images = [part[:, None] for part in (mnist.train_images, mnist.test_images)]
+        return _dataset(name, images[0], mnist.train_labels, images[1], mnist.test_labels)
     if name != "cifar10":
         raise ValueError(f"data set {name!r} must be one of {', '.join(NAMES)}")
     cifar10.fetch(root)
@@ -49,7 +49,7 @@ def load(name: str, root: Path) -> Dataset:
 
 
 def _dataset(name: str, *parts: NDArray[np.uint8]) -> Dataset:
-    """Of images uint8 [N, C, H, W] and labels uint8 [N], for training and for the test."""
+    """The data set from images uint8 [N, C, H, W] and labels uint8 [N], of the training set, then of the test set."""
     tensors = [torch.from_numpy(part) for part in parts]
     return Dataset(name, tensors[0], tensors[1].long(), tensors[2], tensors[3].long())
 

@@ -35,7 +35,7 @@ class InceptionMissing(RuntimeError):
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Of features [N, D]: mean [D] and covariance [D, D], float64."""
+    """Mean [D] and covariance [D, D] of features [N, D], float64."""
 
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
@@ -59,19 +59,19 @@ def statistics(features: Tensor) -> Statistics:
     import_torchvision()
     from torch_fidelity.metric_fid import fid_features_to_statistics
 
-    found = fid_features_to_statistics(features.double())
-    return Statistics(found["mu"], found["sigma"])
+    fitted = fid_features_to_statistics(features.double())
+    return Statistics(fitted["mu"], fitted["sigma"])
 
 
-def fid(features: Tensor, reference: Statistics) -> float:
+def fid(features: Tensor, real: Statistics) -> float:
     """Frechet distance of features [N, D] from the statistics of the real images' features."""
     if not torch.isfinite(features).all():
         return float("nan")
     from torch_fidelity.metric_fid import fid_statistics_to_metric
 
     ours = statistics(features)
-    both = [{"mu": each.mean, "sigma": each.covariance} for each in (ours, reference)]
-    return fid_statistics_to_metric(*both, verbose=False)["frechet_inception_distance"]
+    gaussians = [{"mu": fitted.mean, "sigma": fitted.covariance} for fitted in (ours, real)]
+    return fid_statistics_to_metric(*gaussians, verbose=False)["frechet_inception_distance"]
 
 
 def inception_weights() -> Path:

@@ -150,10 +150,9 @@ def train_steps(
 ) -> GanState:
     """Train in place for ``steps`` generator steps, each after ``d_steps`` of the discriminator.
 
-    ``images`` is uint8 [N, C, H, W]; batches are drawn with replacement. All draws are made on the processor, which ``rng``
-    is of: every device sees the same. The learning rates rule over what
-    the optimisers hold: after a clone, a loaded state must not bring the parent's rates back. One thread
-    gives the same bits each time.
+    ``images`` is uint8 [N, C, H, W]; batches are drawn with replacement. ``rng`` is a CPU generator and all draws
+    are made on the processor: every device sees the same. The learning rates replace those that the optimisers hold: after
+    a clone, a loaded state must not bring the parent's rates back. With one thread the bits are the same each time.
     """
     state.adam_d.param_groups[0]["lr"] = lr_d
     state.adam_g.param_groups[0]["lr"] = lr_g
@@ -204,7 +203,7 @@ def to_tensors(state: GanState) -> dict[str, Tensor]:
 
 
 def from_tensors(state: GanState, tensors: Mapping[str, Tensor]) -> GanState:
-    """Copy ``tensors`` into ``state``, whose networks must have the same shapes; KeyError if one lacks."""
+    """Copy ``tensors`` into ``state``, whose networks must have the same shapes; KeyError if one is missing."""
     for name, network, adam in state.networks():
         adam.state.clear()
         for key, weight in network.named_parameters():

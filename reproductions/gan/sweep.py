@@ -61,7 +61,7 @@ def _methods(
 
 # Smoke and laptop scale train with the plain loss and one discriminator step, the paper's with WGAN-GP and five: per CPU
 # second the plain loss learns best here, as `python benchmarks/gan_losses.py` shows. The hand-set rates at laptop scale are
-# the best of the pairs in that benchmark, so this baseline has been tuned on the very problem.
+# the best of the pairs in that benchmark, so this baseline has been tuned on this problem.
 _FAST = {"loss": "bce", "d_steps": 1}
 _TUNED = [{"lr_d": 1e-3, "lr_g": 1e-3}]
 

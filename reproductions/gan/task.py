@@ -24,8 +24,8 @@ from reproductions.shared.bounds import Count
 from reproductions.suite.study.domain import TORCH_DEVICES, DomainTask
 from reproductions.suite.study.registry import ConfigError
 
-#: Real images whose features the Frechet distance compares with.
-REFERENCE_IMAGES = 10_000
+#: The Frechet distance compares generated images with the first so many real ones.
+REAL_IMAGES = 10_000
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Gan(DomainTask[GanState]):
     batch: Count = 64
     loss: Loss = "wgan_gp"
     d_steps: Count = 5
-    samples: Annotated[int, Field(ge=2)] = 2000  # the Frechet distance has a covariance in it
+    samples: Annotated[int, Field(ge=2)] = 2000  # the Frechet distance needs a covariance
     classifier_epochs: Count | None = None
     imagenet: bool = False
     space = SPACE
@@ -56,7 +56,7 @@ class Gan(DomainTask[GanState]):
     def prepare(self, plan: Plan) -> None:
         """Get the data and the classifier, once for all workers and runs. ConfigError says what is missing and what to do.
 
-        Any plan will do.
+        It accepts any plan.
         """
         if self.imagenet:
             try:
@@ -89,14 +89,14 @@ class Gan(DomainTask[GanState]):
         """The Inception score of two independent sample sets; FID (and ImageNet's scores) of the reported one."""
         value, _, _ = self._inception_score(state, seed.child("select"))
         held_out, images, features = self._inception_score(state, seed.child("report"))
-        found = {"fid": metrics.fid(features, self.reference())}
+        reported = {"fid": metrics.fid(features, self.real_statistics())}
         if self.imagenet:
             logits, features = metrics.imagenet_outputs(images, device.current())
-            found["imagenet_inception_score"], _ = metrics.inception_score(logits, rng_seed=0)
-            found["imagenet_fid"] = metrics.fid(
-                features, _imagenet_reference(self.dataset, self.data, device.current())
+            reported["imagenet_inception_score"], _ = metrics.inception_score(logits, rng_seed=0)
+            reported["imagenet_fid"] = metrics.fid(
+                features, _imagenet_real_statistics(self.dataset, self.data, device.current())
             )
-        return Score(value, held_out=held_out, metrics=found)
+        return Score(value, held_out=held_out, metrics=reported)
 
     def save(self, state: GanState) -> Checkpoint:
         return Checkpoint({name: tensor.numpy() for name, tensor in networks.to_tensors(state).items()})
@@ -115,12 +115,12 @@ class Gan(DomainTask[GanState]):
         return {"samples": images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).numpy()}
 
     def classifier(self) -> classifier.Classifier:
-        """The one behind this task's scores, on its device."""
+        """The classifier behind this task's scores, on its device."""
         return _classifier(self.dataset, self.data, self.classifier_epochs, device.current())
 
-    def reference(self) -> metrics.Statistics:
-        """Of the real images that the Frechet distance compares with."""
-        return _reference(self.dataset, self.data, self.classifier_epochs, device.current())
+    def real_statistics(self) -> metrics.Statistics:
+        """The statistics of the real images' features, with which the Frechet distance compares."""
+        return _real_statistics(self.dataset, self.data, self.classifier_epochs, device.current())
 
     def _fresh(self, rng: torch.Generator) -> GanState:
         _, channels, size, _ = _dataset(self.dataset, self.data).train_images.shape
@@ -146,20 +146,20 @@ def _dataset(name: str, root: str) -> data.Dataset:
 def _classifier(name: str, root: str, epochs: int | None, place: torch.device) -> classifier.Classifier:
     recipe = classifier.RECIPES[name]
     recipe = dataclasses.replace(recipe, epochs=epochs or recipe.epochs)
-    found = classifier.load_or_train(_dataset(name, root), Path(root) / "classifiers", recipe)
-    found.network.to(place)
-    return found
+    trained = classifier.load_or_train(_dataset(name, root), Path(root) / "classifiers", recipe)
+    trained.network.to(place)
+    return trained
 
 
 @cache
-def _reference(name: str, root: str, epochs: int | None, place: torch.device) -> metrics.Statistics:
-    real = data.scaled(_dataset(name, root).train_images[:REFERENCE_IMAGES])
+def _real_statistics(name: str, root: str, epochs: int | None, place: torch.device) -> metrics.Statistics:
+    real = data.scaled(_dataset(name, root).train_images[:REAL_IMAGES])
     return metrics.statistics(_classifier(name, root, epochs, place).features(real))
 
 
 @cache
-def _imagenet_reference(name: str, root: str, place: torch.device) -> metrics.Statistics:
-    real = data.scaled(_dataset(name, root).train_images[:REFERENCE_IMAGES])
+def _imagenet_real_statistics(name: str, root: str, place: torch.device) -> metrics.Statistics:
+    real = data.scaled(_dataset(name, root).train_images[:REAL_IMAGES])
     return metrics.statistics(metrics.imagenet_outputs(real, place)[1])
 
 

@@ -1,7 +1,7 @@
 """The command line; works without Snakemake, which only calls it.
 
-Every command checks everything it was given before it does anything. Exit codes: 0 done, 1 the work failed, 2 the request
-was wrong (one line says how), 128 and a signal's number: stopped by that signal, in order.
+Every command checks all its arguments before it does anything. Exit codes: 0 done, 1 the work failed, 2 the request was
+wrong (one line says how), 128 plus a signal's number: stopped by that signal, after cleaning up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asks the program to end: raised wherever it is at work, so that it cleans up as after ^C."""
+    """Raised where the program is at work when a signal asks it to end, so that it cleans up as after ^C."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -39,7 +39,7 @@ class Stopped(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def stoppable(*numbers: int) -> Iterator[None]:
-    """Within it these signals raise Stopped, once: nothing interrupts the cleaning up. What was ignored stays ignored."""
+    """In the block these signals raise Stopped, once: nothing interrupts the cleaning up. Ignored signals stay ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers
         return
@@ -63,7 +63,7 @@ def stoppable(*numbers: int) -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and do; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # names of files may hold what a terminal cannot show
+        if hasattr(stream, "reconfigure"):  # names of files may hold characters that a terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     parsed = parser().parse_args(arguments)
     try:
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return code
     except BrokenPipeError:
-        # Whoever reads (head, less) has seen enough. Nothing may be left to write when Python ends.
+        # The reader of our output (head, less) has closed it. Nothing may be left to write when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ConfigError, RecordError) as error:
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _one_line(message: str) -> str:
-    """Names of files and folders may hold line ends."""
+    """The message with unprintable characters escaped: names of files and folders may hold line ends."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in message)
 
 

@@ -63,12 +63,12 @@ def figure2(records: Sequence[Record]) -> Figure:
     for column, name in enumerate(shown):
         above, below = axes[:, column]
         above.contour(grid, grid, q, levels=8, colors="0.8", linewidths=0.7, zorder=0)
-        for member, own in runs[name].evaluations.groupby("member"):
+        for member, curve in runs[name].evaluations.groupby("member"):
             style = {"color": PALETTE[int(str(member)) % len(PALETTE)], "label": f"worker {member}"}
             # Dots, not a line: a copy jumps.
-            above.plot(own["theta0"], own["theta1"], ".", ms=3, **style)
+            above.plot(curve["theta0"], curve["theta1"], ".", ms=3, **style)
             # Dashes let the other worker's line show through where both are equal.
-            below.plot(own["step"], own["score"], lw=1.5, ls="--" if member else "-", **style)
+            below.plot(curve["step"], curve["score"], lw=1.5, ls="--" if member else "-", **style)
         above.plot(*ORIGIN, marker="x", color="black", ms=6, ls="none", label="start")
         above.plot(0, 0, marker="*", color="black", ms=8, ls="none", label="optimum")
         below.axhline(OPTIMUM, color="black", lw=0.8, ls=":", label="maximum of Q")

@@ -59,8 +59,8 @@ class Attention(nn.Module):
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
         if mask is not None:
             scores = scores + mask
-        found = noise.attention(scores.softmax(-1)) @ value
-        return self.output(layout.packed(found.transpose(1, 2).flatten(2)))
+        attended = noise.attention(scores.softmax(-1)) @ value
+        return self.output(layout.packed(attended.transpose(1, 2).flatten(2)))
 
     def _heads(self, x: Tensor, layout: Layout, parts: int) -> Iterable[Tensor]:
         return layout.padded(x).unflatten(-1, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4)

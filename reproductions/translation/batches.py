@@ -1,4 +1,4 @@
-"""Batches of about equally long pairs, as many as fit a number of tokens; found again from the number of steps alone.
+"""Batches of about equally long pairs, as many as fit a number of tokens; each follows from the number of the step alone.
 
 Pairs are sorted by length, equal ones in random order, and cut into batches; the batches come in random order. Where
 the cuts are depends on the lengths alone, so every epoch has as many batches, and step s is batch s mod n of epoch s div
@@ -65,7 +65,7 @@ def batch(pairs: Pairs, indices: Indices) -> Batch:
 
 
 class Epochs:
-    """Endless batches of ``pairs``: each step's is known by the stream and the step."""
+    """Endless batches of ``pairs``: each is determined by the stream and the step."""
 
     def __init__(self, pairs: Pairs, max_tokens: int) -> None:
         """Arguments as of ``cuts``, and its ValueError."""

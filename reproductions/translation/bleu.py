@@ -20,7 +20,7 @@ def corpus(hypotheses: Sequence[str], references: Sequence[str]) -> Bleu:
     """BLEU of ``hypotheses`` against one reference each; ValueError if their numbers differ or are 0."""
     if not hypotheses or len(hypotheses) != len(references):
         raise ValueError(
-            f"{len(hypotheses)} hypotheses, {len(references)} references: as many of one as of the other, at least one"
+            f"{len(hypotheses)} hypotheses, {len(references)} references: their numbers must be equal and at least 1"
         )
     metric = sacrebleu.BLEU(force=True)  # no warning where hypotheses look tokenised: untrained models end with " ."
     score = metric.corpus_score(list(hypotheses), [list(references)])

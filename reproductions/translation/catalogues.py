@@ -28,7 +28,7 @@ from reproductions.translation.text import Pair, Text
 REQUIREMENT = "homeassistant==2026.11.0"
 WHEEL = "homeassistant-2026.11.0-py3-none-any.whl"
 SHA256 = "7ca5fbde9dea879ac7723949fc84347aac5182e6309c357b2e4973fd391b00f7"
-# The wheel asks for a Python that this need not be, and pip silently takes an older wheel if told another one.
+# The wheel requires a Python version that may not be this one; with another version pip would silently take an older wheel.
 DOWNLOAD = ("pip", "download", "--no-deps", "--only-binary=:all:", "--python-version", "3.14.2", REQUIREMENT)
 HELD_OUT = 1000  # sentences of dev, and of test
 MOST = 50  # sentences that one integration gives to dev or test, so that none dominates
@@ -83,7 +83,7 @@ def _download(folder: Path, temporary: Path) -> Path:
 
 def read(wheel: Path) -> dict[str, list[Pair]]:
     """The usable pairs of every integration, by its name, in the order of the catalogue."""
-    found = {}
+    catalogues = {}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         for name in sorted(names):
@@ -91,9 +91,9 @@ def read(wheel: Path) -> dict[str, list[Pair]]:
             if (match := _ENGLISH.fullmatch(name)) and translated in names:
                 german = dict(_strings(json.loads(archive.read(translated))))
                 english = _strings(json.loads(archive.read(name)))
-                both = ((string, german[key]) for key, string in english if key in german)
-                found[match[1]] = [pair for strings in both for pair in cleaning.pairs(*strings)]
-    return found
+                translations = ((string, german[key]) for key, string in english if key in german)
+                catalogues[match[1]] = [pair for strings in translations for pair in cleaning.pairs(*strings)]
+    return catalogues
 
 
 def _strings(tree: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -116,15 +116,17 @@ def split(catalogues: Mapping[str, list[Pair]], held_out: int) -> dict[str, list
     occurrences = Counter(
         side for pairs in catalogues.values() for side in {alike(side) for pair in pairs for side in pair}
     )
-    rest = sorted(catalogues, key=lambda name: hashlib.sha256(name.encode()).digest())
+    integrations = sorted(catalogues, key=lambda name: hashlib.sha256(name.encode()).digest())
     splits: dict[str, list[Pair]] = {"train": [], "dev": [], "test": []}
     for part in (splits["test"], splits["dev"]):
         while len(part) < held_out:
-            if not rest:
+            if not integrations:
                 raise ValueError(f"held_out = {held_out}: more sentences than the catalogues can give")
-            own = [pair for pair in catalogues[rest.pop(0)] if all(occurrences[alike(side)] == 1 for side in pair)]
-            part += _distinct(own)[: min(MOST, held_out - len(part))]
-    splits["train"] = _distinct(pair for name in sorted(rest) for pair in catalogues[name])
+            unique = [
+                pair for pair in catalogues[integrations.pop(0)] if all(occurrences[alike(side)] == 1 for side in pair)
+            ]
+            part += _distinct(unique)[: min(MOST, held_out - len(part))]
+    splits["train"] = _distinct(pair for name in sorted(integrations) for pair in catalogues[name])
     return splits
 
 
@@ -137,5 +139,5 @@ def _distinct(pairs: Iterable[Pair]) -> list[Pair]:
 
 
 def alike(sentence: str) -> str:
-    """What sentences share that differ in case and digits alone."""
+    """A key that is equal for sentences that differ only in case and digits."""
     return re.sub(r"\d+", "0", sentence.casefold())

@@ -22,7 +22,7 @@ from reproductions.translation.vocabulary import SENTENCES, Vocabulary, learn
 
 SOURCES: dict[str, Callable[[Path], Text]] = {"catalogues": catalogues.prepare, "wmt14": wmt14.prepare}
 _MODEL = "vocabulary.model"
-_PREPARATION = 1  # counts the changes of what is stored beside the vocabulary, and of how
+_PREPARATION = 1  # raised when what is stored beside the vocabulary, or how, changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Corpus:
 
 
 def load(name: str, root: Path, vocabulary_size: int) -> Corpus:
-    """The corpus ``name`` below the folder ``root``, prepared there if need be (once, whoever comes first); or DataError.
+    """The corpus ``name`` below the folder ``root``, prepared there if need be, by the first process that asks; or DataError.
 
     ValueError if the name is unknown or the vocabulary cannot have that size.
     """

@@ -43,20 +43,20 @@ class Search:
 
 @torch.inference_mode()
 def translate(model: Transformer, sources: Sequence[Sequence[int]], search: Search) -> list[list[int]]:
-    """Translations in the order of ``sources``, which end with ``EOS``; the translations come without, at least an id each.
+    """Translations in the order of ``sources``, which end with ``EOS``; translations come without, at least one id each.
 
     One thread gives the same ids each time, whatever else is in ``sources``, up to ties that rounding decides.
     """
     order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
     sentences = search.rows // search.beam
-    found: list[list[int]] = [[] for _ in sources]
+    ordered: list[list[int]] = [[] for _ in sources]
     for begin in range(0, len(order), sentences):
         chosen = order[begin : begin + sentences]
         source = padded([sources[i] for i in chosen]).to(model.positions.device)
         translations = greedy(model, source, search) if search.beam == 1 else beam_search(model, source, search)
         for i, translation in zip(chosen, translations, strict=True):
-            found[i] = translation
-    return found
+            ordered[i] = translation
+    return ordered
 
 
 class Decoder:
@@ -80,7 +80,7 @@ class Decoder:
         return self.position >= self.caps
 
     def scores(self, previous: Tensor, *, normalised: bool) -> Tensor:
-        """Of the next id of each row, float32 [rows, vocabulary], given the last one: logits or log probabilities.
+        """Scores of the next id of each row, given the last one, float32 [rows, vocabulary]: logits or log probabilities.
 
         Minus infinity where an id is not allowed: ``PAD`` never is, ``EOS`` not at first, and nothing else at the cap.
         """
@@ -116,16 +116,16 @@ def greedy(model: Transformer, source: Tensor, search: Search) -> list[list[int]
     decoder = Decoder(model, source, search)
     translations: list[list[int]] = [[] for _ in source]
     sentences = torch.arange(len(source), device=source.device)  # that are still going on
-    said = source.new_full((len(source), 1), EOS)
+    prefixes = source.new_full((len(source), 1), EOS)
     while len(sentences):
-        chosen = decoder.scores(said[:, -1], normalised=False).argmax(1)
-        said = torch.cat([said, chosen[:, None]], 1)
+        chosen = decoder.scores(prefixes[:, -1], normalised=False).argmax(1)
+        prefixes = torch.cat([prefixes, chosen[:, None]], 1)
         ended = chosen == EOS
         if ended.any():
-            for sentence, ids in zip(sentences[ended].tolist(), said[ended, 1:-1].tolist(), strict=True):
+            for sentence, ids in zip(sentences[ended].tolist(), prefixes[ended, 1:-1].tolist(), strict=True):
                 translations[sentence] = ids
             going = (~ended).nonzero().squeeze(1)
-            sentences, said = sentences[going], said[going]
+            sentences, prefixes = sentences[going], prefixes[going]
             decoder.select_sources(going)
             decoder.select_pasts(going)
     return translations
@@ -145,21 +145,21 @@ def beam_search(model: Transformer, source: Tensor, search: Search) -> list[list
     sentences = torch.arange(len(source), device=source.device)
     best = torch.full((len(source),), -math.inf, device=source.device)
     ended = torch.zeros_like(sentences)  # hypotheses, for each sentence that is still going on
-    said = source.new_full((len(source), 1), EOS)
+    prefixes = source.new_full((len(source), 1), EOS)
     scores = torch.zeros(len(source), 1, device=source.device)  # [sentences, hypotheses]: one at first, then ``beam``
     while len(sentences):
         hypotheses, capped = scores.shape[1], decoder.capped[:: scores.shape[1]]
-        following = decoder.scores(said[:, -1], normalised=True).view(*scores.shape, vocabulary)
+        following = decoder.scores(prefixes[:, -1], normalised=True).view(*scores.shape, vocabulary)
         candidates, flat = (scores[..., None] + following).flatten(1).topk(2 * beam)
         first = torch.arange(len(sentences), device=source.device)[:, None] * hypotheses
         rows, ids = first + flat // vocabulary, flat % vocabulary
         ends = (ids == EOS) & candidates.isfinite()
 
         ending = (candidates[:, :beam] / decoder.position**search.length_penalty).where(ends[:, :beam], -math.inf)
-        found, which = ending.max(1)
-        better = (found > best[sentences]).nonzero().squeeze(1)
-        best[sentences[better]] = found[better]
-        winners = said[rows[better, which[better]], 1:].tolist()
+        top, top_index = ending.max(1)
+        better = (top > best[sentences]).nonzero().squeeze(1)
+        best[sentences[better]] = top[better]
+        winners = prefixes[rows[better, top_index[better]], 1:].tolist()
         for sentence, winner in zip(sentences[better].tolist(), winners, strict=True):
             translations[sentence] = winner
 
@@ -167,7 +167,7 @@ def beam_search(model: Transformer, source: Tensor, search: Search) -> list[list
         going = ((ended < beam) & ~capped).nonzero().squeeze(1)
         unended = ends[going].int().argsort(dim=1, stable=True)[:, :beam]
         chosen = rows[going].gather(1, unended).flatten()
-        said = torch.cat([said[chosen], ids[going].gather(1, unended).view(-1, 1)], 1)
+        prefixes = torch.cat([prefixes[chosen], ids[going].gather(1, unended).view(-1, 1)], 1)
         decoder.select_pasts(chosen)
         if hypotheses < beam or len(going) < len(sentences):
             places = torch.arange(beam, device=source.device).clamp(max=hypotheses - 1)

@@ -61,7 +61,7 @@ class FairseqTranslator:
     """fairseq's Transformer with its Adam, in float32; see ``trainer.Translator`` and ``trainer.TorchTranslator``.
 
     The cap on a translation's length is fairseq's: that of the longest source of its batch. So are the masks of its dropouts,
-    which are drawn on the device: those of a GPU are others than those of a processor.
+    which are drawn on the device: those of a GPU differ from those of a processor.
     """
 
     architecture: Architecture
@@ -82,7 +82,7 @@ class FairseqTranslator:
     def train(
         self, state: FairseqState, batches: Sequence[Batch], lr: float, dropouts: Dropouts, seed: Stream
     ) -> FairseqState:
-        trainer, told, tokens = state.trainer, 0.0, 0
+        trainer, total, tokens = state.trainer, 0.0, 0
         with _contained(self.device), seeded(seed):
             set_dropouts(state.model, dropouts)
             set_lr(trainer, lr)
@@ -95,16 +95,16 @@ class FairseqTranslator:
                 except _Diverged:
                     state.loss = math.nan
                     return state
-                told += output["loss"] * math.log(2) * batch.tokens  # fairseq reports bits a token
+                total += output["loss"] * math.log(2) * batch.tokens  # fairseq reports bits a token
                 tokens += batch.tokens
-        state.loss = told / tokens if tokens else state.loss
+        state.loss = total / tokens if tokens else state.loss
         return state
 
     def translate(self, state: FairseqState, sources: Sequence[Sequence[int]], beam: int = 1) -> list[list[int]]:
         search = replace(self.search, beam=beam)
         order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
         sentences = search.rows // search.beam
-        found: list[list[int]] = [[] for _ in sources]
+        ordered: list[list[int]] = [[] for _ in sources]
         with _contained(self.device):
             from fairseq.sequence_generator import SequenceGenerator
 
@@ -125,8 +125,8 @@ class FairseqTranslator:
                 except AssertionError:
                     continue  # scores of a broken model are not numbers, so no hypothesis ends, which fairseq asserts
                 for i, hypotheses in zip(chosen, translations, strict=True):
-                    found[i] = hypotheses[0]["tokens"][:-1].tolist()
-        return found
+                    ordered[i] = hypotheses[0]["tokens"][:-1].tolist()
+        return ordered
 
     def save(self, state: FairseqState) -> Checkpoint:
         return packed(state.loss, model=state.model, optimizer=state.trainer.optimizer)
@@ -205,9 +205,9 @@ def _prepared(translator: FairseqTranslator) -> tuple[Any, Any]:
             f"{side}-attention-heads": sizes.heads,
         }
         flags += [f"--{side}-normalize-before"] if sizes.pre_norm else []
-    given = [f"--{name}={value}" for name, value in arguments.items()]
+    settings = [f"--{name}={value}" for name, value in arguments.items()]
     # The first is the folder of the data, which only reading data would look at.
-    namespace = options.parse_args_and_arch(options.get_training_parser(), ["-", *given, *flags])
+    namespace = options.parse_args_and_arch(options.get_training_parser(), ["-", *settings, *flags])
     configuration = convert_namespace_to_omegaconf(namespace)
     return configuration, TranslationTask(configuration.task, dictionary, dictionary)
 
@@ -217,7 +217,7 @@ def _trainer_class() -> type[Any]:
     from fairseq.trainer import Trainer
 
     class Stopping(Trainer):  # type: ignore[misc]
-        """fairseq's, but for what it does at a gradient that is not finite: write a pickle and compute it all again."""
+        """fairseq's trainer, but at a gradient that is not finite it stops instead of writing a pickle and computing again."""
 
         def _check_grad_norms(self, grad_norm: Any) -> None:
             if not math.isfinite(grad_norm):
@@ -228,7 +228,7 @@ def _trainer_class() -> type[Any]:
 
 @cache
 def _import() -> None:
-    """Import fairseq, which would otherwise set up logging for the whole process, and says what else it misses."""
+    """Import fairseq without its set-up of logging for the whole process, and without its notes on missing packages."""
     root, disabled = logging.getLogger(), logging.root.manager.disable
     handlers, level = root.handlers[:], root.level
     logging.disable(logging.WARNING)

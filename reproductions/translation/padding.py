@@ -48,10 +48,10 @@ class Layout:
 
     @classmethod
     def of(cls, ids: Tensor) -> Layout:
-        """That of ids [B, L]."""
+        """The layout of ids [B, L]."""
         sentences, length = ids.shape
-        told = ids != PAD
-        return cls(sentences, length, None if told.all() else told.flatten().nonzero().squeeze(1))
+        is_token = ids != PAD
+        return cls(sentences, length, None if is_token.all() else is_token.flatten().nonzero().squeeze(1))
 
     def packed(self, x: Tensor) -> Tensor:
         """[B, L, ...] to [N, ...]."""

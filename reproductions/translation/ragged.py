@@ -30,9 +30,9 @@ class Ragged:
         lengths = self.lengths[indices]
         columns = np.arange(lengths.max())
         inside = columns < lengths[:, None]
-        found = np.full(inside.shape, pad, np.int64)
-        found[inside] = self.flat[((self.ends[indices] - lengths)[:, None] + columns)[inside]]
-        return found
+        filled = np.full(inside.shape, pad, np.int64)
+        filled[inside] = self.flat[((self.ends[indices] - lengths)[:, None] + columns)[inside]]
+        return filled
 
     def kept(self, mask: NDArray[np.bool_]) -> Ragged:
         """The sequences where ``mask`` [N] is true."""

@@ -62,8 +62,8 @@ def _tuned(steps: int, rates: tuple[float, ...], dropouts: tuple[float, ...]) ->
 
 
 # The hand-set recipe of the small scales is that of Vaswani et al. (2017) for a width of 128, d^-0.5 w^-0.5 at its peak after
-# w steps, half of the training; the tuned one lies around the rate that trials found best there, 2e-3 to 3e-3, and knows that
-# dropout only hurts in so short a training.
+# w steps, half of the training; the tuned one lies around the rate that was best in trials there, 2e-3 to 3e-3, and
+# includes dropouts of 0, since dropout only hurts in so short a training.
 SCALES = {
     "smoke": Scale(
         problems=("catalogues",),

@@ -62,14 +62,14 @@ class Translation(DomainTask[TranslationState]):
     def prepare(self, plan: Plan) -> None:
         """Get the corpus, once for all workers and runs. ConfigError says what is missing and what to do."""
         try:
-            found = _corpus(self.corpus, self.data, self.vocabulary)
+            corpus = _corpus(self.corpus, self.data, self.vocabulary)
         except DataError as error:
             raise ConfigError(f"task.corpus = {self.corpus!r}: {error}") from None
         except ValueError as error:
             raise ConfigError(f"task.corpus, task.vocabulary: {error}") from None
         try:
             self._translator()
-            Epochs(found.train, self.max_tokens)
+            Epochs(corpus.train, self.max_tokens)
         except ValueError as error:
             raise ConfigError(f"task: {error}") from None
 
@@ -80,7 +80,7 @@ class Translation(DomainTask[TranslationState]):
         self, state: TranslationState, hyperparameters: Hyperparameters, steps: int, seed: Stream
     ) -> TranslationState:
         epochs = _epochs(self.corpus, self.data, self.vocabulary, self.max_tokens)
-        # The order goes with the weights, so that they see every pair once an epoch, whoever trains them.
+        # The order goes with the weights, so that they see every pair once an epoch, whichever member trains them.
         order = Stream(state.order)
         batches = [epochs.at(state.age + step, order) for step in range(steps)]
         dropouts = Dropouts(*(float(hyperparameters[f"{name}_dropout"]) for name in ("attention", "layer", "relu")))
@@ -90,9 +90,9 @@ class Translation(DomainTask[TranslationState]):
 
     def evaluate(self, state: TranslationState, seed: Stream) -> Score:
         """BLEU on the dev set selects, BLEU on the test set is reported; NaN for weights whose training broke down."""
-        found = _corpus(self.corpus, self.data, self.vocabulary)
+        corpus = _corpus(self.corpus, self.data, self.vocabulary)
         loss = float(state.state.loss)
-        dev, test = (self._bleu(state, part, found) for part in (found.dev, found.test))
+        dev, test = (self._bleu(state, part, corpus) for part in (corpus.dev, corpus.test))
         broken = state.age > 0 and not math.isfinite(loss)
         return Score(math.nan if broken else dev, held_out=test, metrics={"loss": loss})
 
@@ -105,9 +105,9 @@ class Translation(DomainTask[TranslationState]):
         return TranslationState(self._translator().load(inner), checkpoint.json["age"], checkpoint.json["order"])
 
     def describe(self) -> dict[str, Any]:
-        """What the scores hold for: BLEU's signature, and how many sentences of which corpus."""
-        found = _corpus(self.corpus, self.data, self.vocabulary)
-        sizes = {"train": len(found.train), "dev": len(found.dev.references), "test": len(found.test.references)}
+        """What the scores depend on: BLEU's signature, and how many sentences of which corpus."""
+        corpus = _corpus(self.corpus, self.data, self.vocabulary)
+        sizes = {"train": len(corpus.train), "dev": len(corpus.dev.references), "test": len(corpus.test.references)}
         return {"bleu": bleu.corpus(["a"], ["a"]).signature, "pairs": sizes, "translated": self.sentences}
 
     def _translator(self) -> Translator[Any]:
@@ -115,12 +115,12 @@ class Translation(DomainTask[TranslationState]):
         architecture = Architecture(size, self.width, self.ffn, self.layers, self.heads, self.pre_norm)
         return translator(self.backend, architecture, device=device.current())
 
-    def _bleu(self, state: TranslationState, part: Evaluation, found: Corpus) -> float:
-        """Of the first ``sentences``; ``describe`` has the signature."""
+    def _bleu(self, state: TranslationState, part: Evaluation, corpus: Corpus) -> float:
+        """BLEU of the first ``sentences`` of a set; its signature is in ``describe``."""
         count = len(part.references) if self.sentences is None else min(self.sentences, len(part.references))
         sources = [part.pairs[index][0].tolist() for index in range(count)]
         translations = self._translator().translate(state.state, sources, self.beam)
-        hypotheses = [found.vocabulary.decode(ids) for ids in translations]
+        hypotheses = [corpus.vocabulary.decode(ids) for ids in translations]
         return bleu.corpus(hypotheses, part.references[:count]).score
 
 

@@ -60,7 +60,7 @@ class Translator(Protocol[State]):
     def translate(self, state: State, sources: Sequence[Sequence[int]], beam: int = 1) -> list[list[int]]:
         """Translations of sentences that end with ``EOS``, in their order; ids without ``EOS``. Beam 1 is greedy.
 
-        Of a member that training broke something comes back too, if only empty lists.
+        For a member whose training broke down there is a result too, if only empty lists.
         """
         ...
 
@@ -101,7 +101,7 @@ class TorchTranslator:
     def init(self, seed: Stream) -> TorchState:
         with seeded(seed):
             model = Transformer(self.architecture).to(self.device)
-        # The learning rate is of no account: train sets it.
+        # The learning rate does not matter here: train sets it.
         return TorchState(model, torch.optim.Adam(model.parameters(), betas=BETAS, eps=EPS, fused=True))
 
     def train(
@@ -111,7 +111,7 @@ class TorchTranslator:
         for group in state.optimizer.param_groups:
             group["lr"] = lr
         parameters = list(state.model.parameters())
-        told, tokens = 0.0, 0
+        total, tokens = 0.0, 0
         for batch in batches:
             with self._arithmetic():
                 loss = state.model.loss(batch.to(self.device), self.smoothing, noise)
@@ -122,9 +122,9 @@ class TorchTranslator:
                 state.loss = math.nan
                 return state
             state.optimizer.step()
-            told += float(loss.detach())
+            total += float(loss.detach())
             tokens += batch.tokens
-        state.loss = told / tokens if tokens else state.loss
+        state.loss = total / tokens if tokens else state.loss
         return state
 
     def translate(self, state: TorchState, sources: Sequence[Sequence[int]], beam: int = 1) -> list[list[int]]:

@@ -98,7 +98,7 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Attention over what was said so far, over the source, then a feed-forward block."""
+    """Attention over the target so far, then over the source, then a feed-forward block."""
 
     def __init__(self, sizes: Architecture) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class Transformer(nn.Module):
         )
 
     def encode(self, source: Tensor, noise: Noise = QUIET) -> tuple[list[KeysValues], Tensor | None]:
-        """What the decoder's layers look at in ``source`` [B, S], and the mask of its padding (None: there is none)."""
+        """The keys and values of ``source`` [B, S] for each layer of the decoder, and the mask of its padding, if any."""
         layout = Layout.of(source)
         mask, x = layout.mask(), self._embed(source, layout, 0, noise)
         for layer in self.encoder:

@@ -61,9 +61,9 @@ def _check(folder: Path, split: str) -> str:
                 f"with others; take {split} as published"
             )
     if len(set(counts.values())) > 1:
-        found = ", ".join(f"{file} {count}" for file, count in counts.items())
+        sizes = ", ".join(f"{file} {count}" for file, count in counts.items())
         raise DataError(
-            f"{folder}: unequal numbers of lines ({found}); line i of one has to translate line i of the other"
+            f"{folder}: unequal numbers of lines ({sizes}); line i of one has to translate line i of the other"
         )
     return " ".join(sha256(folder / file) for file in counts)
 

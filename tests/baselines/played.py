@@ -25,8 +25,8 @@ def play(method, size, steps, seed, interval=10, gain=gain, noise=0.1, space=SPA
         for m, slot in list(ledger.slots.items()):
             weights[m] += interval * gain(slot.member.hyperparameters, step)
             score = weights[m] + noise * streams.child("evaluate", m, step).generator().normal()
-            told = {"score": score, "samples": [], "checkpoint": "", "hyperparameters": slot.member.hyperparameters}
-            ledger.apply({"event": "evaluated", "member": m, "step": step, **told})
+            fields = {"score": score, "samples": [], "checkpoint": "", "hyperparameters": slot.member.hyperparameters}
+            ledger.apply({"event": "evaluated", "member": m, "step": step, **fields})
         if step < steps:
             members = {m: slot.published for m, slot in ledger.slots.items()}
             view, before = Population(members, space, ledger.evaluations), dict(weights)
@@ -44,7 +44,7 @@ def _apply(ledger, members, m, step, decision, weights, before):
     elif isinstance(decision, Clone):
         parent, weights[m] = members[decision.parent], before[decision.parent]
         source = {"member": parent.id, "step": step, "digest": ""}
-        told = {"parent": parent.id, "weights": True, "source": source, "score": parent.score, "age": parent.age}
-        ledger.apply({"event": "cloned", **where, **told, "samples": [], "history": []})
+        fields = {"parent": parent.id, "weights": True, "source": source, "score": parent.score, "age": parent.age}
+        ledger.apply({"event": "cloned", **where, **fields, "samples": [], "history": []})
     elif decision.hyperparameters is not None:
         ledger.apply({"event": "changed", **where})

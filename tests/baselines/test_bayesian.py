@@ -32,8 +32,10 @@ def test_proposals_come_from_where_the_scores_were_high(sampler):
     """The same trainings with other scores give other proposals."""
     method = Bayesian(sampler, training_steps=10, startup_trainings=5)
     for best in (-3.0, -1.0):
-        found = [math.log10(h["lr"]) for h in asked(method, rows(lambda x, best=best: -((x - best) ** 2)), waiting=4)]
-        assert abs(np.median(found) - best) < 0.5
+        proposed = [
+            math.log10(h["lr"]) for h in asked(method, rows(lambda x, best=best: -((x - best) ** 2)), waiting=4)
+        ]
+        assert abs(np.median(proposed) - best) < 0.5
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -57,8 +59,8 @@ def test_the_first_trainings_are_drawn_from_the_prior_and_so_are_those_before_an
     assert start[0] == start[1]
     method = Bayesian("tpe", training_steps=10, startup_trainings=20)
     diverged = rows(lambda x: math.nan, size=30)
-    for told in (rows(lambda x: x), diverged):
-        assert asked(method, told)[0] == LINE.sample(np.random.default_rng(0))
+    for history in (rows(lambda x: x), diverged):
+        assert asked(method, history)[0] == LINE.sample(np.random.default_rng(0))
 
 
 def test_every_kind_of_dimension_is_searched_and_one_of_the_users_own_refused():
@@ -86,10 +88,10 @@ def test_every_kind_of_dimension_is_searched_and_one_of_the_users_own_refused():
 
 def test_with_equal_budgets_it_finds_better_settings_than_random_search():
     """Ten runs of eight trainings one after another in eight slots, against 64 trainings at once."""
-    found = [play(Bayesian("tpe", 40, 8), 8, 320, seed).best().member.score for seed in range(10)]
+    scores = [play(Bayesian("tpe", 40, 8), 8, 320, seed).best().member.score for seed in range(10)]
     random = [play(RandomSearch(), 64, 40, seed).best().member.score for seed in range(10)]
-    assert mean(found) > mean(random) + 1
-    assert sum(a > b for a, b in zip(found, random, strict=True)) >= 7
+    assert mean(scores) > mean(random) + 1
+    assert sum(a > b for a, b in zip(scores, random, strict=True)) >= 7
 
 
 def test_the_gaussian_process_finds_better_settings_than_random_search():
@@ -99,9 +101,9 @@ def test_the_gaussian_process_finds_better_settings_than_random_search():
     def plane(hyperparameters, step):
         return gain({**hyperparameters, "layers": 7})
 
-    found = [play(Bayesian("gp", 20, 6), 4, 80, seed, 20, plane, space=space).best().member.score for seed in range(2)]
+    scores = [play(Bayesian("gp", 20, 6), 4, 80, seed, 20, plane, space=space).best().member.score for seed in range(2)]
     random = [play(RandomSearch(), 32, 20, seed, 20, plane, space=space).best().member.score for seed in range(20)]
-    assert mean(found) > mean(random)
+    assert mean(scores) > mean(random)
 
 
 def test_a_missing_library_is_named_with_the_remedy(monkeypatch):

@@ -152,15 +152,15 @@ def test_another_kind_is_its_declaration_and_one_row_of_the_table(monkeypatch):
 def test_the_manual_has_every_kind_with_its_keys_and_defaults(capsys):
     """Read from the declarations; one kind comes with its documentation."""
     assert main(["kinds"]) == 0
-    told = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr().out.splitlines()
     for family in FAMILIES:
         for name, kind in family.kinds.items():
-            start = told.index(f"  {name}") + 1
-            assert [line.split(":")[0].strip() for line in told[start : start + len(keys(kind))]] == [
+            start = printed.index(f"  {name}") + 1
+            assert [line.split(":")[0].strip() for line in printed[start : start + len(keys(kind))]] == [
                 key.name for key in keys(kind)
             ]
-    assert '    exploit: exploit or null = {"kind": "truncation", "fraction": 0.2}' in told
-    assert "    points: list of [whole number, values by name]" in told
+    assert '    exploit: exploit or null = {"kind": "truncation", "fraction": 0.2}' in printed
+    assert "    points: list of [whole number, values by name]" in printed
     assert main(["kinds", "halving"]) == 0
     assert "reduction_factor: the papers' eta" in capsys.readouterr().out
     assert main(["kinds", "halvign"]) == 2

@@ -32,12 +32,12 @@ def test_parents_are_the_best_trainings_of_all_generations():
 
 def test_a_child_has_each_value_from_one_of_two_parents_the_better_ones_more_often():
     """Tournaments of two different ones: the worst survivor never wins, the best wins half of them."""
-    found = children([4.0, 3.0, 2.0, 1.0, 0.0], Compose(()))
-    shares = np.bincount([int(child["a"]) for child in found], minlength=5) / len(found)
+    offspring = children([4.0, 3.0, 2.0, 1.0, 0.0], Compose(()))
+    shares = np.bincount([int(child["a"]) for child in offspring], minlength=5) / len(offspring)
     assert shares[3] == shares[4] == 0
     assert shares[0] > shares[1] > shares[2] > 0
     assert abs(shares[0] - 0.5) < 0.08
-    assert any(child["a"] != child["b"] for child in found)
+    assert any(child["a"] != child["b"] for child in offspring)
 
 
 def test_a_child_mutates():
@@ -59,7 +59,7 @@ def test_weights_are_never_inherited():
 
 def test_with_equal_budgets_it_finds_better_settings_than_random_search():
     """Ten runs of eight generations in eight slots, against 64 trainings at once."""
-    found = [play(Genetic(40), 8, 320, seed).best().member.score for seed in range(10)]
+    scores = [play(Genetic(40), 8, 320, seed).best().member.score for seed in range(10)]
     random = [play(RandomSearch(), 64, 40, seed).best().member.score for seed in range(10)]
-    assert mean(found) > mean(random) + 1
-    assert sum(a > b for a, b in zip(found, random, strict=True)) >= 7
+    assert mean(scores) > mean(random) + 1
+    assert sum(a > b for a, b in zip(scores, random, strict=True)) >= 7

@@ -44,16 +44,16 @@ def test_hyperband_begins_to_stop_at_different_rungs():
         kind: ages(play(Halving(kind, training_steps=80, first_rung=10, reduction_factor=2), size=8, steps=800, seed=0))
         for kind in ("asha", "hyperband")
     }
-    shares = {kind: np.mean([e.age == 10 for e in found]) for kind, found in ended.items()}
+    shares = {kind: np.mean([e.age == 10 for e in trainings]) for kind, trainings in ended.items()}
     assert 0 < shares["hyperband"] < shares["asha"]
 
 
 def test_with_equal_budgets_it_finds_better_settings_than_random_search():
     """Ten runs of eight slots against 64 trainings at once."""
     for kind in ("asha", "hyperband"):
-        found = [play(Halving(kind, 40, 10, 2), 8, 320, seed).best().member.score for seed in range(10)]
+        scores = [play(Halving(kind, 40, 10, 2), 8, 320, seed).best().member.score for seed in range(10)]
         random = [play(RandomSearch(), 64, 40, seed).best().member.score for seed in range(10)]
-        assert mean(found) > mean(random)
+        assert mean(scores) > mean(random)
 
 
 def test_a_diverged_training_is_stopped_at_once_and_counts_for_nobody():

@@ -55,11 +55,11 @@ def proposals(population, method=METHOD, count=12):
 @pytest.mark.parametrize("best", [-3.0, -1.0])
 def test_proposals_are_from_where_the_score_rose_most(best):
     """Within the bounds; what the model cannot order is PBT's to perturb, from the parent."""
-    found = proposals(view(lambda h, step: -abs(math.log10(h["lr"]) - best)))
-    for hyperparameters in found:
+    proposed = proposals(view(lambda h, step: -abs(math.log10(h["lr"]) - best)))
+    for hyperparameters in proposed:
         MIXED.check(hyperparameters)
         assert hyperparameters["kind"] == "y"
-    assert abs(np.median([math.log10(h["lr"]) for h in found]) - best) < 0.6
+    assert abs(np.median([math.log10(h["lr"]) for h in proposed]) - best) < 0.6
 
 
 def test_what_held_lately_counts_more_than_what_held_long_ago():
@@ -68,14 +68,14 @@ def test_what_held_lately_counts_more_than_what_held_long_ago():
     def moving(h, step):
         return -abs(math.log10(h["lr"]) - (-3.0 if step <= 60 else -1.0))
 
-    found = [math.log10(h["lr"]) for h in proposals(view(moving, rounds=12))]
-    assert np.median(found) > -2
+    proposed = [math.log10(h["lr"]) for h in proposals(view(moving, rounds=12))]
+    assert np.median(proposed) > -2
 
 
 def test_a_region_that_diverges_is_avoided():
     """An interval that ended without a finite score counts as the worst one."""
-    found = proposals(view(lambda h, step: math.nan if h["lr"] > 0.03 else math.log10(h["lr"])))
-    assert np.median([h["lr"] for h in found]) < 0.05
+    proposed = proposals(view(lambda h, step: math.nan if h["lr"] > 0.03 else math.log10(h["lr"])))
+    assert np.median([h["lr"] for h in proposed]) < 0.05
 
 
 def test_settings_that_others_train_with_are_less_attractive():
@@ -84,8 +84,8 @@ def test_settings_that_others_train_with_are_less_attractive():
     def distance(at):
         population = view(lambda h, step: 0.1 * abs(math.log10(h["lr"]) + 2), rounds=3, size=8)
         others = {m.id: replace(m, hyperparameters={**m.hyperparameters, "lr": at, "layers": 5}) for m in population}
-        found = proposals(Population(others, MIXED, population.evaluations), count=20)
-        return mean(h["lr"] > 0.1 for h in found)
+        proposed = proposals(Population(others, MIXED, population.evaluations), count=20)
+        return mean(h["lr"] > 0.1 for h in proposed)
 
     assert distance(1.0) < distance(1e-4)
 
@@ -95,8 +95,8 @@ def test_before_there_are_rows_enough_proposals_are_drawn_from_the_prior():
     population = view(lambda h, step: 0.0, rounds=1)
     evaluations = [replace(e, before=None) for e in population.evaluations] * 5
     method = PB2(PBT(ready=10), startup_intervals=5)
-    found = proposals(Population({m.id: m for m in population}, MIXED, evaluations), method, count=30)
-    assert {h["kind"] for h in found} == {"x", "y", "z"}
+    proposed = proposals(Population({m.id: m for m in population}, MIXED, evaluations), method, count=30)
+    assert {h["kind"] for h in proposed} == {"x", "y", "z"}
 
 
 def test_who_is_replaced_by_whom_and_when_is_as_in_pbt():

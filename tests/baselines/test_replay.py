@@ -30,10 +30,10 @@ def test_the_final_settings_are_held_from_the_beginning(lineage, tmp_path):
 
 def test_the_shuffled_schedule_has_the_same_settings_as_often_in_another_order(lineage, tmp_path):
     """The control: whether it matters when each was in force."""
-    told, found = (followed(lineage, mode, tmp_path) for mode in ("schedule", "shuffled"))
-    assert told == [dict(segment.hyperparameters) for segment in read_schedule(lineage)]
-    assert found != told
-    assert Counter(map(str, found)) == Counter(map(str, told))
+    scheduled, shuffled = (followed(lineage, mode, tmp_path) for mode in ("schedule", "shuffled"))
+    assert scheduled == [dict(segment.hyperparameters) for segment in read_schedule(lineage)]
+    assert shuffled != scheduled
+    assert Counter(map(str, shuffled)) == Counter(map(str, scheduled))
 
 
 def test_the_order_comes_from_the_schedule_whatever_the_seed_of_the_run(lineage, tmp_path):

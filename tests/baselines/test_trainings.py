@@ -30,8 +30,8 @@ def test_workers_do_not_change_the_record(tmp_path):
     plan = Plan(population=4, steps=120, interval=10, seed=4)
     for name, engine in (("serial", Serial()), ("processes", Processes(workers=2))):
         engine.run(Hill(), METHODS["tpe"], plan, tmp_path / name)
-    found = [(tmp_path / name / "events.jsonl").read_bytes() for name in ("serial", "processes")]
-    assert found[0] == found[1]
+    records = [(tmp_path / name / "events.jsonl").read_bytes() for name in ("serial", "processes")]
+    assert records[0] == records[1]
     names = [sorted(p.name for p in (tmp_path / n / "checkpoints").iterdir()) for n in ("serial", "processes")]
     assert names[0] == names[1]
 
@@ -77,8 +77,8 @@ def test_a_failed_or_diverged_training_makes_place_for_another(name, tmp_path):
 def test_a_method_forgets_one_run_when_it_is_asked_about_another():
     """What it remembers is a cache of the record in front of it: an object that served other runs decides alike."""
     for used in METHODS.values():
-        told = [play(used, size=4, steps=120, seed=seed).evaluations for seed in (0, 1, 0)]
-        assert told[0] == told[2] != told[1]
+        histories = [play(used, size=4, steps=120, seed=seed).evaluations for seed in (0, 1, 0)]
+        assert histories[0] == histories[2] != histories[1]
 
 
 def test_proposals_are_within_the_space():

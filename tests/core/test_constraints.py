@@ -182,9 +182,9 @@ def test_a_run_keeps_to_the_constraint_from_the_first_draw_to_the_last_explore(t
     space = Space(dict(Hill().space), where=known)
     plan = Plan(population=8, steps=100, interval=10)
     events = Serial().run(Hill(space=space), PBT(ready=10), plan, tmp_path).events
-    told = [e["hyperparameters"] for e in events if "hyperparameters" in e]
-    assert len(told) > 80
-    assert all(map(known, told))
+    recorded = [e["hyperparameters"] for e in events if "hyperparameters" in e]
+    assert len(recorded) > 80
+    assert all(map(known, recorded))
 
 
 def test_the_example_of_a_search_space_runs(capsys):

@@ -64,12 +64,12 @@ def test_a_nudge_is_a_share_of_the_range_on_the_scale_of_the_prior():
         }
     )
     rng, middle = np.random.default_rng(0), {"u": 15.0, "l": 1e-2, "m": 0.99, "n": 3, "o": 2}
-    found = {name: sorted({round(Nudge(0.1)(middle, space, rng)[name], 9) for _ in range(60)}) for name in space}
-    assert found["u"] == [14.0, 16.0]
-    assert found["l"] == pytest.approx([10**-2.4, 10**-1.6])
-    assert found["m"] == pytest.approx([1 - 10**-1.8, 1 - 10**-2.2])
-    assert found["n"] == [2, 4]
-    assert found["o"] == [1, 3]
+    moved = {name: sorted({round(Nudge(0.1)(middle, space, rng)[name], 9) for _ in range(60)}) for name in space}
+    assert moved["u"] == [14.0, 16.0]
+    assert moved["l"] == pytest.approx([10**-2.4, 10**-1.6])
+    assert moved["m"] == pytest.approx([1 - 10**-1.8, 1 - 10**-2.2])
+    assert moved["n"] == [2, 4]
+    assert moved["o"] == [1, 3]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_numbers_from_numpy_are_as_good_as_pythons():
 def test_what_an_explorer_of_the_users_own_gives_becomes_pythons():
     """numpy's numbers are restored, what is no mapping is named."""
     space, rng = Space({"lr": Uniform(0.0, 1.0), "n": Integer(1, 9)}), np.random.default_rng(0)
-    found = explored(lambda h, space, rng: {"lr": np.float32(0.5), "n": np.int64(2)}, {}, space, rng)
-    assert repr(found) == "{'lr': 0.5, 'n': 2}"
+    changed = explored(lambda h, space, rng: {"lr": np.float32(0.5), "n": np.int64(2)}, {}, space, rng)
+    assert repr(changed) == "{'lr': 0.5, 'n': 2}"
     with pytest.raises(ValueError, match="explore gave None: it must give a mapping of all hyperparameters"):
         explored(lambda h, space, rng: h.update(lr=0.1), {"lr": 0.5, "n": 1}, space, rng)

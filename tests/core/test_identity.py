@@ -67,9 +67,9 @@ def lowered(hyperparameters, space, rng, by):
 )  # fmt: skip
 def test_what_can_be_described_is_json_and_equals_itself_alone(value):
     """Twice the same, through JSON too; no two of these are alike."""
-    told = described(value, "it")
-    assert differences(json.loads(json.dumps(told)), described(value, "it")) == []
-    assert differences(told, described(("another", value), "it"))
+    description = described(value, "it")
+    assert differences(json.loads(json.dumps(description)), described(value, "it")) == []
+    assert differences(description, described(("another", value), "it"))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def local():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda: (Model(size=64), PBT(ready=10), PLAN), r"task\.size was 3 and is 64"),
         (lambda: (Model(layers=(2, 2)), PBT(ready=10), PLAN), r"task\.layers\[1\] was not there and is 2"),
@@ -114,7 +114,7 @@ def local():
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("state", ["finished", "half done"])
-def test_another_run_in_the_same_folder_is_refused_with_what_differs(change, told, state, tmp_path):
+def test_another_run_in_the_same_folder_is_refused_with_what_differs(change, message, state, tmp_path):
     """Neither trained on, nor returned as the answer to another question; the record is left alone."""
 
     def stop(event):
@@ -126,7 +126,7 @@ def test_another_run_in_the_same_folder_is_refused_with_what_differs(change, tol
     except KeyboardInterrupt:
         assert state == "half done"
     before = (tmp_path / "events.jsonl").read_bytes()
-    with pytest.raises(RecordError, match=told) as error:
+    with pytest.raises(RecordError, match=message) as error:
         Serial().run(*change(), tmp_path)
     assert "\n" not in str(error.value)
     assert (tmp_path / "events.jsonl").read_bytes() == before

@@ -17,12 +17,12 @@ def descending(h):
 PAIR = Space({"a": Uniform(0.0, 1.0), "b": Uniform(0.0, 1.0)}, where=descending)
 
 METHODS = {
-    "pbt": lambda given: PBT(ready=10, initial=given),
-    "pb2": lambda given: PB2(PBT(ready=10, initial=given)),
-    "tpe": lambda given: Bayesian("tpe", 10, initial=given),
-    "halving": lambda given: Halving("asha", 40, 10, initial=given),
-    "genetic": lambda given: Genetic(10, initial=given),
-    "random search": lambda given: RandomSearch(given),
+    "pbt": lambda settings: PBT(ready=10, initial=settings),
+    "pb2": lambda settings: PB2(PBT(ready=10, initial=settings)),
+    "tpe": lambda settings: Bayesian("tpe", 10, initial=settings),
+    "halving": lambda settings: Halving("asha", 40, 10, initial=settings),
+    "genetic": lambda settings: Genetic(10, initial=settings),
+    "random search": lambda settings: RandomSearch(settings),
 }
 
 
@@ -34,9 +34,9 @@ def start(method, size, seed=0, space=SPACE):
 def test_given_settings_come_first_and_the_other_members_are_drawn(name):
     """The others are those that they would be without."""
     good = {"lr": 0.1, "n": 3, "shape": (3, 3)}
-    found, drawn = start(METHODS[name]((good,)), 6), start(METHODS[name](()), 6)
-    assert found == [good, *drawn[1:]]
-    assert len({h["lr"] for h in found}) == 6
+    first, drawn = start(METHODS[name]((good,)), 6), start(METHODS[name](()), 6)
+    assert first == [good, *drawn[1:]]
+    assert len({h["lr"] for h in first}) == 6
 
 
 partly = st.fixed_dictionaries(
@@ -53,11 +53,11 @@ partly = st.fixed_dictionaries(
 def test_what_a_setting_leaves_out_is_what_its_member_would_draw(settings, size, seed):
     """Known values stand, the rest is the member's own draw, whatever is known of the others."""
     drawn = initial((), SPACE, size, np.random.default_rng(seed))
-    found = initial(settings, SPACE, size, np.random.default_rng(seed))
-    assert found == [
+    completed = initial(settings, SPACE, size, np.random.default_rng(seed))
+    assert completed == [
         {**draw, **known} for draw, known in zip(drawn, settings + [{}] * (size - len(settings)), strict=True)
     ]
-    for hyperparameters in found:
+    for hyperparameters in completed:
         SPACE.check(hyperparameters)
 
 
@@ -65,11 +65,11 @@ def test_what_a_setting_leaves_out_is_what_its_member_would_draw(settings, size,
 def test_what_is_left_out_is_drawn_until_the_constraint_holds(known, seed):
     """Without moving the draws of anybody else."""
     drawn = initial((), PAIR, 5, np.random.default_rng(seed))
-    found = initial([{"a": a} for a in known if a < 0.999], PAIR, 5, np.random.default_rng(seed))
+    completed = initial([{"a": a} for a in known if a < 0.999], PAIR, 5, np.random.default_rng(seed))
     given_first = [a for a in known if a < 0.999]
-    assert [h["a"] for h in found[: len(given_first)]] == given_first
-    assert found[len(given_first) :] == drawn[len(given_first) :]
-    for hyperparameters in found:
+    assert [h["a"] for h in completed[: len(given_first)]] == given_first
+    assert completed[len(given_first) :] == drawn[len(given_first) :]
+    for hyperparameters in completed:
         PAIR.check(hyperparameters)
     alone = initial([{"a": 0.5}, {"a": 0.9}], PAIR, 5, np.random.default_rng(seed))[1]
     assert initial([{"a": 0.1}, {"a": 0.9}], PAIR, 5, np.random.default_rng(seed))[1] == alone
@@ -77,15 +77,15 @@ def test_what_is_left_out_is_drawn_until_the_constraint_holds(known, seed):
 
 def test_settings_from_numpy_and_json_become_the_declared_values():
     """Whole numbers that stand for real ones are floats, lists are the tuples that were declared."""
-    given = ({"lr": 1, "n": np.int64(3), "shape": [1, 3]}, {"lr": np.float32(0.5)})
-    found = start(PBT(ready=1, initial=given), 2)
-    assert found[0] == {"lr": 1.0, "n": 3, "shape": (1, 3)}
-    assert [type(v) for v in found[0].values()] == [float, int, tuple]
-    assert type(found[1]["lr"]) is float
+    known = ({"lr": 1, "n": np.int64(3), "shape": [1, 3]}, {"lr": np.float32(0.5)})
+    settings = start(PBT(ready=1, initial=known), 2)
+    assert settings[0] == {"lr": 1.0, "n": 3, "shape": (1, 3)}
+    assert [type(v) for v in settings[0].values()] == [float, int, tuple]
+    assert type(settings[1]["lr"]) is float
 
 
 @pytest.mark.parametrize(
-    ("given", "space", "message"),
+    ("settings", "space", "message"),
     [
         (({"lr": 0.1},) * 3, SPACE, "initial: 3 settings are more than the population of 2 has members"),
         (
@@ -113,7 +113,7 @@ def test_settings_from_numpy_and_json_become_the_declared_values():
         ),
     ],
 )
-def test_settings_that_cannot_be_begun_with_are_named(given, space, message):
+def test_settings_that_cannot_be_begun_with_are_named(settings, space, message):
     """Before any work: which one, the key, the value and the rule."""
     with pytest.raises(ValueError, match=message):
-        start(PBT(ready=1, initial=given), 2, space=space)
+        start(PBT(ready=1, initial=settings), 2, space=space)

@@ -11,8 +11,8 @@ from pbt_core.testing import Hill
 
 
 def evaluated(member, step, score, a=0):
-    told = {"samples": [], "hyperparameters": {"a": a}, "checkpoint": f"{member}-{step}"}
-    return {"event": "evaluated", "member": member, "step": step, "score": score, **told}
+    fields = {"samples": [], "hyperparameters": {"a": a}, "checkpoint": f"{member}-{step}"}
+    return {"event": "evaluated", "member": member, "step": step, "score": score, **fields}
 
 
 def restarted(member, step, **settings):
@@ -20,7 +20,7 @@ def restarted(member, step, **settings):
 
 
 def cloned(member, step, parent, source, score=0.0, weights=True, age=10, a=0):
-    told = {"samples": [], "history": [], "hyperparameters": {"a": a}, "weights": weights, "age": age}
+    fields = {"samples": [], "history": [], "hyperparameters": {"a": a}, "weights": weights, "age": age}
     source = {"member": source[0], "step": source[1], "digest": ""}
     return {
         "event": "cloned",
@@ -29,7 +29,7 @@ def cloned(member, step, parent, source, score=0.0, weights=True, age=10, a=0):
         "parent": parent,
         "source": source,
         "score": score,
-        **told,
+        **fields,
     }
 
 
@@ -70,8 +70,8 @@ def test_every_evaluation_is_kept_with_the_score_its_interval_began_from():
     ledger.apply(restarted(1, 10, a=7))
     ledger.apply(evaluated(0, 25, 5.0, a=9))
     ledger.apply(evaluated(1, 25, 6.0, a=7))
-    told = [(e.member, e.step, e.steps, e.age, e.before, e.hyperparameters["a"]) for e in ledger.evaluations]
-    assert told == [
+    fields = [(e.member, e.step, e.steps, e.age, e.before, e.hyperparameters["a"]) for e in ledger.evaluations]
+    assert fields == [
         (0, 10, 10, 10, None, 0),
         (1, 10, 10, 10, None, 0),
         (0, 25, 15, 25, 2.0, 9),

@@ -39,10 +39,10 @@ def test_a_schedule_has_no_gaps_and_ends_with_the_weights_age(run):
 
 def test_founders_are_initial_members_and_clones_are_edges_of_a_forest(run):
     """Following parents always ends at a member that began with its own weights."""
-    told = Lineage(run.events).to_json()
-    assert set(told["founders"].values()) <= set(told["members"])
-    assert len(set(told["founders"].values())) < len(told["members"])
-    assert all(clone["parent"] != clone["member"] for clone in told["clones"])
+    tree = Lineage(run.events).to_json()
+    assert set(tree["founders"].values()) <= set(tree["members"])
+    assert len(set(tree["founders"].values())) < len(tree["members"])
+    assert all(clone["parent"] != clone["member"] for clone in tree["clones"])
 
 
 def test_replay_trains_one_member_on_the_schedule_that_was_found(run, tmp_path):

@@ -92,8 +92,8 @@ def test_the_papers_factors_drift_downwards_and_the_other_pair_does_not():
 def test_hyperparameters_are_perturbed_independently():
     """All four combinations of factors come up."""
     rng = np.random.default_rng(0)
-    found = {tuple(Perturb((2.0, 0.5))({"a": 1.0, "b": 1.0}, SPACE, rng).values()) for _ in range(100)}
-    assert found == {(2.0, 2.0), (2.0, 0.5), (0.5, 2.0), (0.5, 0.5)}
+    pairs = {tuple(Perturb((2.0, 0.5))({"a": 1.0, "b": 1.0}, SPACE, rng).values()) for _ in range(100)}
+    assert pairs == {(2.0, 2.0), (2.0, 0.5), (0.5, 2.0), (0.5, 0.5)}
 
 
 def test_resampling_touches_the_given_share_of_hyperparameters():

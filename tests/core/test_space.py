@@ -256,12 +256,12 @@ def test_no_operation_leaves_the_bounds_whatever_the_declaration(dimension, seed
     """Factors and amounts of any size, rounding included; and each value keeps its kind."""
     rng = np.random.default_rng(seed)
     value = dimension.sample(rng)
-    found = [value, dimension.perturb(value, factor, rng), dimension.shift(value, amount), dimension.clip(value)]
+    values = [value, dimension.perturb(value, factor, rng), dimension.shift(value, amount), dimension.clip(value)]
     if not isinstance(dimension, Choice):
-        found += [dimension.clip(amount), dimension.clip(-math.inf), dimension.clip(math.inf)]
+        values += [dimension.clip(amount), dimension.clip(-math.inf), dimension.clip(math.inf)]
         kind = int if isinstance(dimension, Integer) else float
-        assert {type(v) for v in found} == {kind}
-    for v in found:
+        assert {type(v) for v in values} == {kind}
+    for v in values:
         assert dimension.check(v) is None
 
 

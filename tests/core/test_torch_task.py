@@ -93,7 +93,7 @@ def test_hyperparameters_rule_over_a_loaded_optimiser_state():
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"space": Space({"lr": LogUniform(0.1, 1), "size": Choice((1, 2))})}, "loss asks for 'p'"),
         ({"loss": plain_loss}, "'p' is neither a setting of the optimiser (amsgrad, beta1, beta2, betas,"),
@@ -101,11 +101,11 @@ def test_hyperparameters_rule_over_a_loaded_optimiser_state():
         ({"batches": score}, "batches must take 2 arguments or more, and takes 1"),
     ],
 )
-def test_what_does_not_fit_together_is_refused_when_the_task_is_made(changed, told):
+def test_what_does_not_fit_together_is_refused_when_the_task_is_made(changed, message):
     """Not in the first interval of a worker."""
     with pytest.raises(ValueError, match="TorchTask: ") as caught:
         task(**changed)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_too_few_batches_are_an_error_that_says_how_many():

@@ -140,17 +140,17 @@ def test_content_is_given_out_only_if_it_is_the_known_one(name: str, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("served", "told"), [(b"whole", None), (b"other", "sha256 is"), (b"who", "less"), (b"whole and more", "more")]
+    ("served", "message"), [(b"whole", None), (b"other", "sha256 is"), (b"who", "less"), (b"whole and more", "more")]
 )
 def test_a_download_is_checked_whole_and_never_longer_than_it_should_be(
-    served: bytes, told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: bytes, message: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the server sends."""
     monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: io.BytesIO(served))
     path = tmp_path / "file"
-    if told is None:
+    if message is None:
         assert assets.download("http://x/file", path, 5, digest(b"whole")).read_bytes() == b"whole"
     else:
-        with pytest.raises(DataError, match=f"http://x/file: {told}"):
+        with pytest.raises(DataError, match=f"http://x/file: {message}"):
             assets.download("http://x/file", path, 5, digest(b"whole"))
         assert path.stat().st_size <= 6

@@ -19,15 +19,15 @@ def slow_beam(model, source, search):
     going, ended = [(0.0, [EOS])], []
     while len(ended) < search.beam:
         candidates = []
-        for score, said in going:
-            scores = slow_scores(model, source, said)
-            for index in [EOS] if len(said) > cap else range(model.sizes.vocabulary):
-                candidates.append((score + float(scores[index]), [*said, index]))
+        for score, prefix in going:
+            scores = slow_scores(model, source, prefix)
+            for index in [EOS] if len(prefix) > cap else range(model.sizes.vocabulary):
+                candidates.append((score + float(scores[index]), [*prefix, index]))
         candidates.sort(key=lambda candidate: -candidate[0])
         candidates = candidates[: 2 * search.beam]
-        for score, said in candidates[: search.beam]:
-            if said[-1] == EOS and math.isfinite(score):
-                ended.append((score / (len(said) - 1) ** search.length_penalty, said[1:-1]))
+        for score, prefix in candidates[: search.beam]:
+            if prefix[-1] == EOS and math.isfinite(score):
+                ended.append((score / (len(prefix) - 1) ** search.length_penalty, prefix[1:-1]))
         going = [candidate for candidate in candidates if candidate[1][-1] != EOS][: search.beam]
         if not going:
             break
@@ -39,13 +39,13 @@ def test_cached_decoding_equals_uncached_decoding(pre_norm):
     """Greedy with kept keys and values says what a whole pass over each beginning of the sentence says."""
     model = model_of(replace(SIZES, pre_norm=pre_norm))
     sources, search = sentences(12), Search(rows=5)
-    for source, found in zip(sources, translate(model, sources, search), strict=True):
-        said, cap = [EOS], math.floor(1.2 * len(source) + 8)
-        while len(said) <= cap:
-            said.append(int(slow_scores(model, source, said).argmax()))
-            if said[-1] == EOS:
+    for source, translation in zip(sources, translate(model, sources, search), strict=True):
+        prefix, cap = [EOS], math.floor(1.2 * len(source) + 8)
+        while len(prefix) <= cap:
+            prefix.append(int(slow_scores(model, source, prefix).argmax()))
+            if prefix[-1] == EOS:
                 break
-        assert found == said[1 : None if said[-1] != EOS else -1]
+        assert translation == prefix[1 : None if prefix[-1] != EOS else -1]
 
 
 @NORMS
@@ -74,12 +74,12 @@ def test_translations_neither_exceed_their_cap_nor_are_empty(beam):
     model, sources = model_of(), sentences(30, 1, 20)
     unlikely, likely = (model.decoder_norm.bias.detach() + sign * 9 * model.embedding.weight[EOS] for sign in (-1, 1))
     model.decoder_norm.bias.data = unlikely
-    found = translate(model, sources, Search(beam, ratio=0.5, extra=2))
-    assert [len(ids) for ids in found] == [math.floor(0.5 * len(source) + 2) for source in sources]
+    translations = translate(model, sources, Search(beam, ratio=0.5, extra=2))
+    assert [len(ids) for ids in translations] == [math.floor(0.5 * len(source) + 2) for source in sources]
     model.decoder_norm.bias.data = likely
     ended = translate(model, sources, Search(beam))
     assert {len(ids) for ids in ended} == {1}
-    assert not {EOS, PAD} & {index for ids in found + ended for index in ids}
+    assert not {EOS, PAD} & {index for ids in translations + ended for index in ids}
 
 
 def test_nothing_to_translate_is_no_error():
@@ -112,5 +112,5 @@ def test_a_broken_model_still_comes_to_an_end(beam):
     """Scores that are not numbers are no error: whatever is said ends at the cap."""
     model, sources = model_of(), sentences(7)
     model.decoder_norm.bias.data[:] = math.nan
-    found = translate(model, sources, Search(beam))
-    assert all(len(ids) <= math.floor(1.2 * len(source) + 8) for source, ids in zip(sources, found, strict=True))
+    translations = translate(model, sources, Search(beam))
+    assert all(len(ids) <= math.floor(1.2 * len(source) + 8) for source, ids in zip(sources, translations, strict=True))

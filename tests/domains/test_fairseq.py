@@ -74,10 +74,10 @@ def test_a_missing_fairseq_is_one_clear_line(monkeypatch):
 def test_the_two_agree_on_a_batch(pre_norm):
     """Logits, loss and the gradients of every weight, from the same weights."""
     _, theirs, _, ours = pair(pre_norm)
-    batch, told = BATCHES[0], BATCHES[0].target != PAD
+    batch, is_token = BATCHES[0], BATCHES[0].target != PAD
     sample = fairseq_model.sample(batch)
     logits = theirs.model.eval()(**sample["net_input"])[0]
-    torch.testing.assert_close(ours.model(batch.source, batch.previous)[told], logits[told], atol=1e-5, rtol=0)
+    torch.testing.assert_close(ours.model(batch.source, batch.previous)[is_token], logits[is_token], atol=1e-5, rtol=0)
 
     loss, tokens, _ = theirs.trainer.criterion(theirs.model, sample)
     our_loss = ours.model.loss(batch, 0.1)

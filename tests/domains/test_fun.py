@@ -78,8 +78,8 @@ def test_the_goal_loss_is_that_of_equation_7():
             if within and chosen[t, b]:
                 total += advantages[t, b] * cosine(s[t + c, b] - s[t, b], g[t, b])
                 count += 1
-    found = goal_loss(*map(torch.tensor, (s, g, advantages, since, chosen)), c)
-    assert float(found) == pytest.approx(-total / count)
+    loss = goal_loss(*map(torch.tensor, (s, g, advantages, since, chosen)), c)
+    assert float(loss) == pytest.approx(-total / count)
 
 
 def test_a_rollout_shorter_than_the_horizon_teaches_the_manager_no_goals():
@@ -150,9 +150,9 @@ def test_each_cost_changes_what_is_learned(fun):
         after, _ = fun.step({"pixels": observations(1, 2, seed=1)[0]}, carried, torch.Generator())
         rollout = Rollout(torch.zeros(6, 2, dtype=torch.int64), torch.ones(6, 2), torch.zeros(6, 2, dtype=torch.bool))
         fun.zero_grad()
-        loss, told = fun.loss(outputs, after, rollout, {"entropy_cost": 0.0, "intrinsic_cost": 0.0, **changes})
+        loss, metrics = fun.loss(outputs, after, rollout, {"entropy_cost": 0.0, "intrinsic_cost": 0.0, **changes})
         loss.backward()
-        assert set(told) == {"entropy", "intrinsic_reward"}
+        assert set(metrics) == {"entropy", "intrinsic_reward"}
         return fun.worker.weight_hh.grad.clone()
 
     assert not torch.equal(gradient(), gradient(entropy_cost=0.1))

@@ -82,9 +82,9 @@ def test_pictures_of_the_best_generator_are_kept_with_the_run(smoke):
 
 def test_our_frechet_distance_of_the_real_test_images_is_small(smoke):
     """Real against real is near 0 where an untrained generator is far away."""
-    found = data.load(smoke.dataset, Path(smoke.data))
-    features = smoke.classifier().features(data.scaled(found.test_images[:2000]))
-    real = metrics.fid(features, smoke.reference())
+    dataset = data.load(smoke.dataset, Path(smoke.data))
+    features = smoke.classifier().features(data.scaled(dataset.test_images[:2000]))
+    real = metrics.fid(features, smoke.real_statistics())
     untrained = smoke.evaluate(smoke.init(Stream(0), RATES), Stream(0)).metrics["fid"]
     assert real < 5 < untrained / 10
     assert torch.isfinite(features).all()

@@ -64,12 +64,12 @@ def test_cifar_images_come_with_channels_first(tmp_path: Path, monkeypatch: pyte
     labels = np.full((5, 2), 3, np.uint8)[:, 0]
     monkeypatch.setattr(cifar10, "fetch", lambda root: None)
     monkeypatch.setattr(cifar10, "read", lambda root: (images, labels, images[:2], labels[:2]))
-    found = data.load("cifar10", tmp_path)
-    assert found.train_images.shape == (5, 3, 32, 32)
-    assert found.test_images.shape == (2, 3, 32, 32)
-    assert (found.test_images[:, 1] == 7).all()
-    assert found.train_labels.tolist() == [3] * 5
-    assert found.train_labels.dtype == torch.int64
+    dataset = data.load("cifar10", tmp_path)
+    assert dataset.train_images.shape == (5, 3, 32, 32)
+    assert dataset.test_images.shape == (2, 3, 32, 32)
+    assert (dataset.test_images[:, 1] == 7).all()
+    assert dataset.train_labels.tolist() == [3] * 5
+    assert dataset.train_labels.dtype == torch.int64
 
 
 @pytest.mark.parametrize(("size", "channels"), [(28, 1), (32, 3)])
@@ -277,10 +277,10 @@ def test_altered_classifier_is_named_and_not_loaded(bars: data.Dataset, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("feature", "told"), [("avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16"), ("avx2", "float32")]
+    ("feature", "arithmetic_name"), [("avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16"), ("avx2", "float32")]
 )
-def test_bfloat16_is_for_processors_that_have_it(feature, told, monkeypatch):
+def test_bfloat16_is_for_processors_that_have_it(feature, arithmetic_name, monkeypatch):
     """Elsewhere it is emulated, many times slower than float32; a GPU has it always."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "amx_bf16": False, feature: True})
-    assert arithmetic.name.__wrapped__("cpu") == told
+    assert arithmetic.name.__wrapped__("cpu") == arithmetic_name
     assert arithmetic.name.__wrapped__("cuda") == "bfloat16"

@@ -27,8 +27,8 @@ def test_an_altered_file_is_named_with_both_checksums(content: bytes, tmp_path: 
     first, published = next(iter(fashion_mnist.FILES.items()))
     with pytest.raises(fashion_mnist.DataError) as caught:
         fashion_mnist.place(tmp_path, tmp_path / "raw")
-    told = "more than" if len(content) > published.size else hashlib.sha256(content).hexdigest()
-    for part in (first, published.sha256, told):
+    reason = "more than" if len(content) > published.size else hashlib.sha256(content).hexdigest()
+    for part in (first, published.sha256, reason):
         assert part in str(caught.value)
     assert not any((tmp_path / "raw").iterdir())
 
@@ -45,8 +45,8 @@ def test_a_package_is_checked_against_the_index_before_it_is_opened(
         return subprocess.CompletedProcess(command, 0, "Package: x\nSHA256: 00ff\n\nSHA256: 11ff\n", "")
 
     monkeypatch.setattr(subprocess, "run", run)
-    found = hashlib.sha256(b"altered").hexdigest()
-    with pytest.raises(fashion_mnist.DataError, match=rf"data\.deb: sha256 is {found}, expected 00ff or 11ff"):
+    checksum = hashlib.sha256(b"altered").hexdigest()
+    with pytest.raises(fashion_mnist.DataError, match=rf"data\.deb: sha256 is {checksum}, expected 00ff or 11ff"):
         fashion_mnist._package_download(tmp_path)
 
 

@@ -20,14 +20,14 @@ def test_attention_is_the_formula_of_the_paper(pre_norm):
     x = torch.randn(2, 5, 16, generator=torch.manual_seed(0))
     layout = Layout(2, 5)
     query, key, value = attention.project(x.flatten(0, 1), layout)
-    found = layout.padded(attention.attend(query, (key, value), layout))
+    attended = layout.padded(attention.attend(query, (key, value), layout))
     q, k, v = (attention.inputs(x)[..., begin : begin + 16] for begin in (0, 16, 32))
     heads = []
     for head in range(4):
         part = slice(4 * head, 4 * head + 4)
         weights = torch.softmax(q[..., part] @ k[..., part].mT / math.sqrt(4), -1)
         heads.append(weights @ v[..., part])
-    torch.testing.assert_close(found, attention.output(torch.cat(heads, -1)))
+    torch.testing.assert_close(attended, attention.output(torch.cat(heads, -1)))
 
 
 def test_a_layout_takes_padding_out_and_puts_it_back():

@@ -14,9 +14,9 @@ HAND_SET = {"lr": 2e-3, "attention_dropout": 0.1, "layer_dropout": 0.1, "relu_dr
 
 @pytest.fixture(scope="module")
 def task():
-    found = Translation(**TINY)
-    found.prepare(PLAN)
-    return found
+    prepared = Translation(**TINY)
+    prepared.prepare(PLAN)
+    return prepared
 
 
 def test_runs_are_the_same_for_any_number_of_workers(task, tmp_path):
@@ -51,9 +51,9 @@ def test_weights_whose_training_broke_down_score_nan(task):
 
 def test_the_summary_can_tell_what_bleu_was_computed_with(task):
     """A BLEU without its signature cannot be compared."""
-    told = task.describe()
-    assert "version:" in told["bleu"]
-    assert told["pairs"]["train"] > 15_000
+    description = task.describe()
+    assert "version:" in description["bleu"]
+    assert description["pairs"]["train"] > 15_000
 
 
 def test_missing_data_and_impossible_settings_are_one_line_before_any_work(tmp_path, monkeypatch):

@@ -31,11 +31,11 @@ def lengths(count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_an_epoch_has_every_pair_once_within_the_limit_and_little_padding() -> None:
     """Batches are disjoint, complete, no larger than asked for, and of nearly equal lengths."""
     source, target = lengths(2000)
-    found = batches.batches(source, target, 512, np.random.default_rng(1))
-    assert sorted(np.concatenate(found)) == list(range(2000))
-    costs = [len(part) * max(source[part].max(), target[part].max()) for part in found]
+    epoch = batches.batches(source, target, 512, np.random.default_rng(1))
+    assert sorted(np.concatenate(epoch)) == list(range(2000))
+    costs = [len(part) * max(source[part].max(), target[part].max()) for part in epoch]
     assert max(costs) <= 512
-    assert source.sum() / sum(len(part) * source[part].max() for part in found) > 0.95
+    assert source.sum() / sum(len(part) * source[part].max() for part in epoch) > 0.95
 
 
 def test_epochs_differ_by_the_generator_alone() -> None:
@@ -55,12 +55,12 @@ def test_a_pair_longer_than_a_batch_is_refused() -> None:
 
 def test_a_batch_is_padded_on_the_right_and_the_decoder_begins_with_eos() -> None:
     """Shapes, padding and the shifted target of two pairs of unequal lengths."""
-    found = batches.batch(pairs_of([(3, 2), (2, 4), (9, 9)]), np.array([0, 1]))
-    assert found.source.tolist() == [[4, 4, EOS], [5, EOS, PAD]]
-    assert found.target.tolist() == [[4, EOS, PAD, PAD], [5, 5, 5, EOS]]
-    assert found.previous.tolist() == [[EOS, 4, PAD, PAD], [EOS, 5, 5, 5]]
-    assert found.tokens == 6
-    assert found.source.dtype == found.previous.dtype == found.target.dtype == torch.int64
+    batch = batches.batch(pairs_of([(3, 2), (2, 4), (9, 9)]), np.array([0, 1]))
+    assert batch.source.tolist() == [[4, 4, EOS], [5, EOS, PAD]]
+    assert batch.target.tolist() == [[4, EOS, PAD, PAD], [5, 5, 5, EOS]]
+    assert batch.previous.tolist() == [[EOS, 4, PAD, PAD], [EOS, 5, 5, 5]]
+    assert batch.tokens == 6
+    assert batch.source.dtype == batch.previous.dtype == batch.target.dtype == torch.int64
 
 
 def test_a_member_resumes_in_the_middle_of_an_epoch_from_its_steps_alone() -> None:
@@ -83,15 +83,15 @@ def test_a_member_resumes_in_the_middle_of_an_epoch_from_its_steps_alone() -> No
 def test_bleu_comes_with_the_signature_it_holds_for() -> None:
     """A perfect translation has 100; the signature tells sacrebleu's version and tokeniser."""
     references = ["Das ist ein Haus mit Garten.", "Der Hund schläft in der Küche."]
-    found = bleu.corpus(references, references)
-    assert found.score == pytest.approx(100)
-    assert found.signature == "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
+    score = bleu.corpus(references, references)
+    assert score.score == pytest.approx(100)
+    assert score.signature == "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
 
 
 def test_bleu_has_its_closed_form() -> None:
     """Six tokens, one wrong at the end: precisions 5/6, 4/5, 3/4, 2/3, no brevity penalty."""
-    found = bleu.corpus(["a b c d e x"], ["a b c d e f"])
-    assert found.score == pytest.approx(100 * (5 / 6 * 4 / 5 * 3 / 4 * 2 / 3) ** 0.25)
+    score = bleu.corpus(["a b c d e x"], ["a b c d e f"])
+    assert score.score == pytest.approx(100 * (5 / 6 * 4 / 5 * 3 / 4 * 2 / 3) ** 0.25)
 
 
 @pytest.mark.parametrize(("hypotheses", "references"), [([], []), (["a"], ["a", "b"])])

@@ -106,16 +106,16 @@ def test_strings_that_are_no_fit_translations_give_no_pair(english: str, german:
 
 def test_held_out_sentences_are_in_no_other_split_whatever_case_and_digits() -> None:
     """Of both sides: what a held-out integration shares with another one is dropped, and an integration is not divided."""
-    found = {f"i{name}": sentence_pairs(10, name) for name in range(30)}
-    for name in list(found):
-        found[name] += [
+    integrations = {f"i{name}": sentence_pairs(10, name) for name in range(30)}
+    for name in list(integrations):
+        integrations[name] += [
             ("The shared port 80.", f"Der Port von {name}."),
             (f"A port of {name}.", "Der gemeinsame Port."),
         ]
-        found[name] += [("THE SHARED PORT 8123.", f"Port von {name}.")]
-    splits = catalogues.split(found, 25)
+        integrations[name] += [("THE SHARED PORT 8123.", f"Port von {name}.")]
+    splits = catalogues.split(integrations, 25)
     assert [len(splits[name]) for name in ("dev", "test")] == [25, 25]
-    owners = {pair: name for name, pairs in found.items() for pair in pairs}
+    owners = {pair: name for name, pairs in integrations.items() for pair in pairs}
     sides = {name: {catalogues.alike(side) for pair in splits[name] for side in pair} for name in SPLITS}
     whole = {name: {owners[pair] for pair in splits[name]} for name in SPLITS}
     for one, other in (("train", "dev"), ("train", "test"), ("dev", "test")):
@@ -126,11 +126,11 @@ def test_held_out_sentences_are_in_no_other_split_whatever_case_and_digits() -> 
 
 def test_a_new_integration_moves_no_other_one_between_train_and_the_rest() -> None:
     """The order is that of a hash of the name, so the first of those held out stay so."""
-    found = {f"i{name}": sentence_pairs(10, name) for name in range(30)}
-    before = catalogues.split(found, 20)
-    after = catalogues.split({**found, "new": sentence_pairs(10, 99)}, 20)
+    integrations = {f"i{name}": sentence_pairs(10, name) for name in range(30)}
+    before = catalogues.split(integrations, 20)
+    after = catalogues.split({**integrations, "new": sentence_pairs(10, 99)}, 20)
     assert len(set(before["test"]) & set(after["test"])) >= 10
-    assert catalogues.split(dict(reversed(found.items())), 20) == before
+    assert catalogues.split(dict(reversed(integrations.items())), 20) == before
 
 
 def test_catalogues_too_small_for_the_splits_are_refused() -> None:
@@ -156,13 +156,15 @@ def test_a_corpus_is_built_once_and_its_bytes_are_always_the_same(wheel: Path) -
 
 def test_a_corpus_holds_the_encoded_sides_with_eos_and_the_texts(wheel: Path) -> None:
     """Both sides of every pair decode to their sentences, and English is the source."""
-    found = corpus.load("catalogues", wheel, 120)
-    assert (len(found.train), len(found.dev.pairs), len(found.test.pairs)) == (12 * 34, 30, 30)
-    assert len(found.vocabulary) == 120
-    for (source, target), english, german in zip(found.dev.pairs, found.dev.sources, found.dev.references, strict=True):
+    loaded = corpus.load("catalogues", wheel, 120)
+    assert (len(loaded.train), len(loaded.dev.pairs), len(loaded.test.pairs)) == (12 * 34, 30, 30)
+    assert len(loaded.vocabulary) == 120
+    for (source, target), english, german in zip(
+        loaded.dev.pairs, loaded.dev.sources, loaded.dev.references, strict=True
+    ):
         assert source.dtype == target.dtype == np.int32
         assert (source[-1], target[-1]) == (EOS, EOS)
-        assert (found.vocabulary.decode(source), found.vocabulary.decode(target)) == (english, german)
+        assert (loaded.vocabulary.decode(source), loaded.vocabulary.decode(target)) == (english, german)
         assert (english[0], german[0]) == ("e", "d")
 
 
@@ -221,10 +223,10 @@ def test_a_torn_folder_is_named_and_not_used(wheel: Path) -> None:
 
 def test_wmt14_selects_on_newstest2012_and_reports_newstest2014(newstest: Path) -> None:
     """The splits come from the files of these names, the training set from train."""
-    found = corpus.load("wmt14", newstest, 110)
-    assert found.dev.sources == tuple((newstest / "wmt14" / "newstest2012.en").read_text().splitlines())
-    assert found.test.references == tuple((newstest / "wmt14" / "newstest2014.de").read_text().splitlines())
-    assert 0 < len(found.train) <= 60
+    loaded = corpus.load("wmt14", newstest, 110)
+    assert loaded.dev.sources == tuple((newstest / "wmt14" / "newstest2012.en").read_text().splitlines())
+    assert loaded.test.references == tuple((newstest / "wmt14" / "newstest2014.de").read_text().splitlines())
+    assert 0 < len(loaded.train) <= 60
 
 
 def test_wmt14_leaves_out_training_pairs_of_unfit_length_but_no_others(newstest: Path) -> None:
@@ -234,14 +236,14 @@ def test_wmt14_leaves_out_training_pairs_of_unfit_length_but_no_others(newstest:
     unfit = [("", "leer"), ("leer", ""), ("e" + " ebaba" * 300, "d" + " dbaba" * 300), ("e a a", "d" + " a" * 30)]
     text.write(folder, "train", [*fit, *unfit])
     text.write(folder, "newstest2012", unfit + fit[:1])
-    found = corpus.load("wmt14", newstest, 110)
-    lengths = np.stack([found.train.source.lengths, found.train.target.lengths]) - 1
+    loaded = corpus.load("wmt14", newstest, 110)
+    lengths = np.stack([loaded.train.source.lengths, loaded.train.target.lengths]) - 1
     assert lengths.min() >= 1
     assert lengths.max() <= 250
     assert (lengths.max(0) <= 1.5 * lengths.min(0)).all()
-    decoded = {found.vocabulary.decode(source) for source, _ in found.train}
+    decoded = {loaded.vocabulary.decode(source) for source, _ in loaded.train}
     assert decoded <= {english for english, _ in fit}
-    assert len(found.dev.sources) == len(found.dev.pairs) == 5
+    assert len(loaded.dev.sources) == len(loaded.dev.pairs) == 5
 
 
 def test_wmt14_that_is_not_there_names_the_files_and_the_remedy(tmp_path: Path) -> None:

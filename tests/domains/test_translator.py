@@ -139,11 +139,11 @@ def test_a_tiny_model_learns_to_reverse_a_sentence():
 
     state = member.init(Stream(0))
     for step in range(5):
-        given = [sentences(64, 2, 6, 14, seed=100 * step + number) for number in range(80)]
-        pairs = [batch_of(sources, reversed_of(sources)) for sources in given]
+        source_batches = [sentences(64, 2, 6, 14, seed=100 * step + number) for number in range(80)]
+        pairs = [batch_of(sources, reversed_of(sources)) for sources in source_batches]
         state = member.train(state, pairs, 4e-3 if step < 4 else 5e-4, Dropouts(), Stream(step))
     asked = sentences(50, 2, 6, 14, seed=10_000)
     expected = [ids[:-1] for ids in reversed_of(asked)]
     for beam in (1, 3):
-        found = member.translate(state, asked, beam)
-        assert sum(ids == wanted for ids, wanted in zip(found, expected, strict=True)) >= 47
+        translations = member.translate(state, asked, beam)
+        assert sum(ids == wanted for ids, wanted in zip(translations, expected, strict=True)) >= 47

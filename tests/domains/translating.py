@@ -39,12 +39,12 @@ def noise(seed=0, **rates):
     return Noise(Dropouts(**rates), torch.Generator().manual_seed(seed))
 
 
-def slow_scores(model, source, said):
+def slow_scores(model, source, prefix):
     """Log probabilities of the id after ``said``, from a whole pass over it."""
     with torch.no_grad():
-        logits = model(torch.tensor([source]), torch.tensor([said]))[0, -1]
+        logits = model(torch.tensor([source]), torch.tensor([prefix]))[0, -1]
     scores = logits.log_softmax(-1)
     scores[PAD] = -math.inf
-    if len(said) == 1:
+    if len(prefix) == 1:
         scores[EOS] = -math.inf
     return scores

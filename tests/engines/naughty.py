@@ -15,7 +15,7 @@ from pbt_core.testing import Hill
 
 
 class Unspeakable(Exception):
-    """An error whose text cannot be had."""
+    """An error whose text cannot be obtained."""
 
     def __str__(self):
         raise RuntimeError("no text")

@@ -22,5 +22,5 @@ class Rooted(Hill):
 
     def evaluate(self, state, seed):
         score = super().evaluate(state, seed)
-        told = {"root": float(state["own.root"]), "steps": float(state["own.steps"])}
-        return Score(score.value, score.samples, score.held_out, {**score.metrics, **told})
+        metrics = {"root": float(state["own.root"]), "steps": float(state["own.steps"])}
+        return Score(score.value, score.samples, score.held_out, {**score.metrics, **metrics})

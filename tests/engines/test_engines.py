@@ -39,8 +39,8 @@ def test_the_serial_engine_does_what_a_plain_loop_does(name, tmp_path):
     plan = Plan(population=7, steps=95, interval=10, seed=5)
     evaluations, clones = oracle(Hill(), METHODS[name], plan)
     events = Serial().run(Hill(), METHODS[name], plan, tmp_path).events
-    found = [(e["step"], e["member"], e["score"], e["hyperparameters"]) for e in events if e["event"] == "evaluated"]
-    assert found == evaluations
+    recorded = [(e["step"], e["member"], e["score"], e["hyperparameters"]) for e in events if e["event"] == "evaluated"]
+    assert recorded == evaluations
     assert [(e["step"], e["member"], e["parent"]) for e in events if e["event"] == "cloned"] == clones
     assert len(clones) > 3
 
@@ -88,9 +88,9 @@ def test_a_failed_member_has_nothing_of_its_own_left_and_takes_its_parents(tmp_p
     failed = next(e for e in events if e["event"] == "failed")
     place = (failed["member"], failed["step"])
     clone = next(e for e in events if e["event"] == "cloned" and (e["member"], e["step"]) == place)
-    told = {(e["member"], e["step"]): e["metrics"] for e in events if e["event"] == "evaluated"}
-    after = told[clone["member"], clone["step"] + 10]
-    assert after["root"] == told[clone["parent"], clone["step"]]["root"]
+    metrics = {(e["member"], e["step"]): e["metrics"] for e in events if e["event"] == "evaluated"}
+    after = metrics[clone["member"], clone["step"] + 10]
+    assert after["root"] == metrics[clone["parent"], clone["step"]]["root"]
 
 
 def test_members_share_fewer_workers_fairly(tmp_path):

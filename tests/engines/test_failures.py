@@ -40,8 +40,8 @@ def test_a_member_that_fails_is_a_named_event_and_is_replaced(what, engine, kind
     assert {e["member"] for e in failed} == set(bad)
     assert {e["kind"] for e in failed} == {kind}
     for member in bad:
-        own = [e["event"] for e in run.events if e.get("member") == member and e["event"] != "joined"]
-        assert own[:2] == ["failed", "cloned"]
+        of_member = [e["event"] for e in run.events if e.get("member") == member and e["event"] != "joined"]
+        assert of_member[:2] == ["failed", "cloned"]
     assert all(slot.member.step == 60 and slot.member.healthy for slot in Ledger(run.events).slots.values())
 
 

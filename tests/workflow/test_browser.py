@@ -110,10 +110,10 @@ def addresses(process, log):
     end = time.monotonic() + LONG
     while time.monotonic() < end:
         assert process.poll() is None, log.read_text()
-        if found := re.findall(r"http://127\.0\.0\.1:\d+/#\S+", log.read_text()):
+        if links := re.findall(r"http://127\.0\.0\.1:\d+/#\S+", log.read_text()):
             try:
-                urllib.request.build_opener(urllib.request.ProxyHandler({})).open(found[0], timeout=5).close()
-                return found
+                urllib.request.build_opener(urllib.request.ProxyHandler({})).open(links[0], timeout=5).close()
+                return links
             except OSError:
                 pass
         time.sleep(0.5)

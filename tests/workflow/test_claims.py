@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from reproductions.suite.results.claims import Claim, all_claims, contrast, judge, verdict
-from reproductions.suite.results.claims import test as in_words
+from reproductions.suite.results.claims import test_in_words as in_words
 from reproductions.suite.results.statistics import Estimate, student_mean
 from reproductions.suite.study import registry
 
@@ -25,8 +25,8 @@ def runs(scores, domain="gan", problem="fashion_mnist", **columns):
             "final_selected": 0.0,
             "final_reported": score,
         }
-        for (method, variant), own in scores.items()
-        for seed, score in enumerate(own)
+        for (method, variant), of_seeds in scores.items()
+        for seed, score in enumerate(of_seeds)
     ]
     return pd.DataFrame(rows).assign(**columns)
 
@@ -80,7 +80,7 @@ def test_a_trend_is_read_from_its_column():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "side", "told"),
+    ("low", "high", "side", "expected"),
     [
         (0.1, 0.5, "above", "reproduced"),
         (-0.1, 0.5, "above", "inconclusive"),
@@ -92,10 +92,10 @@ def test_a_trend_is_read_from_its_column():
         (0.0, 0.0, "above", "not reproduced"),
     ],
 )
-def test_the_verdict_is_where_the_whole_interval_lies(low, high, side, told):
+def test_the_verdict_is_where_the_whole_interval_lies(low, high, side, expected):
     """On the claimed side, on the other, or on both."""
     claim = dataclasses.replace(CLAIM, side=side)
-    assert verdict(claim, Estimate((low + high) / 2, low, high), seeds=5) == told
+    assert verdict(claim, Estimate((low + high) / 2, low, high), seeds=5) == expected
 
 
 def test_one_seed_decides_nothing():

@@ -130,7 +130,7 @@ def test_workers_and_engine_may_change_between_a_run_and_its_resumption(tmp_path
 def test_settings_are_the_same_text_in_every_process():
     """What identifies a run must not depend on the order of a set, which differs from process to process."""
     code = "from reproductions.suite.study.settings import resolve; print(resolve('gan', 'pbt').model_dump_json(by_alias=True))"
-    told = {
+    outputs = {
         subprocess.run(
             [sys.executable, "-c", code],
             capture_output=True,
@@ -141,7 +141,7 @@ def test_settings_are_the_same_text_in_every_process():
         ).stdout
         for seed in ("1", "2", "3", "4")
     }
-    assert len(told) == 1
+    assert len(outputs) == 1
 
 
 def test_edited_sources_make_a_run_begin_anew_and_keep_the_old_state(tmp_path, monkeypatch, capsys):

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from checkouts import ROOT, command, configure, copied, snakemake
 
-from reproductions.suite.study import asked, configuration
+from reproductions.suite.study import configuration, requested
 from reproductions.suite.study.names import RunName
 from reproductions.suite.study.registry import ConfigError
 
@@ -29,7 +29,7 @@ def updated(config, changes):
 
 def check(config, files=()):
     configuration.complete(config, SCHEMA, files)
-    asked.Asked(config).check_all()
+    requested.RequestedRuns(config).check_all()
 
 
 def refused(changes):
@@ -71,7 +71,7 @@ def test_a_run_has_the_cores_that_it_has_a_use_for(run, cores):
     """By its domain's scale and its own population: no configuration lists domains."""
     config = {**copy.deepcopy(BASE), "scale": run.scale, "threads": {"atari": 5}}
     config["variants"] = {"small": {"population": 3}}
-    assert asked.Asked(config).cores(run) == cores
+    assert requested.RequestedRuns(config).cores(run) == cores
 
 
 @pytest.mark.parametrize("name", ["smoke", "laptop", "paper"])
@@ -281,10 +281,10 @@ def test_overrides_come_out_of_the_command_line_as_they_went_in():
         "i": "\u2028 \x85 \ufeff",
         "j": "",
     }
-    for name, told in zip(values, asked.overrides(values), strict=True):
-        key, _, value = told.partition("=")
+    for name, override in zip(values, requested.overrides(values), strict=True):
+        key, _, value = override.partition("=")
         assert key == name
-        assert "\n" not in told
+        assert "\n" not in override
         assert yaml.safe_load(value) == values[name]
 
 
@@ -346,7 +346,7 @@ def test_every_word_of_a_rule_reaches_its_command_as_it_is(checkout):
     done = command("runner", path, target, "--cores", "1", cwd=checkout, check=False)
     assert (checkout / "called").exists(), done.stderr
     words = (checkout / "called").read_text().split("\0")
-    assert set(asked.overrides({"task.data": odd})) < set(words)
+    assert set(requested.overrides({"task.data": odd})) < set(words)
     assert words[words.index("--out") + 1] == str(Path(target).parent)
     assert not list(checkout.rglob("pwned"))
     assert not (Path.cwd() / "pwned").exists()

@@ -9,9 +9,9 @@ import pytest
 
 from reproductions.suite.cli import main
 from reproductions.suite.figures import headline, profiles
-from reproductions.suite.publish.reference import read_runs
 from reproductions.suite.results import claims, statistics, tables
 from reproductions.suite.results.records import load
+from reproductions.suite.results.run_table import read_runs
 from reproductions.suite.study.sweep import Measure
 
 #: No member is ever ready, so none of those that diverge begins anew.

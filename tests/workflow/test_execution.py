@@ -10,7 +10,7 @@ from reporting import Reporting
 from pbt_core import Processes, Serial
 from pbt_core.events import read
 from reproductions.suite.cli import main
-from reproductions.suite.running.accelerators import named
+from reproductions.suite.running.accelerators import accelerator_names
 from reproductions.suite.running.execute import execute
 from reproductions.suite.running.execution import resolve_execution
 from reproductions.suite.study import registry
@@ -160,16 +160,16 @@ def test_a_device_that_is_not_there_is_one_line_before_any_work(monkeypatch, tmp
 def test_a_task_without_accelerators_says_so():
     """The toy has no tensors to move."""
     with pytest.raises(ConfigError, match="device = 'cuda': its task computes on cpu alone"):
-        named("cuda", Toy().devices)
+        accelerator_names("cuda", Toy().devices)
 
 
 def test_names_stand_for_the_cards_that_are_there(cards):
     """All of them, or those that are named."""
-    assert named("cpu", TORCH_DEVICES) == ()
-    assert named("cuda", TORCH_DEVICES) == ("cuda:0", "cuda:1")
-    assert named("cuda:1,cuda:0", TORCH_DEVICES) == ("cuda:1", "cuda:0")
+    assert accelerator_names("cpu", TORCH_DEVICES) == ()
+    assert accelerator_names("cuda", TORCH_DEVICES) == ("cuda:0", "cuda:1")
+    assert accelerator_names("cuda:1,cuda:0", TORCH_DEVICES) == ("cuda:1", "cuda:0")
     with pytest.raises(ConfigError, match="device = 'cuda:0,cuda:2': cuda:2 must be one of cuda:0, cuda:1"):
-        named("cuda:0,cuda:2", TORCH_DEVICES)
+        accelerator_names("cuda:0,cuda:2", TORCH_DEVICES)
 
 
 def test_engines_are_made_as_the_execution_says():

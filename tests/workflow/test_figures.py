@@ -18,7 +18,7 @@ from pbt_core.method import Continue, Restart
 from pbt_core.testing import Hill
 from reproductions.suite.figures import ablations, headline, plotting, profiles
 from reproductions.suite.figures.branches import ancestors, answer, branches, founders, kept_until
-from reproductions.suite.figures.family import kin, lineages, tree
+from reproductions.suite.figures.family import copying_runs, lineages, tree
 from reproductions.suite.figures.look import STYLE, arrange, draw
 from reproductions.suite.figures.phylogeny import EXTINCT, lines
 from reproductions.suite.figures.schematic import schematic
@@ -53,8 +53,8 @@ def run(tmp_path_factory):
         done = Serial().run(task or Hill(), method, plan, folder)
         last = [e for e in done.events if e["event"] == "evaluated" and e["member"] == done.best]
         final = None if done.best is None else {key: last[-1][key] for key in ("score", "held_out", "metrics")}
-        told = {"problem": "hill", "method": name, "variant": "default", "seed": seed, "final": final, "best": final}
-        return Record(folder, told, done.events)
+        summary = {"problem": "hill", "method": name, "variant": "default", "seed": seed, "final": final, "best": final}
+        return Record(folder, summary, done.events)
 
     return make
 
@@ -120,13 +120,13 @@ def test_the_ancestors_of_the_best_are_those_of_its_schedule(kinds):
 def test_every_interval_is_drawn_once_in_the_tree_and_every_final_member_ends_a_line(kinds):
     """Lines are the branches cut and joined anew: nothing is lost, nothing shown twice."""
     for record in kinds.values():
-        tree, found = shown(record)
-        assert sum(len(line.pieces) for line in found) == sum(len(branch.evaluated) for branch in tree)
-        ends = sorted(tree[line.last].member for line in found if tree[line.last].final)
+        tree, drawn = shown(record)
+        assert sum(len(line.pieces) for line in drawn) == sum(len(branch.evaluated) for branch in tree)
+        ends = sorted(tree[line.last].member for line in drawn if tree[line.last].final)
         assert ends == record.lineage.members
-        for line in found:
+        for line in drawn:
             assert all(before.end == after.begin for before, after in pairwise(line.pieces))
-        kept = sum(piece.kept for line in found for piece in line.pieces)
+        kept = sum(piece.kept for line in drawn for piece in line.pieces)
         until = kept_until(tree, answer(tree, record.events))
         assert kept == sum(
             step <= (u or -1) for branch, u in zip(tree, until, strict=True) for step, _ in branch.evaluated
@@ -136,12 +136,12 @@ def test_every_interval_is_drawn_once_in_the_tree_and_every_final_member_ends_a_
 def test_no_two_lines_of_a_tree_touch_and_no_fork_crosses_a_line(kinds):
     """With 30 members as with 6."""
     for record in kinds.values():
-        _, found = shown(record)
-        rows = sorted(line.row for line in found)
+        _, drawn = shown(record)
+        rows = sorted(line.row for line in drawn)
         assert all(b - a >= EXTINCT - 1e-9 for a, b in pairwise(rows))
-        for line in (line for line in found if line.parent is not None):
-            low, high = sorted((line.row, found[line.parent].row))
-            between = [other for other in found if low < other.row < high]
+        for line in (line for line in drawn if line.parent is not None):
+            low, high = sorted((line.row, drawn[line.parent].row))
+            between = [other for other in drawn if low < other.row < high]
             assert not [other for other in between if other.begin < line.begin < other.end]
 
 
@@ -178,9 +178,9 @@ def test_figures_that_need_pbt_are_left_out_where_there_is_none(run, kinds):
     assert set(plotting.standard([lone], MEASURE)) == {"scores", "best_so_far", "population", "performance_profile"}
     both = plotting.standard([lone, kinds["synchronous"]], MEASURE)
     assert {"lineages", "tree", "schedules", "improvement"} <= set(both)
-    assert kin([lone, kinds["synchronous"]]) == [kinds["synchronous"]]
+    assert copying_runs([lone, kinds["synchronous"]]) == [kinds["synchronous"]]
     copying = run(PBT(ready=20), name="weights_only")
-    assert kin([lone, copying]) == [copying]
+    assert copying_runs([lone, copying]) == [copying]
 
 
 def test_equal_runs_give_equal_bytes(run, kinds, tmp_path):
@@ -243,9 +243,9 @@ def test_means_of_many_columns_at_once_are_those_of_each():
     scores = np.random.default_rng(0).normal(size=(5, 7))
     scores[2, 3] = math.nan
     together = np.array(profiles.means(scores))
-    for column, told in zip(scores.T, together.T, strict=True):
+    for column, of_column in zip(scores.T, together.T, strict=True):
         estimate = statistics.mean(list(column))
-        assert told == pytest.approx([estimate.value, estimate.low, estimate.high], nan_ok=True)
+        assert of_column == pytest.approx([estimate.value, estimate.low, estimate.high], nan_ok=True)
     assert np.isnan(profiles.means(scores[:1])[1]).all()
 
 
@@ -260,8 +260,8 @@ def test_improvement_over_several_problems_averages_within_problems():
 def scored(method, seed, score, problem="hill"):
     """The record of a run that never was."""
     final = {"score": score, "held_out": None, "metrics": {}} if math.isfinite(score) else None
-    told = {"problem": problem, "method": method, "variant": "default", "seed": seed, "final": final}
-    return Record(Path(problem), told, Events())
+    summary = {"problem": problem, "method": method, "variant": "default", "seed": seed, "final": final}
+    return Record(Path(problem), summary, Events())
 
 
 def test_improvement_has_a_row_for_each_rival_and_tells_of_runs_without_a_score():
@@ -283,10 +283,10 @@ def test_figures_across_problems_are_human_normalised():
     records = [scored(m, s, 0.5, "small") for m in ("pbt", "grid") for s in range(2)]
     records += [scored(m, s, 250.0 + s, "large") for m in ("pbt", "grid") for s in range(2)]
     figures = plotting.across_problems(records, measure)
-    assert list(figures) == ["headline", "performance_profile", "improvement"]
+    assert list(figures) == ["human_normalised", "performance_profile", "improvement"]
     assert "4 runs a method" in figures["performance_profile"]().axes[0].get_title()
     assert profiles.comparable(records, measure)["pbt"]["large"] == pytest.approx([25.0, 25.1])
-    assert list(plotting.across_problems(records[:4], measure)) == ["headline"]
+    assert list(plotting.across_problems(records[:4], measure)) == ["human_normalised"]
     with pytest.raises(ValueError, match="anchors"):
         profiles.performance_profile(records, MEASURE)
 
@@ -294,11 +294,11 @@ def test_figures_across_problems_are_human_normalised():
 def test_ablations_have_a_panel_an_experiment_and_a_place_a_variant(tmp_path):
     """Also for a variant that was not run, or whose members all diverged; titles and labels are those given."""
     runs = [scored("pbt", seed, 1.0 + seed) for seed in range(3)]
-    told = {
+    experiments = {
         "population": {"4": runs[:1], "8": runs},
         "copied": {"both": runs, "weights": [], "none": [scored("pbt", 0, math.nan)]},
     }
-    figure = ablations.bars(told, MEASURE)
+    figure = ablations.bars(experiments, MEASURE)
     assert [ax.get_title() for ax in figure.axes] == ["population", "copied"]
     assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == ["both", "weights", "none"]
     assert [text.get_text() for text in figure.axes[1].texts] == ["no run", "no run"]

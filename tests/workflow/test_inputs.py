@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from reproductions.suite.cli import main
-from reproductions.suite.planning.costs import known
+from reproductions.suite.planning.costs import past_costs
 from reproductions.suite.publish.reference import keep
 from reproductions.suite.results.records import load
 from reproductions.suite.study.inputs import LARGEST, InputError, read_bytes
@@ -45,10 +45,10 @@ def refused(capsys, *arguments):
         code = main([str(argument) for argument in arguments])
     except SystemExit as exit:
         code = exit.code
-    told = capsys.readouterr()
-    assert code == 2, told
-    assert told.out == ""
-    (line,) = told.err.splitlines()
+    printed = capsys.readouterr()
+    assert code == 2, printed
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
     assert line.startswith("error: ")
     assert len(line) < 1000
     assert sorted(Path().rglob("*")) == before
@@ -192,8 +192,8 @@ def test_every_field_is_required_and_has_a_type(name, runs):
 def test_a_summary_that_cannot_be_is_refused_with_the_field_and_the_rule(key, value, words, runs, capsys):
     """By its schema, by itself, or by the record beside it."""
     path = runs / "r" / "summary.json"
-    told = json.loads(path.read_text()) | {"begun": 2.0, "ended": 3.0, key: value}
-    path.write_text(json.dumps(told))
+    content = json.loads(path.read_text()) | {"begun": 2.0, "ended": 3.0, key: value}
+    path.write_text(json.dumps(content))
     line = refused(capsys, *READERS[2])
     assert all(word in line for word in ["r/", *words]), line
 
@@ -201,10 +201,10 @@ def test_a_summary_that_cannot_be_is_refused_with_the_field_and_the_rule(key, va
 def test_measurements_that_came_to_nothing_are_taken_where_they_may_stand(runs):
     """A metric that is not finite, as JSON's readers or as the record's write it."""
     path = runs / "r" / "summary.json"
-    told = json.loads(path.read_text())
+    content = json.loads(path.read_text())
     for value in (float("nan"), "nan", "-inf"):
-        told["final"]["metrics"]["theta0"] = value
-        path.write_text(json.dumps(told))
+        content["final"]["metrics"]["theta0"] = value
+        path.write_text(json.dumps(content))
         with pytest.raises(ConfigError, match=r"final\.metrics"):  # the schema takes it, the record says otherwise
             load([runs / "r"])
 
@@ -289,7 +289,7 @@ def test_tables_and_summaries_of_a_study_are_held_against_their_schemas(runs, ca
     broken("half", place / "summary.json")
     assert "summary.json: not JSON" in refused(capsys, "reference", "laptop", "--whole", "toy")
     with pytest.raises(InputError, match=r"summary\.json"):
-        known(Path("results"), "laptop")
+        past_costs(Path("results"), "laptop")
     assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
 
 

@@ -1,9 +1,9 @@
 import pytest
 from checkouts import ROOT, command, configure, copied, snakemake
 
-from reproductions.suite.planning.costs import Benchmark, Cost, Costs, known, wall
+from reproductions.suite.planning.costs import Benchmark, Cost, Costs, past_costs, wall_seconds
+from reproductions.suite.planning.forecast import budgets, lines, table
 from reproductions.suite.planning.jobs import Job, jobs
-from reproductions.suite.planning.plan import budgets, lines, table
 from reproductions.suite.study.names import RunName
 
 TARGET = "results/smoke/tables/toy"
@@ -60,15 +60,15 @@ def test_runs_of_this_machine_are_believed_before_those_of_another():
 )
 def test_the_wall_time_fits_runs_onto_the_cores(runs, cores, expected):
     """A run takes as many cores as it has kept busy."""
-    assert wall([Cost(cpu, elapsed, "") for cpu, elapsed in runs], cores) == expected
+    assert wall_seconds([Cost(cpu, elapsed, "") for cpu, elapsed in runs], cores) == expected
 
 
 def test_the_benchmarks_in_the_repository_tell_what_a_comparison_costs():
     """Those of the laptop scale; none were kept of the paper's."""
-    cost = known(ROOT / "results", "laptop").of(named("gan/fashion_mnist/pbt/default", "laptop"), no_budget)
+    cost = past_costs(ROOT / "results", "laptop").of(named("gan/fashion_mnist/pbt/default", "laptop"), no_budget)
     assert cost.source == "reference, this method"
     assert 30 < cost.cpu_s < 3000
-    assert known(ROOT / "results", "paper").of(named("gan/cifar10/pbt/default", "paper"), no_budget) is None
+    assert past_costs(ROOT / "results", "paper").of(named("gan/cifar10/pbt/default", "paper"), no_budget) is None
 
 
 def test_the_size_of_a_run_is_that_of_its_settings_and_variant(tmp_path):
@@ -94,7 +94,7 @@ def snakemakes(*rows):
 
 def test_the_files_of_one_run_are_one_job_with_all_their_reasons():
     """A file that Snakemake has nothing against may still be made anew, because its inputs are."""
-    found = jobs(
+    planned_jobs = jobs(
         snakemakes(
             (f"{FOLDER}events.parquet", "run", "missing", "update pending"),
             (f"{FOLDER}summary.json", "run", "params changed", "update pending"),
@@ -103,14 +103,14 @@ def test_the_files_of_one_run_are_one_job_with_all_their_reasons():
             ("results/smoke/tracked", "track", "ok", "no update"),
         )
     )
-    assert [(job.rule, job.why) for job in found] == [
+    assert [(job.rule, job.why) for job in planned_jobs] == [
         ("run", "missing, the settings changed"),
         ("table", "inputs made anew"),
         ("figure", "newer inputs"),
         ("track", ""),
     ]
-    assert found[0].run == named("toy/quadratic/pbt/default", "smoke")
-    assert found[1].run is None
+    assert planned_jobs[0].run == named("toy/quadratic/pbt/default", "smoke")
+    assert planned_jobs[1].run is None
 
 
 def test_a_run_that_was_begun_is_told_from_one_that_was_not(tmp_path):
@@ -119,20 +119,20 @@ def test_a_run_that_was_begun_is_told_from_one_that_was_not(tmp_path):
     (tmp_path / FOLDER / "state" / "events.jsonl").touch()
     (job,) = jobs(snakemakes((f"{FOLDER}summary.json", "run", "missing", "update pending")), tmp_path)
     assert job.why == "begun, not finished"
-    told = table([job], lines([job], lambda scale: Costs({}), lambda run: None), 2)
-    assert "counted whole" in told
+    printed = table([job], lines([job], lambda scale: Costs({}), lambda run: None), 2)
+    assert "counted in full" in printed
 
 
 def test_totals_say_where_a_cost_is_missing():
     """What is known is summed and marked as a lower bound; what is unknown is counted."""
     planned = [Job("run", (f"results/s/runs/{name}/v/seed-0/summary.json",), "missing") for name in ("d/p/m", "e/p/m")]
     costs = Costs({"reference": [past("d/p/m/v", 7200)]})
-    told = table(planned, lines(planned, lambda scale: costs, lambda run: None), 2).splitlines()
-    assert told[1].split()[:8] == ["d", "p", "m", "(v)", "1", "0", "1", "2.00"]
-    assert "unknown" in told[2]
-    assert told[3].split() == ["total", "2", "0", "2", ">2.00", ">2.00"]
-    assert told[5].startswith("what 1 of the runs will cost is unknown")
-    assert told[-1] == "2 of 2 jobs to do"
+    printed = table(planned, lines(planned, lambda scale: costs, lambda run: None), 2).splitlines()
+    assert printed[1].split()[:8] == ["d", "p", "m", "(v)", "1", "0", "1", "2.00"]
+    assert "unknown" in printed[2]
+    assert printed[3].split() == ["total", "2", "0", "2", ">2.00", ">2.00"]
+    assert printed[5].startswith("the cost of 1 of the runs is unknown")
+    assert printed[-1] == "2 of 2 jobs to do"
 
 
 @pytest.fixture(scope="module")
@@ -154,27 +154,27 @@ def planned(checkout, *targets, **options):
 
 def test_a_plan_follows_a_study_from_nothing_to_done_and_to_changed_sources(checkout):
     """Real dry runs: what is missing, what was done, what a further seed costs, and why anything would run again."""
-    told = planned(checkout, TARGET).stdout
+    printed = planned(checkout, TARGET).stdout
     assert not (checkout / "results").exists()
-    assert "pbt" in told
-    assert told.count("unknown") >= 4
-    assert "and 1 job of rule table, not measured: missing (1)" in told
-    assert told.splitlines()[-1] == "3 of 3 jobs to do"
+    assert "pbt" in printed
+    assert printed.count("unknown") >= 4
+    assert "and 1 job of rule table, not measured: missing (1)" in printed
+    assert printed.splitlines()[-1] == "3 of 3 jobs to do"
 
     snakemake(TARGET, cwd=checkout)
     assert planned(checkout, TARGET).stdout.splitlines()[-1] == "nothing to be done"
 
     study(checkout, [0, 1])
-    told = planned(checkout, TARGET).stdout
-    assert told.count("here, this method") == 2
-    assert told.count("missing (1)") == 2
-    assert "not measured: other inputs (1)" in told
-    assert told.splitlines()[-1] == "3 of 5 jobs to do"
+    printed = planned(checkout, TARGET).stdout
+    assert printed.count("here, this method") == 2
+    assert printed.count("missing (1)") == 2
+    assert "not measured: other inputs (1)" in printed
+    assert printed.splitlines()[-1] == "3 of 5 jobs to do"
 
     study(checkout, [0], steps=30)
-    told = planned(checkout, TARGET).stdout
-    assert told.count("the settings changed (1)") == 1
-    assert told.splitlines()[-1] == "2 of 3 jobs to do"
+    printed = planned(checkout, TARGET).stdout
+    assert printed.count("the settings changed (1)") == 1
+    assert printed.splitlines()[-1] == "2 of 3 jobs to do"
 
     study(checkout, [0])
     with (checkout / "reproductions" / "toy" / "task.py").open("a") as source:
@@ -182,9 +182,9 @@ def test_a_plan_follows_a_study_from_nothing_to_done_and_to_changed_sources(chec
     assert planned(checkout, TARGET).stdout.splitlines()[-1] == "nothing to be done"
     with (checkout / "reproductions" / "toy" / "task.py").open("a") as source:
         source.write("EDITED = True\n")
-    told = planned(checkout, TARGET).stdout
-    assert told.count("the sources changed (1)") == 2
-    assert "not measured: inputs made anew (1)" in told
+    printed = planned(checkout, TARGET).stdout
+    assert printed.count("the sources changed (1)") == 2
+    assert "not measured: inputs made anew (1)" in printed
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from reporting import Reporting
 
 from pbt_core import RunError, Score
 from pbt_core.engines.base import limit_threads
-from reproductions.suite.publish import reference
-from reproductions.suite.results import claims, records, tables
+from reproductions.suite.results import claims, records, run_table, tables
 from reproductions.suite.running.execute import execute
 from reproductions.suite.running.execution import resolve_execution
 from reproductions.suite.study import registry
@@ -95,7 +94,7 @@ def test_the_reported_number_is_that_of_the_report_in_every_table(runs):
     assert frame.reported.to_dict() == finals
     best = tables.final_scores(runs, "best")
     assert list(best.reported) == pytest.approx(list(best.selected - 1))
-    table = reference.runs(runs).set_index(["method", "seed"])
+    table = run_table.runs(runs).set_index(["method", "seed"])
     assert table.final_reported.to_dict() == finals
     claim = claims.Claim("PBT is better", "", None, "toy", "toy", {"pbt": 1, "grid": -1})
     differences = [finals["pbt", seed] - finals["grid", seed] for seed in SEEDS]
@@ -107,8 +106,8 @@ def test_its_cost_is_a_column_of_its_own(runs, tmp_path):
     costs = {run.seed: run.summary["final"]["reported"]["cpu_s"] for run in runs if run.method == "pbt"}
     row = tables.comparison(runs).set_index("method").loc["pbt"]
     assert row.report_cpu_s_mean == pytest.approx(sum(costs.values()) / 2)
-    reference.runs(runs).to_csv(tmp_path / "runs.csv", index=False)
-    table = reference.read_runs(tmp_path / "runs.csv")
+    run_table.runs(runs).to_csv(tmp_path / "runs.csv", index=False)
+    table = run_table.read_runs(tmp_path / "runs.csv")
     assert dict(zip(table[table.method == "pbt"].seed, table[table.method == "pbt"].report_cpu_s, strict=True)) == costs
 
 

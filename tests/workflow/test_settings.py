@@ -159,13 +159,13 @@ def test_a_lineage_is_a_path_whatever_yaml_would_make_of_its_name(name, lineage,
 )
 def test_a_lineage_that_cannot_be_trained_on_is_refused_with_the_field_and_the_rule(change, words, lineage, tmp_path):
     """By its schema, by itself, or by the domain's space."""
-    told = json.loads(lineage.read_text())
+    content = json.loads(lineage.read_text())
     if isinstance(change, dict):
-        told |= change
+        content |= change
     else:
-        told["schedule"][1][change[0]] = change[1]
+        content["schedule"][1][change[0]] = change[1]
     path = tmp_path / "l.json"
-    path.write_text(json.dumps(told))
+    path.write_text(json.dumps(content))
     with pytest.raises(ConfigError, match=words) as info:
         resolve("toy", "replay", lineage=path, overrides=["population=1", "steps=20"])
     assert str(path) in str(info.value)
@@ -183,9 +183,9 @@ def test_a_signal_stops_a_run_in_order_and_the_same_command_goes_on(number, tmp_
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(number)
-    _, told = process.communicate()
+    _, message = process.communicate()
     assert process.returncode == 128 + number
-    assert told == f"stopped by {number.name}; the same command goes on from here\n"
+    assert message == f"stopped by {number.name}; the same command goes on from here\n"
     assert record.stat().st_size > 10_000
 
 
@@ -213,13 +213,13 @@ def test_a_signal_that_was_ignored_stays_ignored_and_handlers_are_put_back():
 
 def test_signals_are_left_alone_outside_the_main_thread():
     """Where Python lets nobody set them."""
-    told = []
+    handlers = []
 
     def work():
         with stoppable(signal.SIGTERM):
-            told.append(signal.getsignal(signal.SIGTERM))
+            handlers.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert told == [signal.SIG_DFL]
+    assert handlers == [signal.SIG_DFL]

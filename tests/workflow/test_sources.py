@@ -185,10 +185,10 @@ def test_an_edit_that_is_taken_back_gives_the_old_digest(suite):
 
 def test_sources_are_found_wherever_an_import_stands(suite):
     """Relative, inside a function, of a package's own module, and below what is itself left out."""
-    found = set(sources("toy", suite))
-    assert {"reproductions.shared.network", "reproductions.toy.late", "baselines.search", "pbt_core.decisions"} <= found
-    assert {"pbt_core", "reproductions.toy", "reproductions.shared", "levels/maze.txt"} <= found
-    assert not found & {
+    names = set(sources("toy", suite))
+    assert {"reproductions.shared.network", "reproductions.toy.late", "baselines.search", "pbt_core.decisions"} <= names
+    assert {"pbt_core", "reproductions.toy", "reproductions.shared", "levels/maze.txt"} <= names
+    assert not names & {
         "pbt_core.engines",
         "pbt_core.engines.serial",
         "reproductions.suite.figures",
@@ -199,18 +199,18 @@ def test_sources_are_found_wherever_an_import_stands(suite):
 @pytest.mark.parametrize("domain", registry.domains())
 def test_every_domain_depends_on_its_task_and_on_what_decides_a_run(domain):
     """The algorithm, the settings and the composition are in; engines, figures and trackers are not."""
-    found = set(sources(domain))
-    assert {f"reproductions.{domain}.{name}" for name in ("task", "sweep")} <= found
-    assert {f"reproductions.suite.study.{name}" for name in ("settings", "kinds", "descriptions", "sweep")} <= found
-    assert "reproductions.suite.running.execute" in found
-    assert "reproductions.suite.study.examples" not in found
+    names = set(sources(domain))
+    assert {f"reproductions.{domain}.{name}" for name in ("task", "sweep")} <= names
+    assert {f"reproductions.suite.study.{name}" for name in ("settings", "kinds", "descriptions", "sweep")} <= names
+    assert "reproductions.suite.running.execute" in names
+    assert "reproductions.suite.study.examples" not in names
     assert {
         f"pbt_core.{name}" for name in ("pbt", "exploit", "explore", "population", "space", "seeds", "work")
-    } <= found
-    assert {f"pbt_core.{name}" for name in ("events", "ledger", "store", "plan", "driver", "task", "method")} <= found
-    assert not [name for name in found if name.startswith(("pbt_core.engines", "reproductions.suite.figures"))]
+    } <= names
+    assert {f"pbt_core.{name}" for name in ("events", "ledger", "store", "plan", "driver", "task", "method")} <= names
+    assert not [name for name in names if name.startswith(("pbt_core.engines", "reproductions.suite.figures"))]
     others = [other for other in registry.domains() if other != domain]
-    assert not [name for name in found if name.startswith(tuple(f"reproductions.{other}." for other in others))]
+    assert not [name for name in names if name.startswith(tuple(f"reproductions.{other}." for other in others))]
 
 
 def test_the_modules_that_several_domains_share_are_found_by_imports():
@@ -245,13 +245,13 @@ def test_the_digest_is_the_same_in_every_process_and_imports_no_task(tmp_path):
     copied(tmp_path)
     code = "import sys; from reproductions.suite.study.sources import sources_digest; print(sources_digest('gan')); "
     code += "assert not {'torch', 'numpy', 'pbt_core', 'reproductions.gan'} & set(sys.modules)"
-    told = {
+    digests = {
         subprocess.run(
             [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
         ).stdout.strip()
         for seed in ("1", "2")
     }  # fmt: skip
-    assert told == {sources_digest("gan")}
+    assert digests == {sources_digest("gan")}
 
 
 def test_the_commit_is_that_of_the_suites_own_repository_or_none(tmp_path):

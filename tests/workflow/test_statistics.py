@@ -88,10 +88,12 @@ def test_runs_of_different_budgets_are_not_compared(runs, tmp_path):
 
 def imagined(problem, method, seed, score, budget=100):
     """The record of a run that never was."""
-    told = {"score": score, "held_out": None, "metrics": {}}
+    evaluation = {"score": score, "held_out": None, "metrics": {}}
     zeros = dict.fromkeys(("member_steps", "cloned", "diverged", "failed", "cpu_s", "wall_s"), 0)
     named = {"problem": problem, "method": method, "variant": "default", "seed": seed}
-    return Record(Path(problem), {**named, "final": told, "best": told, "budget_steps": budget, **zeros}, Events())
+    return Record(
+        Path(problem), {**named, "final": evaluation, "best": evaluation, "budget_steps": budget, **zeros}, Events()
+    )
 
 
 @pytest.fixture

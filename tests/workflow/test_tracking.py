@@ -80,25 +80,25 @@ class Served(contextlib.nullcontext):
         pass
 
 
-def found(client, condition=""):
+def runs_where(client, condition=""):
     experiment = client.get_experiment_by_name("toy")
     return client.search_runs([experiment.experiment_id], condition, max_results=100)
 
 
 def children(client, run):
-    return found(client, f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
+    return runs_where(client, f"tags.`mlflow.parentRunId` = '{run.info.run_id}'")
 
 
 def only(client, kind, method="pbt", seed=None):
     condition = f"tags.kind = '{kind}' and tags.method = '{method}'"
-    (run,) = found(client, condition + ("" if seed is None else f" and tags.seed = '{seed}'"))
+    (run,) = runs_where(client, condition + ("" if seed is None else f" and tags.seed = '{seed}'"))
     return run
 
 
 def test_writing_the_same_runs_again_adds_nothing(client):
     """One run a method, one a seed and one a member, although everything was written twice."""
-    assert len(found(client)) == 2 * (1 + 2 * (1 + 2))
-    assert len(found(client, f"tags.`pbt.key` = '{PBT}/0'")) == 1
+    assert len(runs_where(client)) == 2 * (1 + 2 * (1 + 2))
+    assert len(runs_where(client, f"tags.`pbt.key` = '{PBT}/0'")) == 1
 
 
 def test_methods_unfold_into_seeds_and_seeds_into_members(client):
@@ -147,7 +147,7 @@ def test_held_out_scores_are_what_is_reported_where_the_task_has_them(lone, tmp_
     client = of(lone)
     number = client.get_experiment_by_name("toy").experiment_id
     seeds.write(client, number, dataclasses.replace(record, events=Events(evaluated), summary=changed))
-    (seed,) = found(client, "tags.kind = 'seed' and tags.variant = 'held-out'")
+    (seed,) = runs_where(client, "tags.kind = 'seed' and tags.variant = 'held-out'")
     assert seed.data.metrics["final"] == final["held_out"]
     assert seed.data.metrics["best_so_far"] == pytest.approx(record.best_so_far(reported=False).iloc[-1] - 1)
 
@@ -189,7 +189,7 @@ def test_runs_are_filtered_and_grouped_by_tags_that_all_of_them_have(client):
     identity = {"domain": "toy", "scale": "laptop", "problem": "quadratic", "variant": "default", "seed": "0"}
     for kind, count in (("seed", 1), ("member", 2)):
         for method in ("pbt", "grid"):
-            runs = found(client, f"tags.kind = '{kind}' and tags.method = '{method}' and tags.seed = '0'")
+            runs = runs_where(client, f"tags.kind = '{kind}' and tags.method = '{method}' and tags.seed = '0'")
             assert len(runs) == count
             for run in runs:
                 assert (identity | {"kind": kind, "method": method}).items() <= run.data.tags.items()
@@ -272,7 +272,7 @@ def test_the_ui_prints_the_pages_worth_opening(store, client, capsys, monkeypatc
     charts = {key: values[0] for key, values in parse_qs(query).items()}
     assert charts["compareRunsMode"] == "CHART"
     state = view(client, charts["viewStateShareKey"])
-    assert {run.info.run_id for run in found(client, state["searchFilter"])} == both
+    assert {run.info.run_id for run in runs_where(client, state["searchFilter"])} == both
     query = parse_qs(links["toy, quadratic, laptop: how the methods differ"].removeprefix("/#/compare-runs?"))
     assert set(json.loads(query["runs"][0])) == both
     assert json.loads(query["experiments"][0]) == [experiment]
@@ -300,11 +300,11 @@ def test_the_ui_says_what_to_do_when_there_is_no_store(tmp_path, capsys):
 def test_the_printed_table_shows_methods_and_seeds_with_few_columns_that_they_have(client):
     """No member, since MLflow's pages load a hundred runs; sorted by the start, without which they do not nest."""
     state = view(client, "methods")
-    assert {run.data.tags["kind"] for run in found(client, state["searchFilter"])} == {"method", "seed"}
+    assert {run.data.tags["kind"] for run in runs_where(client, state["searchFilter"])} == {"method", "seed"}
     assert state["orderByKey"] == "attributes.start_time"
     columns = {name.removeprefix("metrics.").strip("`") for name in state["selectedColumns"]}
     assert columns <= only(client, "method").data.metrics.keys()
-    assert {run.data.tags["kind"] for run in found(client, view(client, "members")["searchFilter"])} > {"member"}
+    assert {run.data.tags["kind"] for run in runs_where(client, view(client, "members")["searchFilter"])} > {"member"}
 
 
 def test_every_metric_of_a_method_has_its_place_in_the_charts(client):
@@ -362,7 +362,7 @@ def test_a_run_that_was_made_again_takes_the_place_of_the_former_which_is_delete
 
 def test_what_was_cut_off_while_it_was_written_is_written_again(lone, tmp_path):
     """The tag that is set last is missing then; so it is when files are gone."""
-    (number,) = {run.info.experiment_id for run in found(of(lone))}
+    (number,) = {run.info.experiment_id for run in runs_where(of(lone))}
     cut_off = only(of(lone), "seed", seed=0)
     of(lone).delete_tag(cut_off.info.run_id, opening.DIGEST)
     assert track(lone, tmp_path / "pbt-0") == 0
@@ -410,7 +410,7 @@ def test_an_experiment_that_was_deleted_in_the_pages_is_taken_back(lone, tmp_pat
     client = of(lone)
     client.delete_experiment(client.get_experiment_by_name("toy").experiment_id)
     assert track(lone, tmp_path / "pbt-0", made(tmp_path, "explore_only")) == 0
-    assert {run.data.tags["method"] for run in found(client)} == {"pbt", "grid", "explore_only"}
+    assert {run.data.tags["method"] for run in runs_where(client)} == {"pbt", "grid", "explore_only"}
 
 
 def test_scores_that_are_not_finite_are_left_out_and_a_tag_says_which(tmp_path):
@@ -435,7 +435,7 @@ def test_scores_that_are_not_finite_are_left_out_and_a_tag_says_which(tmp_path):
     assert method.data.tags["not_finite"] == "final of seed 0"
     assert not {"final", "final_low", "final_high"} & method.data.metrics.keys()
     assert "not_finite" not in only(client, "seed", seed=1).data.tags
-    for run in found(client):
+    for run in runs_where(client):
         assert all(abs(value) < sys.float_info.max for value in run.data.metrics.values())
 
 
@@ -552,7 +552,7 @@ def broken_store(kind, store):
         ("torn", ["mlflow.db", "track again"]),
         ("a folder", ["must be a file", "--store"]),
         ("another version", ["another version of MLflow", "0123456789ab", "pip install", "track again"]),
-        ("no version", ["says no version", "track again"]),
+        ("no version", ["does not say the version", "track again"]),
         ("another program's", ["another program's", "--store"]),
         ("locked", ["locked", "try again"]),
     ],

@@ -12,7 +12,7 @@ min_version("9.0")
 # Rules call the package from the checkout, whatever is installed.
 sys.path.insert(0, str(Path(workflow.basedir)))
 from reproductions.suite.study import configuration, names, registry
-from reproductions.suite.study.asked import Asked, replayed
+from reproductions.suite.study.requested import RequestedRuns, replayed
 from reproductions.suite.study.availability import Availability
 from reproductions.suite.study.names import RunName
 from reproductions.suite.study.sources import sources_digest
@@ -34,8 +34,8 @@ checked(
     map(Path, workflow.configfiles),
 )
 RESULTS = Path("results")
-ASKED = Asked(config)
-AVAILABLE = Availability(ASKED, RESULTS, config["assume_requirements"])
+REQUESTED = RequestedRuns(config)
+AVAILABLE = Availability(REQUESTED, RESULTS, config["assume_requirements"])
 # An edited source that can change a run makes it run again.
 SOURCES = {domain: checked(sources_digest, domain) for domain in registry.domains()}
 
@@ -105,13 +105,13 @@ def options(name, values):
 
 def changes(wildcards):
     """The settings of a variant as options of the command line, for a run that can be run with them."""
-    checked(ASKED.settings, named(wildcards))
-    return options("--set", ASKED.changes(named(wildcards)))
+    checked(REQUESTED.settings, named(wildcards))
+    return options("--set", REQUESTED.changes(named(wildcards)))
 
 
 def needed(wildcards):
     """The lineage that a replay trains anew; nothing for other methods. An error for a run that cannot be made here."""
-    checked(ASKED.settings, named(wildcards))
+    checked(REQUESTED.settings, named(wildcards))
     checked(AVAILABLE.require, named(wildcards))
     source = replayed(named(wildcards))
     return [] if source is None else str(RESULTS / source.folder / "lineage.json")

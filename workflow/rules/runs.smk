@@ -15,7 +15,7 @@ rule run:
         sources=lambda wildcards: SOURCES[wildcards.domain],
     log:
         RUN_LOG,
-    threads: lambda wildcards: ASKED.cores(named(wildcards))
+    threads: lambda wildcards: REQUESTED.cores(named(wildcards))
     conda:
         "../../environment.yml"
     shell:

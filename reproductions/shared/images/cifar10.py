@@ -23,7 +23,7 @@ _RECORD = 1 + 3 * 32 * 32
 
 
 def fetch(root: Path) -> None:
-    """Make sure that ``root`` holds the archive; DataError says what to do if it cannot be had."""
+    """Make sure that ``root`` holds the archive; DataError says what to do if it cannot be obtained."""
     archive = root / ARCHIVE
     if not archive.exists():
         with assets.workspace(archive) as temporary:

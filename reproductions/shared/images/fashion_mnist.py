@@ -122,7 +122,7 @@ def _fetch(raw: Path, temporary: Path) -> None:
             tried.append(f"{source}: {error}")
     attempts = "\n  ".join(tried)
     raise DataError(
-        f"Fashion-MNIST cannot be had. Tried:\n  {attempts}\nRemedies: install Debian's package {PACKAGE}, "
+        f"Fashion-MNIST cannot be obtained. Tried:\n  {attempts}\nRemedies: install Debian's package {PACKAGE}, "
         "or run where the internet is reachable, "
         f"or put the files {', '.join(FILES)} (uncompressed) into {raw}"
     )

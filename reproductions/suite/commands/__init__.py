@@ -1,7 +1,6 @@
 """The commands of the command line, by what they are about. Each ``add`` makes the parsers of its module's commands.
 
-What an argument may be is checked while arguments are parsed, by the functions here: argparse puts the option's name before
-what they say.
+The functions here check arguments while they are parsed; argparse puts the option's name before their messages.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ Commands: TypeAlias = "argparse._SubParsersAction[Any]"
 
 
 def path(text: str) -> Path:
-    """Of a file or folder. Nothing at all would stand for the current folder."""
+    """The path of a file or folder. Empty text is refused: it would stand for the current folder."""
     if not text.strip():
         raise argparse.ArgumentTypeError(f"{shown(text)} must be a path")
     return Path(text)
 
 
-def whole(text: str) -> int:
+def whole_number(text: str) -> int:
     """A whole number in plain digits."""
     if not re.fullmatch(r"[+-]?[0-9]{1,30}", text):
         raise argparse.ArgumentTypeError(f"{shown(text)} must be a whole number")
@@ -32,8 +31,8 @@ def whole(text: str) -> int:
 
 
 def port(text: str) -> int:
-    """A port that a server can be asked for by its number."""
-    if not 1 <= (number := whole(text)) <= 65535:
+    """The number of a port, from 1 to 65535."""
+    if not 1 <= (number := whole_number(text)) <= 65535:
         raise argparse.ArgumentTypeError(f"{shown(text)} must be a port, from 1 to 65535")
     return number
 

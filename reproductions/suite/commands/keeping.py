@@ -26,8 +26,8 @@ def _add_track(commands: Commands) -> None:
         "track",
         help="write finished runs to MLflow",
         description="Write finished runs to an MLflow store. An experiment is a domain; its runs are methods (means over "
-        "seeds, with intervals), their child runs the seeds, and theirs the members. Again on the same runs, it changes "
-        "nothing; a run that was made again takes the place of the former one.",
+        "seeds, with intervals), their child runs the seeds, and theirs the members. Writing the same runs again changes "
+        "nothing; a run that was made again replaces the former one.",
     )
     p.add_argument("runs", metavar="RUN", type=path, nargs="+", help="folder of a finished run (has summary.json)")
     p.add_argument("--store", type=path, metavar="DIR", default=Path("results/mlflow"),
@@ -81,13 +81,13 @@ def _ui(a: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(a.store)]
     command += ["--host", "127.0.0.1", "--port", str(a.port), "--workers", "1"]
     print("open one of these (Ctrl-C ends it), and choose Model training at the top left, which MLflow remembers:")
-    for what, page in links.items():
-        print(f"  {what}: http://127.0.0.1:{a.port}{page}")
+    for title, page in links.items():
+        print(f"  {title}: http://127.0.0.1:{a.port}{page}")
     sys.stdout.flush()
     with subprocess.Popen(command, env=environment) as server:
         try:
             return server.wait()
-        finally:  # in order: killed, it would leave a process of its own behind
+        finally:  # terminated, not killed: killed, it would leave a child process behind
             server.terminate()
 
 

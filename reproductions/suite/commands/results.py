@@ -50,7 +50,7 @@ def _table(a: argparse.Namespace) -> None:
 
 
 def _print(out: Path, written: Sequence[Path]) -> None:
-    """Where what was written can be found."""
+    """Print the paths of the files that were written."""
     for made in written:
         print(out / made.name)
 
@@ -58,7 +58,7 @@ def _print(out: Path, written: Sequence[Path]) -> None:
 def _add_runs_table(commands: Commands) -> None:
     p = commands.add_parser(
         "runs",
-        help="one row a finished run, of any domains: what claims are judged by",
+        help="write a table with one row a finished run, of any domains: claims are judged by it",
         description="Write a CSV with one row a run: what was asked for, the scores, the traits of its lineages, the cost.",
     )
     p.add_argument("runs", metavar="RUN", type=path, nargs="+", help="folder of a finished run (has summary.json)")
@@ -67,14 +67,13 @@ def _add_runs_table(commands: Commands) -> None:
 
 
 def _runs_table(a: argparse.Namespace) -> None:
-    from reproductions.suite.publish import reference
-    from reproductions.suite.results import records
+    from reproductions.suite.results import records, run_table
 
     for run in a.runs:
         if a.out.resolve().parent == run.resolve() and a.out.exists():
-            raise ConfigError(f"--out {a.out}: a file of the run in {run} would be lost")
+            raise ConfigError(f"--out {a.out}: it would overwrite a file of the run in {run}")
     with staged_file(a.out) as file:
-        reference.one_row_a_run(reference.runs(records.load(a.runs))).to_csv(file, index=False)
+        run_table.one_row_a_run(run_table.runs(records.load(a.runs))).to_csv(file, index=False)
     print(a.out)
 
 
@@ -93,16 +92,15 @@ def _add_claims(commands: Commands) -> None:
 
 
 def _claims(a: argparse.Namespace) -> None:
-    from reproductions.suite.publish import reference
-    from reproductions.suite.results import claims
+    from reproductions.suite.results import claims, run_table
 
     if a.out:
         with staged(a.out) as place:
-            judged = claims.judge(claims.all_claims(), reference.read_runs(a.table))
+            judged = claims.judge(claims.all_claims(), run_table.read_runs(a.table))
             written = claims.write(judged, place)
         _print(a.out, [written])
     else:
-        judged = claims.judge(claims.all_claims(), reference.read_runs(a.table))
+        judged = claims.judge(claims.all_claims(), run_table.read_runs(a.table))
     for row in judged.to_dict("records"):
         print(_verdict(row))
 
@@ -150,13 +148,12 @@ def _add_paper(commands: Commands) -> None:
 
 def _paper(a: argparse.Namespace) -> None:
     from reproductions.suite.figures import paper, plotting
-    from reproductions.suite.publish import reference
-    from reproductions.suite.results import records
+    from reproductions.suite.results import records, run_table
 
     with staged(a.out) as place:
-        found = records.load(a.runs) if a.runs or not a.table else []
-        table = reference.read_runs(a.table) if a.table else reference.runs(found)
-        written = plotting.draw(paper.figures(found, table), place)
+        runs = records.load(a.runs) if a.runs or not a.table else []
+        table = run_table.read_runs(a.table) if a.table else run_table.runs(runs)
+        written = plotting.draw(paper.figures(runs, table), place)
     _print(a.out, written)
 
 
@@ -192,10 +189,10 @@ def _show(a: argparse.Namespace) -> None:
     for file, frame in [(file, read(file)) for file in tables]:
         print(f"\n{file.parent.name}: reported score of the final best member, mean over seeds [95 % interval]")
         for row in frame.to_dict("records"):
-            told = Estimate(*(row[f"reported_final_mean{end}"] for end in ("", "_low", "_high")))
+            estimate = Estimate(*(row[f"reported_final_mean{end}"] for end in ("", "_low", "_high")))
             cost = f"{row['member_steps_mean']:.0f} member-steps, {row['cpu_s_mean']:.0f} CPU s a run"
             lost = f" ({row['without_score']} without a finite score)" if row.get("without_score") else ""
-            print(f"  {row['problem']:16} {row['method']:16} {told!s:24} {row['seeds']} seed(s){lost}, {cost}")
+            print(f"  {row['problem']:16} {row['method']:16} {estimate!s:24} {row['seeds']} seed(s){lost}, {cost}")
     verdicts = Path("results", a.study, "claims", "claims.csv")
     judged = (
         [row for row in read(verdicts).to_dict("records") if row["verdict"] != "not run"] if verdicts.exists() else []

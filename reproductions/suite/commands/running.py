@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from reproductions.suite.commands import Commands, number, path, whole
+from reproductions.suite.commands import Commands, number, path, whole_number
 from reproductions.suite.running.execution import ENGINES, resolve_execution
 from reproductions.suite.study import manual, registry
 from reproductions.suite.study.names import DEFAULT
@@ -35,9 +35,9 @@ def _add_run(commands: Commands) -> None:
     p.add_argument("method", metavar="METHOD", help="one of the domain's methods (see `list`), or replay")
     p.add_argument("--problem", metavar="NAME",
                    help="one of the domain's problems (see `list`; default: the first of the scale)")  # fmt: skip
-    p.add_argument("--seed", type=whole, default=0, help="every draw derives from it (default: 0)")
+    p.add_argument("--seed", type=whole_number, default=0, help="every draw derives from it (default: 0)")
     p.add_argument("--scale", choices=SCALES, default="laptop", help="size of the experiment (default: laptop)")
-    p.add_argument("--out", type=path, metavar="DIR", required=True, help="where the run lives; resumed if it exists")
+    p.add_argument("--out", type=path, metavar="DIR", required=True, help="the run's folder; a run in it is resumed")
     p.add_argument("--variant", default=DEFAULT, help=f"a label for runs that differ by --set (default: {DEFAULT})")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
                    help="override a setting, e.g. population=4 or search.exploit.fraction=0.1; repeatable")  # fmt: skip
@@ -47,11 +47,11 @@ def _add_run(commands: Commands) -> None:
     p.add_argument("--engine", choices=tuple(ENGINES), help="default: the scale's")
     p.add_argument("--sync", action=argparse.BooleanOptionalAction, default=None,
                    help="members wait for each other after each interval (default: the scale's)")  # fmt: skip
-    p.add_argument("--workers", type=whole, metavar="W",
+    p.add_argument("--workers", type=whole_number, metavar="W",
                    help="worker processes (default: one a core, or one an accelerator)")  # fmt: skip
     p.add_argument("--device", metavar="D",
                    help="cpu, mps, cuda (all that are visible), cuda:N or cuda:0,cuda:1 (default: the scale's)")  # fmt: skip
-    p.add_argument("--threads", type=whole, metavar="T", help="threads of each worker (default: 1)")
+    p.add_argument("--threads", type=whole_number, metavar="T", help="threads of each worker (default: 1)")
     p.add_argument("--timeout", type=number, metavar="SECONDS", help="an interval longer than this counts as hung")
     p.add_argument("--extend", action="store_true",
                    help="let a finished run go on to more steps (--set steps=...) or with another stop")  # fmt: skip
@@ -83,12 +83,12 @@ def _run(a: argparse.Namespace) -> None:
 
     summary = execute(settings, a.out, lambda earlier: showing(settings, earlier, a.quiet), a.extend, execution)
     final = summary["final"]
-    told = "no finite score" if final is None else f"score {_shown(final['score'])}"
+    scores = "no finite score" if final is None else f"score {_shown(final['score'])}"
     if final and final["held_out"] is not None:
-        told += f", held out {_shown(final['held_out'])}"
+        scores += f", held out {_shown(final['held_out'])}"
     if final and final["reported"] is not None:
-        told += f", reported {_shown(final['reported']['value'])}"
-    print(f"{a.domain} {settings.problem} {a.method} seed {a.seed}: {told}; in {a.out}")
+        scores += f", reported {_shown(final['reported']['value'])}"
+    print(f"{a.domain} {settings.problem} {a.method} seed {a.seed}: {scores}; in {a.out}")
 
 
 def _shown(score: float) -> str:
@@ -99,8 +99,8 @@ def _add_plan(commands: Commands) -> None:
     p = commands.add_parser(
         "plan",
         help="say what a target of the workflow will do and cost, before anything runs",
-        description="For each method: runs to do and done, CPU and wall hours by what such runs have cost before, and why "
-        "they would run. Nothing is run or written.",
+        description="For each method: runs to do and done, CPU and wall hours by the cost of earlier runs, and why they would "
+        "run. Nothing is run or written.",
     )
     p.add_argument("targets", metavar="TARGET", nargs="+", help="what you would ask snakemake for, such as gan or all")
     p.add_argument("--configfile", type=path, metavar="FILE", nargs="+", default=[], help="as for snakemake")
@@ -113,16 +113,15 @@ def _plan(a: argparse.Namespace) -> None:
     from functools import cache
 
     from pbt_core.engines.base import cores
-    from reproductions.suite.planning import costs, jobs
-    from reproductions.suite.planning import plan as planning
+    from reproductions.suite.planning import costs, forecast, jobs
 
     answer = jobs.ask(a.targets, a.configfile, a.config)
     for line in answer.left_out:
         print(line, file=sys.stderr)
     planned = jobs.jobs(answer.table)
-    known = cache(lambda scale: costs.known(Path("results"), scale))
-    budget = planning.budgets([Path("config", "config.yaml"), *a.configfile])
-    print(planning.table(planned, planning.lines(planned, known, budget), cores()))
+    known = cache(lambda scale: costs.past_costs(Path("results"), scale))
+    budget = forecast.budgets([Path("config", "config.yaml"), *a.configfile])
+    print(forecast.table(planned, forecast.lines(planned, known, budget), cores()))
 
 
 def _add_list(commands: Commands) -> None:

@@ -28,7 +28,7 @@ def reported(records: Sequence[Record]) -> list[float]:
 
 
 def bars(experiments: Experiments, measure: Measure) -> Figure:
-    """One panel an experiment, all on one score axis: by variant a dot a seed, their mean and its 95 % bootstrap interval.
+    """One panel an experiment, on one score axis: for each variant a dot a seed, their mean and its 95 % bootstrap interval.
 
     ``experiments``: title -> label of the variant -> its runs. A variant without runs keeps its place, empty. No bars are
     filled, since the axis need not begin at zero.
@@ -47,7 +47,7 @@ def bars(experiments: Experiments, measure: Measure) -> Figure:
             everything += scores
             if scores:
                 mark_scores(ax, x, scores, PALETTE[0], spread=0.2)
-            else:  # say so where it would stand
+            else:  # a note in its place
                 ax.annotate(
                     "no run", (x, 0.5), xycoords=("data", "axes fraction"), ha="center", fontsize=7, color="0.4"
                 )
@@ -74,11 +74,11 @@ def curve(
     ax: Axes = axes[0, 0]
     values = sorted({value for points in lines.values() for value in points})
     fewest = 0
-    lost = sum(len(own) - len(reported(own)) for points in lines.values() for own in points.values())
+    lost = sum(len(runs) - len(reported(runs)) for points in lines.values() for runs in points.values())
     for shade, (label, points) in zip(PALETTE * 9, lines.items(), strict=False):
         measured = {value: scores for value in sorted(points) if (scores := reported(points[value]))}
-        told = [means(np.array(scores)[:, None]) for scores in measured.values()]
-        mean, low, high = (np.array([part[i][0] for part in told]) for i in range(3))
+        estimates = [means(np.array(scores)[:, None]) for scores in measured.values()]
+        mean, low, high = (np.array([part[i][0] for part in estimates]) for i in range(3))
         x = np.array(list(measured))
         ax.plot(x, mean, "-", color=shade, label=pretty(label))
         ax.fill_between(x, low, high, color=shade, alpha=0.2, lw=0)

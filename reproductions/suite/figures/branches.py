@@ -1,6 +1,6 @@
-"""Who was whose copy, stretch by stretch: the branches of a population's family tree, from events alone.
+"""The branches of a population's family tree: which weights were copied from which, read from events alone.
 
-Where ``pbt_core.lineage`` follows weights back from a member, this keeps everything that ever was trained, also what died out.
+``pbt_core.lineage`` follows weights back from one member; this keeps all weights that were trained, also those that died out.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from pbt_core.schema import Event
 
 @dataclass
 class Branch:
-    """Weights in one member's hands, from where they came in until they were given up or the run ended.
+    """Weights in one member, from a fresh start or a copy until the member replaced them or the run ended.
 
-    Steps are the member's own. ``parent`` is the branch they were copied from, when it was at step ``left``; None: fresh.
+    Steps are this member's. ``parent`` is the branch that the weights were copied from, at its step ``left``; None: fresh.
     ``evaluated`` holds step and score at the end of each interval; ``explored`` are the steps at which hyperparameters
-    changed to what no parent had. ``final``: the member ended with it. ``broke``: its last interval diverged or failed.
+    changed to other values than the parent's. ``final``: the member ended with it. ``broke``: its last interval diverged or
+    failed.
     """
 
     member: int
@@ -37,15 +38,15 @@ class Branch:
 
 def branches(events: Sequence[Event]) -> list[Branch]:
     """All branches, in the order in which they began: a parent comes before its children."""
-    found: list[Branch] = []
+    tree: list[Branch] = []
     now: dict[int, int] = {}  # the branch that a member is on
     at: dict[tuple[int, int], int] = {}  # the branch of a member's evaluation at a step
-    settings: dict[int, object] = {}  # the hyperparameters in force
+    settings: dict[int, object] = {}  # the present hyperparameters of each member
     used: dict[tuple[int, int], object] = {}  # those of a member's interval that ended at a step
 
     def begin(branch: Branch) -> None:
-        now[branch.member] = len(found)
-        found.append(branch)
+        now[branch.member] = len(tree)
+        tree.append(branch)
 
     for event in events:
         member, step = event.get("member", -1), event.get("step", 0)
@@ -55,25 +56,25 @@ def branches(events: Sequence[Event]) -> list[Branch]:
                 settings[member] = event["hyperparameters"]
             case "evaluated":
                 at[member, step], used[member, step] = now[member], event["hyperparameters"]
-                found[now[member]].evaluated.append((step, event["score"]))
-                found[now[member]].broke = not math.isfinite(event["score"])
+                tree[now[member]].evaluated.append((step, event["score"]))
+                tree[now[member]].broke = not math.isfinite(event["score"])
             case "failed":
-                found[now[member]].broke = True
+                tree[now[member]].broke = True
             case "retried":
-                found[now[member]].broke = False
+                tree[now[member]].broke = False
             case "changed":
-                found[now[member]].explored.append(step)
+                tree[now[member]].explored.append(step)
                 settings[member] = event["hyperparameters"]
             case "cloned":
                 source = event["source"]["member"], event["source"]["step"]
                 if event["weights"]:
                     begin(Branch(member, step, at[source], source[1]))
                 if event["hyperparameters"] not in (used[source], settings[event["parent"]], settings[member]):
-                    found[now[member]].explored.append(step)
+                    tree[now[member]].explored.append(step)
                 settings[member] = event["hyperparameters"]
     for last in now.values():
-        found[last].final = True
-    return found
+        tree[last].final = True
+    return tree
 
 
 def root(tree: Sequence[Branch], index: int) -> int:
@@ -90,19 +91,19 @@ def founders(tree: Sequence[Branch]) -> tuple[int, int]:
 
 
 def answer(tree: Sequence[Branch], events: Sequence[Event]) -> tuple[int, int] | None:
-    """The branch and its step that the run ended with as its best; None if it has none."""
+    """The branch of the run's answer, and its step; None if the run has no best member."""
     finished = [event for event in events if event["event"] == "finished" and event["best"] is not None]
     if not finished:
         return None
     member, step = finished[-1]["best"], finished[-1].get("step")
-    own = [index for index, branch in enumerate(tree) if branch.member == member]
+    of_member = [index for index, branch in enumerate(tree) if branch.member == member]
     if step is None:
-        return own[-1], tree[own[-1]].stop
-    return next(index for index in own if any(step == at for at, _ in tree[index].evaluated)), step
+        return of_member[-1], tree[of_member[-1]].stop
+    return next(index for index in of_member if any(step == at for at, _ in tree[index].evaluated)), step
 
 
 def kept_until(tree: Sequence[Branch], best: tuple[int, int] | None = None) -> list[int | None]:
-    """Of each branch, the last step whose weights a final member, or the best, has or descends from; None: it died out."""
+    """For each branch, the last step from which a final member, or the best, descends; None if it died out."""
     kept: list[int | None] = [branch.stop if branch.final else None for branch in tree]
     if best is not None:
         kept[best[0]] = max(kept[best[0]] or 0, best[1])
@@ -114,7 +115,7 @@ def kept_until(tree: Sequence[Branch], best: tuple[int, int] | None = None) -> l
 
 
 def ancestors(tree: Sequence[Branch], index: int, step: int) -> list[tuple[int, int]]:
-    """The way of the weights that a branch had at a step, from there to the start: each branch and until which step."""
+    """The ancestry of the weights that a branch had at a step, newest first: each branch and its last step in it."""
     path = [(index, step)]
     while (parent := tree[index].parent) is not None:
         path.append((parent, tree[index].left))

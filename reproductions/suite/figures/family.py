@@ -20,19 +20,19 @@ from reproductions.suite.figures.look import (
     colour,
     count_steps,
     hyperparameter_axis,
-    numbers,
     panels,
+    plot_heights,
     pretty,
     problem_name,
     unit,
 )
-from reproductions.suite.figures.phylogeny import Line, lines, room
+from reproductions.suite.figures.phylogeny import Line, line_height, lines
 from reproductions.suite.results.records import Record, method_order
 from reproductions.suite.study.sweep import Measure
 
 
-def kin(records: Sequence[Record]) -> list[Record]:
-    """The runs of methods of PBT's kind: those named so, and those that copied weights in any of their runs."""
+def copying_runs(records: Sequence[Record]) -> list[Record]:
+    """The runs of PBT and its relatives: methods whose names begin with pbt, or that copied weights in any of these runs."""
     copying = {r.method for r in records if any(e["event"] == "cloned" and e["weights"] for e in r.events)}
     return [record for record in records if record.method.startswith("pbt") or record.method in copying]
 
@@ -44,15 +44,15 @@ def first_runs(records: Sequence[Record]) -> list[Record]:
 
 
 def lineages(records: Sequence[Record], measure: Measure) -> Figure:
-    """Each hyperparameter along the lineages of all final members, one column a method of PBT's kind, first seed.
+    """Each hyperparameter along the lineages of all final members, one column a method that copies weights, first seed.
 
-    A lineage is what some final weights were trained with, from their first step; where lineages share ancestors they run
-    together. That of the final best member is thick.
+    A lineage is the hyperparameters that some final weights were trained with, from their first step; lineages with common
+    ancestors coincide there. That of the final best member is thick.
     """
-    runs = first_runs(kin(records))
+    runs = first_runs(copying_runs(records))
     names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
-    told = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
-    among = {name: [h[name] for h in told] for name in names}
+    settings = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
+    among = {name: [h[name] for h in settings] for name in names}
     figure, axes = panels(len(names), len(runs), 3.4, 2.1, sharex=True, sharey="row")
     for column, run in enumerate(runs):
         of_best = [] if run.lineage.best is None else [run.lineage.schedule()]
@@ -65,7 +65,7 @@ def lineages(records: Sequence[Record], measure: Measure) -> Figure:
                 if best:
                     style = {"lw": 2, "color": colour(records, run.method), "zorder": 3}
                 steps = [segment.start for segment in path] + [path[-1].stop]
-                values = numbers([segment.hyperparameters[name] for segment in path], among[name])
+                values = plot_heights([segment.hyperparameters[name] for segment in path], among[name])
                 ax.plot(steps, [*values, values[-1]], drawstyle="steps-post", **style)
             hyperparameter_axis(ax, name, among[name], measure)
             if column == 0:
@@ -79,15 +79,17 @@ def lineages(records: Sequence[Record], measure: Measure) -> Figure:
 
 
 def tree(records: Sequence[Record], measure: Measure) -> Figure:
-    """The family tree of a population's weights, one panel a method of PBT's kind, first seed (the paper's figure 7).
+    """The family tree of a population's weights, one panel a method that copies weights, first seed (the paper's figure 7).
 
-    Lines fork where weights were copied. What a final member descends from is thick, what died out is faint; where the
-    two ways of a fork stayed in one member's hands is not told.
+    Lines fork where weights were copied. Ancestors of final members are thick, branches that died out are faint. At a fork
+    the figure does not say which line is the parent's and which its child's.
     """
-    runs = first_runs(kin(records))
+    runs = first_runs(copying_runs(records))
     trees = [branches(run.events) for run in runs]
     drawn = [lines(tree, answer(tree, run.events)) for tree, run in zip(trees, runs, strict=True)]
-    tall = [sum(room(line, tree) for line in found) for found, tree in zip(drawn, trees, strict=True)]
+    tall = [
+        sum(line_height(line, tree) for line in drawn_lines) for drawn_lines, tree in zip(drawn, trees, strict=True)
+    ]
     columns = min(4, len(runs))
     # One tree may fill a page, several share it.
     height = float(
@@ -100,9 +102,9 @@ def tree(records: Sequence[Record], measure: Measure) -> Figure:
     norm = Normalize(*(np.percentile(scores, [25, 100]) if len(scores) else (0, 1)))
     fresh = any(branch.parent is None and branch.start for tree in trees for branch in tree)
     marks: set[str] = set()
-    for ax, run, tree, found, total in zip(axes.flat, runs, trees, drawn, tall, strict=False):
+    for ax, run, tree, drawn_lines, total in zip(axes.flat, runs, trees, drawn, tall, strict=False):
         pitch = 72 * (height - 1.3) / total  # points between two final members
-        marks |= _draw_tree(ax, tree, found, answer(tree, run.events), norm, pitch)
+        marks |= _draw_tree(ax, tree, drawn_lines, answer(tree, run.events), norm, pitch)
         remain, began = founders(tree)
         ax.set_title(f"{pretty(run.method)}, seed {run.seed}\n{remain} of {began} founders remain")
         count_steps(ax, measure.step if fresh else f"{measure.step} the weights were trained for")
@@ -117,17 +119,22 @@ def tree(records: Sequence[Record], measure: Measure) -> Figure:
 
 
 def _draw_tree(
-    ax: Axes, tree: Sequence[Branch], found: Sequence[Line], best: tuple[int, int] | None, norm: Normalize, pitch: float
+    ax: Axes,
+    tree: Sequence[Branch],
+    drawn_lines: Sequence[Line],
+    best: tuple[int, int] | None,
+    norm: Normalize,
+    pitch: float,
 ) -> set[str]:
     """Draw one tree; returns which marks occur in it. ``pitch``: points between two final members."""
     thick, thin = float(np.clip(0.45 * pitch, 0.9, 3.0)), float(np.clip(0.2 * pitch, 0.4, 1.0))
     layers: dict[str, list[tuple[list[tuple[float, float]], float]]] = {"faint": [], "best": [], "strong": []}
     broken: list[tuple[float, float]] = []
-    for line in found:
+    for line in drawn_lines:
         pieces = [([(p.begin, line.row), (p.end, line.row)], p.score, p.kept, p.best) for p in line.pieces]
         if line.parent is not None:
             first = pieces[0][2:] if pieces else (tree[line.last].final, False)
-            pieces.append(([(line.begin, found[line.parent].row), (line.begin, line.row)], line.score, *first))
+            pieces.append(([(line.begin, drawn_lines[line.parent].row), (line.begin, line.row)], line.score, *first))
         for course, score, kept, chosen in pieces:
             layers["strong" if kept else "faint"].append((course, score))
             if chosen:
@@ -144,19 +151,19 @@ def _draw_tree(
         else:
             courses.set(cmap=SCORES, norm=norm, array=np.ma.masked_invalid([score for _, score in layers[name]]))
         ax.add_collection(courses)
-    ends = [(line.end, line.row, tree[line.last].member) for line in found if tree[line.last].final]
+    ends = [(line.end, line.row, tree[line.last].member) for line in drawn_lines if tree[line.last].final]
     dot = float(np.clip(0.45 * pitch, 1.5, 4.5))
     ax.plot(*np.array(ends)[:, :2].T, "o", color="black", ms=dot, zorder=5)
     ax.plot(
         [x for x, _ in broken], [y for _, y in broken], "x", color="black", ms=min(5.0, 0.6 * pitch), mew=0.8, zorder=4
     )
     if best is not None:
-        x, y = max((piece.end, line.row) for line in found for piece in line.pieces if piece.best)
+        x, y = max((piece.end, line.row) for line in drawn_lines for piece in line.pieces if piece.best)
         ax.plot(x, y, "*", color="black", ms=max(9.0, 2 * dot), zorder=6, clip_on=False)
     if pitch > 7:  # a name needs that much room
         for x, y, member in ends:
             ax.annotate(str(member), (x, y), (7, 0), textcoords="offset points", va="center", fontsize=7)
-    ax.set_ylim(max(line.row for line in found) + 0.8, min(line.row for line in found) - 0.8)
+    ax.set_ylim(max(line.row for line in drawn_lines) + 0.8, min(line.row for line in drawn_lines) - 0.8)
     ax.yaxis.set_major_locator(NullLocator())
     ax.spines["left"].set_visible(False)
     ax.autoscale_view(scaley=False)

@@ -27,7 +27,7 @@ def headline(
     "default" are left out. Units are as in ``relative``. A domain in which fewer than two of the methods ran has no panel.
     """
     scores = relative(frame, measures or {}, methods)
-    shown = [name for name, own in scores.groupby("domain", sort=False) if own.method.nunique() > 1]
+    shown = [name for name, group in scores.groupby("domain", sort=False) if group.method.nunique() > 1]
     columns = min(4, max(1, len(shown)))
     figure, axes = panels(-(-len(shown) // columns) or 1, columns, 0.9 + 0.7 * len(methods), 3.1)
     for ax in axes.flat[len(shown) :]:
@@ -53,48 +53,48 @@ def relative(frame: pd.DataFrame, measures: Mapping[str, Measure], methods: Sequ
     if "variant" in rows:
         rows = rows[rows.variant == DEFAULT]
     rows = rows[rows.method.isin(methods)]
-    found, lost = [], 0
-    for domain, own in rows.groupby("domain", sort=False):
-        own = own.copy()
-        problems, measure = list(own.problem.unique()), measures.get(str(domain))
-        if "final_selected" in own and (measure is None or measure.held_out is None):  # an exact task
-            own["reported"] = own.reported.fillna(own.final_selected)
-        lost += int(own.reported.isna().sum())
-        base = own[own.method == BASELINE].groupby("problem").reported.mean().reindex(problems)
+    parts, lost = [], 0
+    for domain, group in rows.groupby("domain", sort=False):
+        group = group.copy()
+        problems, measure = list(group.problem.unique()), measures.get(str(domain))
+        if "final_selected" in group and (measure is None or measure.held_out is None):  # an exact task
+            group["reported"] = group.reported.fillna(group.final_selected)
+        lost += int(group.reported.isna().sum())
+        base = group[group.method == BASELINE].groupby("problem").reported.mean().reindex(problems)
         if measure is not None and set(problems) <= set(measure.anchors):
             unit = "human-normalised score (%)"
-            scored = zip(own.problem, own.reported, strict=True)
-            own["score"] = [measure.anchors[problem].normalised(score) for problem, score in scored]
+            scored = zip(group.problem, group.reported, strict=True)
+            group["score"] = [measure.anchors[problem].normalised(score) for problem, score in scored]
         elif (base > 0).all():
             unit = PERCENT
-            own["score"] = 100 * own.reported / own.problem.map(base)
+            group["score"] = 100 * group.reported / group.problem.map(base)
         elif len(problems) == 1:
             unit = (measure.held_out or measure.score) if measure is not None else "reported score"
-            own["score"] = own.reported
+            group["score"] = group.reported
         else:
             continue
-        wide = own.pivot_table(index=["method", "seed"], columns="problem", values="score", dropna=False)
-        told = wide.dropna().mean(axis=1).rename("score").reset_index()
-        found.append(told.assign(domain=domain, unit=unit))
+        wide = group.pivot_table(index=["method", "seed"], columns="problem", values="score", dropna=False)
+        means = wide.dropna().mean(axis=1).rename("score").reset_index()
+        parts.append(means.assign(domain=domain, unit=unit))
     columns = ["domain", "method", "seed", "score", "unit"]
-    made = pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
+    made = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
     made.attrs["lost"] = lost
     return made
 
 
-def _panel(ax: Axes, own: pd.DataFrame, methods: Sequence[str]) -> None:
-    present = [name for name in methods if (own.method == name).any()]
+def _panel(ax: Axes, scores_of_domain: pd.DataFrame, methods: Sequence[str]) -> None:
+    present = [name for name in methods if (scores_of_domain.method == name).any()]
     for x, method in enumerate(present):
-        scores = own[own.method == method].score.to_numpy(dtype=float)
+        scores = scores_of_domain[scores_of_domain.method == method].score.to_numpy(dtype=float)
         shade = PALETTE[list(methods).index(method) % len(PALETTE)]
         ax.bar(x, scores.mean(), 0.75, color=shade, alpha=0.45)
         beside = np.linspace(-0.2, 0.2, len(scores)) if len(scores) > 1 else np.zeros(1)
         ax.plot(x + beside, scores, "o", ms=3.5, color=shade)
         mark_mean(ax, x, list(scores))
-    if own.unit.iloc[0] == PERCENT:
+    if scores_of_domain.unit.iloc[0] == PERCENT:
         ax.axhline(100, color="black", lw=0.8, ls="--")
     ax.axhline(0, color="black", lw=0.8)
     ax.set_xticks(range(len(present)), [pretty(name).replace(" ", "\n") for name in present])
     ax.set_xlim(-0.6, len(present) - 0.4)
     ax.grid(axis="x", visible=False)
-    ax.set_ylabel(own.unit.iloc[0])
+    ax.set_ylabel(scores_of_domain.unit.iloc[0])

@@ -23,10 +23,10 @@ from reproductions.suite.results.records import Record, method_order
 from reproductions.suite.study.sweep import Measure
 
 matplotlib.use("agg")
-#: Colours that colour-blind people can tell apart, and for whoever comes after ten others the same in dark.
+#: Colours that colour-blind people can tell apart; after the first ten come darker shades of the same.
 PALETTE = sns.color_palette("colorblind")
 PALETTE += [tuple(0.45 * part for part in rgb) for rgb in PALETTE]
-#: Lines that lie on each other both show.
+#: Styles of lines: where two lines lie on each other, both can be seen.
 DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)))
 #: Dark is low, light is high, grey is no score; without the lightest end, which would vanish on white.
 SCORES: Colormap = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0, 0.92, 256)), "scores").with_extremes(
@@ -64,7 +64,7 @@ def draw(figures: Figures, out: Path) -> list[Path]:
 
 
 def arrange(figure: Figure) -> Bbox:
-    """Settle the layout once, not again for each file, which is most of what drawing costs; returns what is to be shown."""
+    """Compute the layout once, not again for each file, since it is most of the cost of drawing; returns the area to save."""
     FigureCanvasAgg(figure)
     if (engine := figure.get_layout_engine()) is not None:
         engine.execute(figure)
@@ -105,7 +105,7 @@ def problem_name(records: Sequence[Record]) -> str:
 
 
 def left_out(lost: int) -> str:
-    """What a title adds where some runs could not be drawn: they are not to be forgotten."""
+    """The end of a title that says how many runs could not be drawn; empty if all were."""
     return f"; {lost} run{'s' * (lost != 1)} without a finite score left out" if lost else ""
 
 
@@ -116,21 +116,21 @@ def mark_random_play(ax: Axes, records: Sequence[Record], measure: Measure) -> N
 
 
 def count_steps(ax: Axes, label: str) -> None:
-    """The x axis counts steps: 75k rather than 75000; few, so that panels side by side do not write into each other."""
+    """Let the x axis count steps: 75k rather than 75000; few ticks, so that labels of neighbouring panels do not overlap."""
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     ax.set_xlabel(textwrap.fill(label, 30))
 
 
 class _Plain(LogFormatter):
-    """0.001 and 1e-5: typeset powers of ten take most of the time that a figure with many axes needs."""
+    """Labels such as 0.001 and 1e-5: typeset powers of ten take most of the time that a figure with many axes needs."""
 
     def _num_to_string(self, value: float, low: float, high: float) -> str:
         return f"{value:g}".replace("e-0", "e-")
 
 
 def count_decades(ax: Axes) -> None:
-    """The y axis is logarithmic."""
+    """Make the y axis logarithmic."""
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(_Plain())
     ax.yaxis.set_minor_formatter(_Plain(labelOnlyBase=False))
@@ -157,15 +157,15 @@ def mark_mean(ax: Axes, x: float, scores: Sequence[float]) -> None:
 
 
 def keep_proportion(ax: Axes, mean: float) -> None:
-    """A narrow range would make noise look like a difference: the axis spans at least a twentieth of the mean."""
+    """Let the axis span at least a twentieth of the mean: in a narrower range noise would look like a difference."""
     low, high = ax.get_ylim()
     widen = max(0.0, 0.05 * abs(mean) - (high - low)) / 2
     if np.isfinite(widen):
         ax.set_ylim(low - widen, high + widen)
 
 
-def numbers(values: Sequence[Any], among: Sequence[Any]) -> NDArray[np.float64]:
-    """Hyperparameters as heights in a plot: numbers are themselves, names their place among all that occur."""
+def plot_heights(values: Sequence[Any], among: Sequence[Any]) -> NDArray[np.float64]:
+    """Values of a hyperparameter as heights in a plot: numbers as they are, names by their index among all that occur."""
     if not any(isinstance(value, str) for value in among):
         return np.asarray(values, dtype=float)
     order = sorted({str(value) for value in among})

@@ -72,28 +72,28 @@ CURVES: Mapping[str, tuple[str, Mapping[str, Mapping[float, str]]]] = {
 
 
 def figures(records: Sequence[Record], table: pd.DataFrame) -> Figures:
-    """Name and maker of each figure that these runs are enough for.
+    """The figures that can be drawn from these runs: by its name, the function that draws it.
 
-    ``table`` has one row a run, of all domains: figure 3 needs no more, so that runs of which only a table was kept are in it.
+    ``table`` has one row a run, of all domains: figure 3 needs nothing else, so it also shows runs whose records were not kept.
     """
     measures: dict[str, Measure] = {name: registry.sweep(name).MEASURE for name in registry.domains()}
     by_method: dict[str, list[Record]] = {}
     for record in records:
         if record.summary["domain"] == ABLATED:
             by_method.setdefault(record.method, []).append(record)
-    found = {"figure3": partial(headline, table, measures)}
+    drawable = {"figure3": partial(headline, table, measures)}
     if drawn := {panel: by_method[name][0] for panel, name in SCHEMATIC.items() if name in by_method}:
         measure = measures[ABLATED]
-        found["figure1"] = partial(schematic, drawn, f"{measure.score} ({measure.unit})", measure.step)
+        drawable["figure1"] = partial(schematic, drawn, f"{measure.score} ({measure.unit})", measure.step)
     panels = {title: _present(variants, by_method) for title, variants in ABLATIONS.items()}
     if panels := {title: variants for title, variants in panels.items() if sum(map(bool, variants.values())) > 1}:
-        found["figure5"] = partial(bars, panels, measures[ABLATED])
+        drawable["figure5"] = partial(bars, panels, measures[ABLATED])
     for name, (setting, lines) in CURVES.items():
         shown = {line: _present(points, by_method) for line, points in lines.items()}
-        points = {line: {x: own for x, own in runs_at.items() if own} for line, runs_at in shown.items()}
-        if points := {line: own for line, own in points.items() if len(own) > 1}:
-            found[name] = partial(curve, points, setting, measures[ABLATED])
-    return found
+        points = {line: {x: runs for x, runs in runs_at.items() if runs} for line, runs_at in shown.items()}
+        if points := {line: runs for line, runs in points.items() if len(runs) > 1}:
+            drawable[name] = partial(curve, points, setting, measures[ABLATED])
+    return drawable
 
 
 def _present(names: Mapping[Key, str], by_method: Mapping[str, Sequence[Record]]) -> dict[Key, Sequence[Record]]:

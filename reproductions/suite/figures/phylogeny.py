@@ -1,7 +1,7 @@
-"""The family tree of a population's weights as lines on paper: which stretches go straight on, and at what height.
+"""The family tree of a population's weights as lines on paper: which intervals form one line, and at what height.
 
-Forks are where weights were copied: the parent goes on and so does its child. For the reader it does not matter which of the
-two stayed in its member's hands, so the one with more of the final members below it goes straight on.
+Lines fork where weights were copied: the parent trains on and so does its child. The one with more final members among its
+descendants goes straight on, be it the parent or the child.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 
 from reproductions.suite.figures.branches import Branch, ancestors, kept_until
 
-#: Room for a line that died out, where one that ends in a final member has 1.
+#: Height of a line that died out; one that ends in a final member has 1.
 EXTINCT = 0.4
 Node = tuple[int, int]  # the branch, and which of its intervals
 
 
 @dataclass(frozen=True)
 class Piece:
-    """An interval of training: where it lies, the score at its end, whether final members and whether the best have it.
+    """An interval of training: its begin and end in steps, and the score at its end.
 
-    ``broke``: the member diverged in it, or failed in the one that was to follow.
+    ``kept``: a final member, or the best, descends from it. ``best``: the best does. ``broke``: the member diverged in it, or
+    failed in the one that was to follow.
     """
 
     begin: float
@@ -33,7 +34,7 @@ class Piece:
 
 @dataclass
 class Line:
-    """Intervals drawn straight on. ``parent`` is the line it forks from, at ``begin``, with the fork's ``score``.
+    """Intervals that are drawn as one line. ``parent`` is the line it forks from, at ``begin``, with the fork's ``score``.
 
     ``last`` is the branch it ends with; ``row`` its height.
     """
@@ -76,17 +77,17 @@ def lines(tree: Sequence[Branch], best: tuple[int, int] | None) -> list[Line]:
         broke = branch.broke and interval + 1 == len(branch.evaluated)
         return Piece(before + shift, step + shift, score, alive, step <= chosen.get(index, -1), broke)
 
-    found: list[Line] = []
+    drawn: list[Line] = []
     fresh = [index for index, branch in enumerate(tree) if branch.parent is None]
     waiting: list[tuple[int | None, Node]] = [(None, (index, 0)) for index in reversed(fresh)]
     while waiting:
         parent, (index, interval) = waiting.pop()
-        line, own = Line(parent, origin[index], float("nan"), index), len(found)
-        if interval:  # the member's own way on, beside that of its copy
+        line, number = Line(parent, origin[index], float("nan"), index), len(drawn)
+        if interval:  # the parent trains on, beside its copy
             line.begin = piece(index, interval).begin
         if parent is not None:
-            line.score = next(p.score for p in found[parent].pieces if p.end == line.begin)
-        found.append(line)
+            line.score = next(p.score for p in drawn[parent].pieces if p.end == line.begin)
+        drawn.append(line)
         while interval < len(tree[index].evaluated):
             line.pieces.append(piece(index, interval))
             ways: list[Node] = [(child, 0) for child in children.get((index, interval), [])]
@@ -94,21 +95,21 @@ def lines(tree: Sequence[Branch], best: tuple[int, int] | None) -> list[Line]:
                 ways.insert(0, (index, interval + 1))
             if not ways:
                 break
-            ahead = max(ways, key=lambda way: weight[way])  # the first of equals: the member's own way
+            ahead = max(ways, key=lambda way: weight[way])  # the first of equals: the parent
             if tree[index].final and interval + 1 == len(tree[index].evaluated):
-                waiting += [(own, way) for way in ways]  # a final member, copied as it ended, ends here
+                waiting += [(number, way) for way in ways]  # a final member, copied as it ended, ends here
                 break
-            waiting += [(own, way) for way in ways if way != ahead]
+            waiting += [(number, way) for way in ways if way != ahead]
             index, interval = ahead
             line.last = index
-    _set_rows(found, tree)
-    return found
+    _set_rows(drawn, tree)
+    return drawn
 
 
 def _weights(
     tree: Sequence[Branch], children: dict[Node, list[int]], origin: Sequence[float]
 ) -> dict[Node, tuple[int, float]]:
-    """Of each interval: how many final members have it behind them, and how far what follows it reaches."""
+    """For each interval: how many final members descend from it, and the last step that its descendants reach."""
     weight: dict[Node, tuple[int, float]] = {}
     for index in reversed(range(len(tree))):
         branch = tree[index]
@@ -123,31 +124,31 @@ def _weights(
     return weight
 
 
-def room(line: Line, tree: Sequence[Branch]) -> float:
+def line_height(line: Line, tree: Sequence[Branch]) -> float:
     """How much of the height a line needs."""
     return 1.0 if tree[line.last].final else EXTINCT
 
 
-def _set_rows(found: Sequence[Line], tree: Sequence[Branch]) -> None:
-    """Give each line a row such that forks cross nothing: what forks off later lies nearer to its parent.
+def _set_rows(drawn: Sequence[Line], tree: Sequence[Branch]) -> None:
+    """Give each line a row such that forks cross nothing: a line that forks off later lies nearer to its parent.
 
-    Where an early child leaves, the later ones in between have not begun. Both sides take turns. Families that died out
-    come last.
+    Where an early child forks off, the later ones, which lie in between, have not begun. Children are put on both sides in
+    turn. Families that died out come last.
     """
     children: dict[int | None, list[int]] = {}
-    for index, line in enumerate(found):
+    for index, line in enumerate(drawn):
         children.setdefault(line.parent, []).append(index)
-    alive = [any(piece.kept for piece in line.pieces) for line in found]
+    alive = [any(piece.kept for piece in line.pieces) for line in drawn]
     ground = 0.0
     # A stack in place of recursion: (line, whether its children on the first side are placed).
     stack = [(index, False) for index in sorted(children.get(None, []), key=lambda i: not alive[i])[::-1]]
     while stack:
         index, placed = stack.pop()
         if placed:
-            found[index].row = ground + room(found[index], tree) / 2
-            ground += room(found[index], tree)
+            drawn[index].row = ground + line_height(drawn[index], tree) / 2
+            ground += line_height(drawn[index], tree)
             continue
-        own = sorted(children.get(index, []), key=lambda child: found[child].begin)  # the first is the outermost
-        stack += [(child, False) for child in own[1::2]]
+        outward = sorted(children.get(index, []), key=lambda child: drawn[child].begin)  # the first is the outermost
+        stack += [(child, False) for child in outward[1::2]]
         stack.append((index, True))
-        stack += [(child, False) for child in own[::2][::-1]]
+        stack += [(child, False) for child in outward[::2][::-1]]

@@ -1,6 +1,6 @@
 """The kinds of figure that domains share, and which of them every domain has. Their look is in ``look``.
 
-Every kind shows the runs of one problem, if it does not say otherwise; ``by_problem`` makes the figures of each.
+Each function draws the runs of one problem unless it says otherwise; ``by_problem`` makes the figures of every problem.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reproductions.suite.figures.family import kin, lineages, tree
+from reproductions.suite.figures.family import copying_runs, lineages, tree
 from reproductions.suite.figures.look import (
     PALETTE,
     Figures,
@@ -28,8 +28,8 @@ from reproductions.suite.figures.look import (
     left_out,
     mark_random_play,
     mark_scores,
-    numbers,
     panels,
+    plot_heights,
     pretty,
     problem_name,
     unit,
@@ -40,24 +40,24 @@ from reproductions.suite.results.tables import final_scores, normalised
 from reproductions.suite.study.sweep import Measure
 
 __all__ = [
-    "PALETTE", "Figures", "across_problems", "best_so_far", "by_problem", "colour", "count_steps", "draw", "headline",
-    "improvement", "lineages", "mark_random_play", "panels", "performance_profile", "population", "pretty",
-    "problem_name", "schedules", "score_comparison", "standard", "tree", "unit",
+    "PALETTE", "Figures", "across_problems", "best_so_far", "by_problem", "colour", "count_steps", "draw",
+    "human_normalised_scores", "improvement", "lineages", "mark_random_play", "panels", "performance_profile", "population",
+    "pretty", "problem_name", "schedules", "score_comparison", "standard", "tree", "unit",
 ]  # fmt: skip
 
 
 def by_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], Figures]) -> Figures:
-    """The figures that ``make`` has for the runs of one problem, for every problem; its name ends theirs if it is not alone."""
+    """The figures that ``make`` draws, for every problem; with several problems, the problem's name ends the figure's."""
     grouped = of_each_problem(records)
     return {
         f"{name}_{problem}" if len(grouped) > 1 else name: figure
-        for problem, own in grouped.items()
-        for name, figure in make(own).items()
+        for problem, runs in grouped.items()
+        for name, figure in make(runs).items()
     }
 
 
 def standard(records: Sequence[Record], measure: Measure) -> Figures:
-    """The figures that every domain has of one problem, without those for which these runs have nothing to show."""
+    """The figures that every domain has for one problem, without those for which these runs have no data."""
     makers: dict[str, Callable[[Sequence[Record], Measure], Figure]] = {
         "scores": score_comparison,
         "best_so_far": best_so_far,
@@ -66,7 +66,7 @@ def standard(records: Sequence[Record], measure: Measure) -> Figures:
     }
     if _of_other_lengths(records):
         makers["trainings"] = trainings
-    if kin(records):
+    if copying_runs(records):
         makers |= {"schedules": schedules, "lineages": lineages, "tree": tree}
     if contenders(records):
         makers["improvement"] = improvement
@@ -74,8 +74,8 @@ def standard(records: Sequence[Record], measure: Measure) -> Figures:
 
 
 def across_problems(records: Sequence[Record], measure: Measure) -> Figures:
-    """The figures over all problems that published scores make comparable."""
-    figures = {"headline": partial(headline, records, measure)}
+    """The figures over several problems, whose scores are compared by published scores of random play and of people."""
+    figures = {"human_normalised": partial(human_normalised_scores, records, measure)}
     if len({record.problem for record in records} & set(measure.anchors)) > 1:
         figures["performance_profile"] = partial(performance_profile, records, measure)
         if contenders(records):
@@ -104,7 +104,7 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
     return figure
 
 
-def headline(records: Sequence[Record], measure: Measure) -> Figure:
+def human_normalised_scores(records: Sequence[Record], measure: Measure) -> Figure:
     """A bar a method for every problem and their mean, in per cent of the way from random play to people (figure 3)."""
     frame, order = normalised(records, measure.anchors), method_order(records)
     problems = list(dict.fromkeys(frame.problem))
@@ -112,12 +112,14 @@ def headline(records: Sequence[Record], measure: Measure) -> Figure:
     ax: Axes = axes[0, 0]
     width = 0.8 / len(order)
     for place, method in enumerate(order):
-        own = frame[frame.method == method].set_index("problem").reindex(problems)
-        x, mean = np.arange(len(problems)) + (place - (len(order) - 1) / 2) * width, own.human_normalised_mean
+        rows = frame[frame.method == method].set_index("problem").reindex(problems)
+        x, mean = np.arange(len(problems)) + (place - (len(order) - 1) / 2) * width, rows.human_normalised_mean
         ax.bar(x, mean, width * 0.92, color=colour(records, method), label=pretty(method))
-        errors = np.array([mean - own.human_normalised_mean_low, own.human_normalised_mean_high - mean])
-        told = np.isfinite(errors).all(axis=0)  # one seed has no interval
-        ax.errorbar(x[told], mean[told], errors[:, told], fmt="none", color="black", capsize=3, lw=1)
+        errors = np.array([mean - rows.human_normalised_mean_low, rows.human_normalised_mean_high - mean])
+        with_interval = np.isfinite(errors).all(axis=0)  # one seed has no interval
+        ax.errorbar(
+            x[with_interval], mean[with_interval], errors[:, with_interval], fmt="none", color="black", capsize=3, lw=1
+        )
     ax.axhline(0, color="black", lw=0.8)
     ax.set_xticks(range(len(problems)), [name.replace("_", " ") for name in problems])
     ax.set_ylabel("human-normalised score (%)\n0: random play, 100: people")
@@ -169,7 +171,7 @@ def population(records: Sequence[Record], measure: Measure) -> Figure:
 
 
 def trainings(records: Sequence[Record], measure: Measure) -> Figure:
-    """As ``population``, of the methods whose members train for other lengths than PBT's, one setting after another."""
+    """As ``population``, for methods whose members train for other numbers of steps than PBT's: one setting after another."""
     return _members(_of_other_lengths(records), measure, records)
 
 
@@ -189,14 +191,14 @@ def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record
         frame, best = run.evaluations, run.lineage.best
         for row, name in enumerate(["score", *names]):
             ax: Axes = axes[row, column]
-            for member, own in frame.groupby("member"):
+            for member, curve in frame.groupby("member"):
                 chosen = member == best
                 style: dict[str, Any] = {"lw": 1.8, "zorder": 3} if chosen else {"lw": 0.7, "alpha": 0.6}
                 shade = colour(among, run.method) if chosen else "0.45"
                 if name == "score":
-                    ax.plot(own["step"], own[name], color=shade, **style)
-                else:  # in force during the interval that ends at a step
-                    steps, values = [0, *own["step"]], [own[name].iloc[0], *own[name]]
+                    ax.plot(curve["step"], curve[name], color=shade, **style)
+                else:  # used in the interval that ends at a step
+                    steps, values = [0, *curve["step"]], [curve[name].iloc[0], *curve[name]]
                     ax.plot(steps, values, color=shade, drawstyle="steps-pre", **style)
             if name == "score":
                 mark_random_play(ax, records, measure)
@@ -213,19 +215,19 @@ def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record
 
 
 def schedules(records: Sequence[Record], measure: Measure) -> Figure:
-    """The hyperparameters along the lineage of the final best member of each seed, for the methods of PBT's kind."""
-    runs = kin(records)
+    """The hyperparameters along the lineage of the final best member of each seed, for the methods that copy weights."""
+    runs = copying_runs(records)
     methods = [name for name in method_order(records) if name in {run.method for run in runs}]
     names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
-    told = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
-    among = {name: list(dict.fromkeys(h[name] for h in told)) for name in names}
+    settings = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
+    among = {name: list(dict.fromkeys(h[name] for h in settings)) for name in names}
     figure, axes = panels(len(names), len(methods), 3.4, 2.1, sharex=True, sharey="row")
     for column, method in enumerate(methods):
         for run in (run for run in runs if run.method == method and run.lineage.best is not None):
             path = run.lineage.schedule()
             steps = [segment.start for segment in path] + [path[-1].stop]
             for row, name in enumerate(names):
-                values = numbers([segment.hyperparameters[name] for segment in path], among[name])
+                values = plot_heights([segment.hyperparameters[name] for segment in path], among[name])
                 shade = PALETTE[run.seed % len(PALETTE)]
                 label = f"seed {run.seed}"
                 axes[row, column].plot(steps, [*values, values[-1]], drawstyle="steps-post", color=shade, label=label)

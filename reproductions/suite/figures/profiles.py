@@ -1,4 +1,4 @@
-"""Who is better how surely, after Agarwal et al. (2021): performance profiles and probabilities of improvement.
+"""How sure a difference between methods is: performance profiles and probabilities of improvement (Agarwal et al., 2021).
 
 Scores are the reported ones of the final best members. Runs of several problems are compared in per cent of the way from
 random play to people; their bootstrap intervals draw seeds within each problem.
@@ -22,13 +22,13 @@ from reproductions.suite.results.tables import final_scores
 from reproductions.suite.study.sweep import Measure
 
 Array = NDArray[np.float64]
-#: More bands than these cannot be told apart.
+#: More bands than these cannot be distinguished.
 MOST_BANDS = 6
 _ENDS = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
 
 
-def shares(seeds: int) -> Array:
-    """Bootstrap resamples of so many seeds, as the share of each: [resamples, seeds]. Drawn as in ``statistics``."""
+def resample_shares(seeds: int) -> Array:
+    """Bootstrap resamples as the share of each seed in each resample: [resamples, seeds]. Drawn as in ``statistics``."""
     drawn = np.random.default_rng(0).integers(0, seeds, (RESAMPLES, seeds))
     counts = np.zeros((RESAMPLES, seeds))
     np.add.at(counts, (np.arange(RESAMPLES)[:, None], drawn), 1)
@@ -40,26 +40,26 @@ def means(scores: Array) -> tuple[Array, Array, Array]:
     value = scores.mean(axis=0)
     if len(scores) < 2:
         return value, np.full_like(value, np.nan), np.full_like(value, np.nan)
-    whole = np.isfinite(scores).all(axis=0)
-    low, high = np.percentile(shares(len(scores)) @ np.where(whole, scores, 0.0), _ENDS, axis=0)
-    return value, np.where(whole, low, np.nan), np.where(whole, high, np.nan)
+    complete = np.isfinite(scores).all(axis=0)
+    low, high = np.percentile(resample_shares(len(scores)) @ np.where(complete, scores, 0.0), _ENDS, axis=0)
+    return value, np.where(complete, low, np.nan), np.where(complete, high, np.nan)
 
 
 def comparable(records: Sequence[Record], measure: Measure) -> dict[str, dict[str, Array]]:
     """By method and problem, the reported score of each seed; human-normalised if there are several problems."""
     grouped = of_each_problem(records)
     if len(grouped) > 1:
-        grouped = {problem: own for problem, own in grouped.items() if problem in measure.anchors}
+        grouped = {problem: by_problem for problem, by_problem in grouped.items() if problem in measure.anchors}
         if not grouped:
             raise ValueError("scores of several problems cannot be compared without anchors")
     scores: dict[str, dict[str, Array]] = {method: {} for method in method_order(records)}
-    for problem, own in grouped.items():
-        for method, frame in final_scores(own).groupby("method"):
+    for problem, by_problem in grouped.items():
+        for method, frame in final_scores(by_problem).groupby("method"):
             values = frame.reported.to_numpy(dtype=float)
             if len(of_each_problem(records)) > 1:
                 values = np.array([measure.anchors[problem].normalised(value) for value in values])
             scores[str(method)][problem] = values
-    return {method: own for method, own in scores.items() if own}
+    return {method: by_problem for method, by_problem in scores.items() if by_problem}
 
 
 def score_label(records: Sequence[Record], measure: Measure) -> str:
@@ -69,8 +69,8 @@ def score_label(records: Sequence[Record], measure: Measure) -> str:
     return unit(measure.held_out or measure.score, measure.unit)
 
 
-def where(records: Sequence[Record]) -> str:
-    """The problem, or how many."""
+def problems_title(records: Sequence[Record]) -> str:
+    """The problem's name, or the number of problems."""
     problems = len(of_each_problem(records))
     return f"{problems} problems" if problems > 1 else problem_name(records)
 
@@ -82,13 +82,13 @@ def profile(scores: Sequence[Array]) -> tuple[Array, Array, Array, Array]:
     """
     seen = np.concatenate(scores)
     taus = np.unique(seen[np.isfinite(seen)])
-    above = [(own[:, None] > taus).astype(float) for own in scores]
-    fraction = np.mean([own.mean(axis=0) for own in above], axis=0)
+    above = [(of_problem[:, None] > taus).astype(float) for of_problem in scores]
+    fraction = np.mean([of_problem.mean(axis=0) for of_problem in above], axis=0)
     if min(map(len, scores)) < 2:
         return taus, fraction, np.full_like(fraction, np.nan), np.full_like(fraction, np.nan)
     # Problems are independent: each has resamples of its own.
     order = np.random.default_rng(1)
-    drawn = np.mean([order.permutation(shares(len(own))) @ own for own in above], axis=0)
+    drawn = np.mean([order.permutation(resample_shares(len(of_problem))) @ of_problem for of_problem in above], axis=0)
     low, high = np.percentile(drawn, _ENDS, axis=0)
     return taus, fraction, low, high
 
@@ -98,16 +98,16 @@ def performance_profile(records: Sequence[Record], measure: Measure) -> Figure:
     scores = comparable(records, measure)
     figure, axes = panels(1, 1, 6.4, 3.2)
     ax: Axes = axes[0, 0]
-    every = np.concatenate([seeds for own in scores.values() for seeds in own.values()])
-    every = every[np.isfinite(every)]
-    least, most = (every.min(), every.max()) if len(every) else (0.0, 1.0)
+    all_scores = np.concatenate([seeds for by_problem in scores.values() for seeds in by_problem.values()])
+    all_scores = all_scores[np.isfinite(all_scores)]
+    least, most = (all_scores.min(), all_scores.max()) if len(all_scores) else (0.0, 1.0)
     margin = 0.04 * (most - least) or 0.5
-    for method, own in scores.items():
-        taus, *curves = profile(list(own.values()))
-        told = sum(np.isfinite(seeds).mean() for seeds in own.values()) / len(own)
+    for method, by_problem in scores.items():
+        taus, *curves = profile(list(by_problem.values()))
+        finite_share = sum(np.isfinite(seeds).mean() for seeds in by_problem.values()) / len(by_problem)
         x = np.array([least - margin, *taus, most + margin])
         # Below the lowest score all runs that have one are above tau, beyond the highest none.
-        value, low, high = (np.array([told, *curve, 0.0]) for curve in curves)
+        value, low, high = (np.array([finite_share, *curve, 0.0]) for curve in curves)
         shade = colour(records, method)
         ax.step(x, value, where="post", color=shade, ls=dashes(records, method), lw=1.8, label=pretty(method))
         if len(scores) <= MOST_BANDS:
@@ -117,23 +117,25 @@ def performance_profile(records: Sequence[Record], measure: Measure) -> Figure:
     ax.set(xlim=(least - margin, most + margin), ylim=(-0.02, 1.02))
     ax.set_xlabel("tau: " + score_label(records, measure).replace("\n0:", ", 0:").replace("\n", " "))
     ax.set_ylabel("fraction of runs above tau")
-    runs = [sum(map(len, own.values())) for own in scores.values()]
-    seeds = min(min(map(len, own.values())) for own in scores.values())
+    runs = [sum(map(len, by_problem.values())) for by_problem in scores.values()]
+    seeds = min(min(map(len, by_problem.values())) for by_problem in scores.values())
     many = "bands of so many methods are left out" if seeds > 1 else "no interval"
     band = "band: 95 % bootstrap interval" if seeds > 1 and len(scores) <= MOST_BANDS else many
-    ax.set_title(f"{where(records)}: performance profile of final best members\n{counted(runs)} a method; {band}")
+    ax.set_title(
+        f"{problems_title(records)}: performance profile of final best members\n{runs_in_words(runs)} a method; {band}"
+    )
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
-def counted(runs: Sequence[int]) -> str:
+def runs_in_words(runs: Sequence[int]) -> str:
     """``3 runs``, or ``2 to 3 runs`` where methods have different numbers of them."""
     few, many = min(runs), max(runs)
     return ("1 run" if many == 1 else f"{many} runs") if few == many else f"{few} to {many} runs"
 
 
 def contenders(records: Sequence[Record]) -> list[str]:
-    """PBT (the first method that is one) and then all that it can be compared with; empty if there is no such pair."""
+    """PBT (its first variant) and then all methods that it can be compared with; empty without PBT or any other method."""
     order = method_order(records)
     return order if len(order) > 1 and order[0].startswith("pbt") else []
 
@@ -150,7 +152,7 @@ def improved(ours: Sequence[Array], theirs: Sequence[Array]) -> Estimate:
     for x, y in starmap(statistics.ranked, zip(ours, theirs, strict=True)):
         wins = (np.sign(x[:, None] - y) + 1) / 2
         values.append(wins.mean())
-        a, b = (order.permutation(shares(len(seeds))) for seeds in (x, y))
+        a, b = (order.permutation(resample_shares(len(seeds))) for seeds in (x, y))
         resampled.append(np.einsum("ri,ij,rj->r", a, wins, b))
     value = float(np.mean(values))
     if min(map(len, [*ours, *theirs])) < 2 or not np.isfinite(value):
@@ -177,15 +179,15 @@ def improvement(records: Sequence[Record], measure: Measure) -> Figure:
         if estimate.low < estimate.high:
             ax.plot([estimate.low, estimate.high], [y, y], color=shade, lw=6, alpha=0.4, solid_capstyle="butt")
         ax.plot(estimate.value, y, "o", color=shade, ms=6)
-        lost = sum(int(np.isnan(seeds).sum()) for own in pair for seeds in own)
+        lost = sum(int(np.isnan(seeds).sum()) for side in pair for seeds in side)
         if lost or not shared:
-            told = f"{lost} without a score, ranked last" if shared else "no problem in common"
-            ax.annotate(told, (0.02, y), va="center", fontsize=7)
+            reason = f"{lost} without a score, ranked last" if shared else "no problem in common"
+            ax.annotate(reason, (0.02, y), va="center", fontsize=7)
         labels.append(f"{pretty(method)}\n({' against '.join(str(sum(map(len, seeds))) for seeds in pair)} runs)")
     ax.axvline(0.5, color="black", lw=0.9, ls="--")
     ax.set(xlim=(-0.02, 1.02), ylim=(len(others) - 0.5, -0.5))
     ax.set_yticks(range(len(others)), labels)
     ax.set_xlabel(f"probability that a run of {pretty(ours)} scores higher (dashed: chance)")
     bar = "bar: 95 % bootstrap interval over seeds, none where one side wins every pair"
-    ax.set_title(f"{where(records)}: {pretty(ours)} against each\n{bar}")
+    ax.set_title(f"{problems_title(records)}: {pretty(ours)} against each\n{bar}")
     return figure

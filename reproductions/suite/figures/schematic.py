@@ -48,8 +48,12 @@ def schematic(records: Mapping[str, Record], score: str = "score", step: str = "
         if best is not None:
             ax.plot(best[1] + shifts[best[0]], of_lane[best[0]], "*", color="black", ms=11, zorder=6, clip_on=False)
         count = max(of_lane) + 1
-        told = {"sequential": "trainings, one after another", "parallel": "trainings at once", "pbt": "members at once"}
-        ax.set_title(f"({'abc'[number]}) {TITLES[name]}\n{count} {told[name]}")
+        lanes_are = {
+            "sequential": "trainings, one after another",
+            "parallel": "trainings at once",
+            "pbt": "members at once",
+        }
+        ax.set_title(f"({'abc'[number]}) {TITLES[name]}\n{count} {lanes_are[name]}")
         ax.set(ylim=(count - 0.4, -0.6))
         ax.yaxis.set_major_locator(NullLocator())
         ax.set_ylabel("member" if name == "pbt" else "training")
@@ -74,7 +78,7 @@ def _shifts(name: str, tree: Sequence[Branch]) -> list[int]:
     length: dict[int, int] = {}
     for branch in tree:
         length[branch.member] = max(length.get(branch.member, 0), branch.stop)
-    return [sum(own for other, own in length.items() if other < branch.member) for branch in tree]
+    return [sum(steps for member, steps in length.items() if member < branch.member) for branch in tree]
 
 
 def _draw(ax: Axes, tree: Sequence[Branch], of_lane: Sequence[int], shifts: Sequence[int], norm: Normalize) -> None:

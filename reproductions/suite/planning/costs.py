@@ -14,7 +14,7 @@ from reproductions.suite.study.names import RunName, finished
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run, or of one of its member-steps, and where the numbers come from."""
+    """The cost of one run, or the mean over several, and where the numbers come from."""
 
     cpu_s: float
     wall_s: float
@@ -38,13 +38,13 @@ class Benchmark:
 
 
 class Costs:
-    """Past runs by where they ran, such as ``{"here": [...], "reference": [...]}``: the first are believed first."""
+    """Past runs by where they ran, such as ``{"here": [...], "reference": [...]}``: earlier sources are preferred."""
 
     def __init__(self, sources: dict[str, Sequence[Benchmark]]):
         self.sources = sources
 
     def of(self, name: RunName, budget: Callable[[], int | None]) -> Cost | None:
-        """The mean over the runs that are most like it; None where no run of the domain is known.
+        """The expected cost of a run: the mean over the past runs most like it; None where no run of the domain is known.
 
         Runs of the same method and variant on the same problem, else of any method on the problem (methods are compared at
         equal compute), else the domain's cost of a member-step times ``budget()``, which is called only then. All are of the
@@ -62,37 +62,37 @@ class Costs:
         return None
 
 
-def _begins_alike(one: RunName, other: RunName, parts: int) -> bool:
-    """Whether the first so many of domain, problem, method and variant are the same, at the same scale."""
-    return one.series[: 1 + parts] == other.series[: 1 + parts]
+def _begins_alike(a: RunName, b: RunName, parts: int) -> bool:
+    """Whether the scale and the first ``parts`` of domain, problem, method and variant are equal."""
+    return a.series[: 1 + parts] == b.series[: 1 + parts]
 
 
 def _scaled(runs: Sequence[Benchmark], factor: float, source: str) -> Cost:
     return Cost(sum(run.cpu_s for run in runs) * factor, sum(run.wall_s for run in runs) * factor, source)
 
 
-def wall(costs: Iterable[Cost], cores: int) -> float:
+def wall_seconds(costs: Iterable[Cost], cores: int) -> float:
     """Seconds until runs of these costs are done on so many cores, as many side by side as there is room for.
 
-    What the cores have to do in all, but no less than the longest run takes.
+    The work of all runs shared among the cores, but no less than the longest run takes.
     """
     costs = list(costs)
     longest = max((max(cost.wall_s, cost.cpu_s / cores) for cost in costs), default=0.0)
     return max(longest, sum(cost.wall_s * cost.cores for cost in costs) / cores)
 
 
-def known(results: Path, scale: str) -> Costs:
+def past_costs(results: Path, scale: str) -> Costs:
     """All past runs of a scale: those in ``results`` before those kept in ``results/reference``.
 
-    InputError in one line for a file of theirs that is not what it should be.
+    InputError in one line for a file of theirs that is not valid.
     """
-    here = [read_model(folder / "summary.json", Summary) for folder in finished(results, scale)]
+    local = [read_model(folder / "summary.json", Summary) for folder in finished(results, scale)]
     table = results / "reference" / scale / "runs.csv"
-    reference = read_rows(table, RunRow) if table.exists() else []
-    for row in reference:
+    kept = read_rows(table, RunRow) if table.exists() else []
+    for row in kept:
         if row.member_steps is None or row.cpu_s is None or row.wall_s is None:
             raise InputError(f"{table}: member_steps, cpu_s and wall_s are required in every row")
-    return Costs({"here": [_benchmark(run) for run in here], "reference": [_benchmark(run) for run in reference]})
+    return Costs({"here": [_benchmark(run) for run in local], "reference": [_benchmark(run) for run in kept]})
 
 
 def _benchmark(run: Summary | RunRow) -> Benchmark:

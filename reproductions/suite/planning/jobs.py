@@ -57,7 +57,7 @@ def ask(
 ) -> Answer:
     """What Snakemake says of ``targets``; ``settings`` are KEY=VALUE of its configuration.
 
-    ConfigError if a file is none, or with the last line of a Snakemake that refuses.
+    ConfigError if a configuration file is not valid or, with Snakemake's last line, if Snakemake refuses.
     """
     for path in configfiles:
         try:
@@ -79,11 +79,11 @@ def ask(
 
 
 def jobs(table: str, directory: Path = Path()) -> list[Job]:
-    """The jobs of Snakemake's table, with the reasons of those that are to do."""
+    """The jobs of Snakemake's table, each with the reason why it has to be done."""
     files: dict[tuple[str, str], list[dict[str, str]]] = {}
     table = table[table.find("output_file\t") :]  # whatever a rule file printed comes before it
     for row in csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE):
-        file = row["output_file"]  # a run's job has several in one folder, the others' one
+        file = row["output_file"]  # the job of a run has several files in one folder, other jobs have one
         files.setdefault((row["rule"], str(Path(file).parent) if row["rule"] == _RULE else file), []).append(row)
     return [
         Job(rule, tuple(row["output_file"] for row in rows), _why(rows, directory / key))
@@ -99,9 +99,10 @@ def _why(rows: Sequence[Mapping[str, str]], folder: Path) -> str:
         reasons = reasons - {"missing"} | {"begun, not finished"}
     if "the settings changed" in reasons and _other_sources(folder / "summary.json"):
         reasons = reasons - {"the settings changed"} | {"the sources changed"}
-    # Snakemake's table has no word for the rest. Most runs have no inputs, so for them it is hardly ever the first of these.
-    rest = "inputs made anew" if rows[0]["rule"] != _RULE else "inputs made anew, interrupted or another environment"
-    return ", ".join(sorted(reasons)) or rest
+    # Snakemake's table does not name the remaining reasons. Most runs have no inputs, so for
+    # them it is hardly ever the first of these.
+    unnamed = "inputs made anew" if rows[0]["rule"] != _RULE else "inputs made anew, interrupted or another environment"
+    return ", ".join(sorted(reasons)) or unnamed
 
 
 def _other_sources(summary: Path) -> bool:

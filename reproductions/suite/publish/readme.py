@@ -51,7 +51,7 @@ def fill(text: str, root: Path) -> str:
 
 
 def table(path: Path) -> str:
-    """The main columns of a table as Markdown; runs without a score have one only where there are any."""
+    """The main columns of a table as Markdown; the column of runs without a score only where there are such runs."""
     frame = read(path)
     if "without_score" in frame and not frame["without_score"].any():
         frame = frame.drop(columns="without_score")
@@ -72,10 +72,10 @@ def table(path: Path) -> str:
 
 def bench(path: Path) -> str:
     """The figures of a benchmark's JSON as Markdown."""
-    told = read_json(path)
-    if not isinstance(told, dict):
+    measured = read_json(path)
+    if not isinstance(measured, dict):
         raise InputError(f"{path}: must be a JSON object")
-    rows = [(key.replace("_", " "), value) for key, value in told.items() if isinstance(value, float)]
+    rows = [(key.replace("_", " "), value) for key, value in measured.items() if isinstance(value, float)]
     return "| measure | value |\n|---|---|\n" + "".join(f"| {name} | {value:.4g} |\n" for name, value in rows)
 
 

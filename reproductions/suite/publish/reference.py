@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,29 +12,15 @@ from typing import Any
 import pandas as pd
 
 from pbt_core.files import write_whole
-from reproductions.suite.results import claims
-from reproductions.suite.results.records import Record, load
+from reproductions.suite.results import claims, run_table
+from reproductions.suite.results.records import load
 from reproductions.suite.results.schemas import TABLES, Provenance
 from reproductions.suite.results.tables import read
-from reproductions.suite.results.traits import traits
 from reproductions.suite.study import registry
-from reproductions.suite.study.inputs import InputError, read_model
-from reproductions.suite.study.names import PARTS, finished
+from reproductions.suite.study.inputs import read_model
+from reproductions.suite.study.names import finished
 from reproductions.suite.study.outputs import exchanged
 from reproductions.suite.study.registry import ConfigError
-
-#: What names a run, in the order of the table's columns: the scale comes last, since a table is mostly of one.
-_NAME = (*PARTS[1:], PARTS[0])
-_PLAIN = (
-    *_NAME,
-    "budget_steps",
-    "member_steps",
-    "cloned",
-    "diverged",
-    "failed",
-)
-_COST = ("wall_s", "cpu_s", "train_s", "evaluate_s", "save_s", "commit", "modified", "sources")
-
 
 #: What is read of a run: all that tables and figures need. Not every domain has illustrations.
 _RECORD = ("events.parquet", "lineage.json", "summary.json", "illustration.safetensors")
@@ -45,9 +29,9 @@ _RECORD = ("events.parquet", "lineage.json", "summary.json", "illustration.safet
 def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
     """Copy the tables of ``results/STUDY`` and one row a run into ``results/reference/STUDY``; returns that folder.
 
-    Only what is there is replaced, experiment by experiment and run by run: it need not all be run on one day. Of the
+    Only the experiments and runs in ``results/STUDY`` are replaced there, so a study may be run and kept in parts. Of the
     domains in ``whole`` the records are copied too, so that figures can be remade where running again takes hours.
-    Everything is read and made before the folder is exchanged: what fails leaves what was kept before.
+    Everything is read and made before the folder is exchanged: an error leaves the former one as it was.
     """
     tables = results / study / "tables"
     if not tables.is_dir():
@@ -66,12 +50,12 @@ def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
             for path in (record.folder / name for name in _RECORD):
                 if path.exists():
                     shutil.copy(path, folder)
-        known = [read_runs(out / "runs.csv")] if (out / "runs.csv").exists() else []
-        table = one_row_a_run(pd.concat([*known, runs(records)]))
+        known = [run_table.read_runs(out / "runs.csv")] if (out / "runs.csv").exists() else []
+        table = run_table.one_row_a_run(pd.concat([*known, run_table.runs(records)]))
         table.to_csv(new / "runs.csv", index=False)
-        claims.write(claims.judge(claims.all_claims(), read_runs(new / "runs.csv")), new)
-        told = _provenance([record.summary for record in records], out / "provenance.json")
-        (new / "provenance.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+        claims.write(claims.judge(claims.all_claims(), run_table.read_runs(new / "runs.csv")), new)
+        provenance = _provenance([record.summary for record in records], out / "provenance.json")
+        (new / "provenance.json").write_text(json.dumps(provenance, indent=1, sort_keys=True) + "\n")
     paper = [
         {"domain": domain, **dataclasses.asdict(number)}
         for domain in registry.domains()
@@ -81,54 +65,11 @@ def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
     return out
 
 
-def runs(records: Sequence[Record]) -> pd.DataFrame:
-    """One row a run: what was asked for, the scores, what the lineages show, and the cost. What claims are judged by.
-
-    Scores that there are not, or that are not finite, are empty.
-    """
-    rows = []
-    for record in records:
-        row = {key: record.summary[key] for key in _PLAIN}
-        for kind in ("final", "best"):
-            told = record.summary[kind] or {}
-            exact = told.get("held_out") is None and told.get("reported") is None  # its score is not written twice
-            reported = None if exact else record.reported(kind)
-            row |= {f"{kind}_selected": _finite(told.get("score")), f"{kind}_reported": _finite(reported)}
-        row |= traits(record)
-        row |= {key: record.summary[key] for key in _COST}
-        rows.append(row | {"report_cpu_s": record.report_cpu_s})
-    return pd.DataFrame(rows)
-
-
-def _finite(score: float | None) -> float | None:
-    return score if score is not None and math.isfinite(score) else None
-
-
-def read_runs(path: Path) -> pd.DataFrame:
-    """A table of runs that was written before; InputError for whatever is wrong with it, such as a run that occurs twice."""
-    if not os.path.exists(path):  # noqa: PTH110 - never raises, whatever the name
-        raise InputError(f"{path} is no table of runs: `python -m reproductions runs RUN... --out FILE` writes one")
-    table = read(path, "runs.csv")
-    if table.empty:
-        raise InputError(f"{path}: must have at least one run")
-    twice = table.duplicated(list(_NAME))
-    if twice.any():
-        run = ", ".join(str(value) for value in table[twice].iloc[0][list(_NAME)])
-        raise InputError(f"{path}: the run {run} must occur once")
-    return table
-
-
-def one_row_a_run(runs: pd.DataFrame) -> pd.DataFrame:
-    """A table of runs in its order; of several rows of one run the last is the one that counts."""
-    key = list(_NAME)
-    return runs.drop_duplicates(key, keep="last").sort_values(key)
-
-
 def _provenance(summaries: Sequence[Mapping[str, Any]], path: Path) -> dict[str, Any]:
-    """What ``path`` tells by domain, the versions and machines that its runs had, with those of these runs."""
-    told = read_model(path, Provenance).model_dump() if path.exists() else {}
+    """By domain, the versions and machines of its runs: those in ``path``, replaced by those of these runs."""
+    provenance = read_model(path, Provenance).model_dump() if path.exists() else {}
     for domain in {summary["domain"] for summary in summaries}:
-        own = [s for s in summaries if s["domain"] == domain]
-        places = {json.dumps([s["versions"], s["machine"]], sort_keys=True) for s in own}
-        told[domain] = [json.loads(place) for place in sorted(places)]
-    return told
+        of_domain = [s for s in summaries if s["domain"] == domain]
+        places = {json.dumps([s["versions"], s["machine"]], sort_keys=True) for s in of_domain}
+        provenance[domain] = [json.loads(place) for place in sorted(places)]
+    return provenance

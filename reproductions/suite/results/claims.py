@@ -36,7 +36,7 @@ class Claim:
         ``reported``, is the reported score, averaged over problems in per cent from random play to people where a
         domain has several; ``spread`` is its distance from the median over the method's seeds, whose means compare how noisy
         methods are (Brown and Forsythe, 1974).
-    unit: of the contrast. threshold: what the mean of the contrast is held against; ``side`` where it has to lie.
+    unit: of the contrast. threshold: the mean of the contrast has to lie on this ``side`` of it.
     """
 
     text: str
@@ -52,20 +52,22 @@ class Claim:
 
 
 def all_claims() -> list[Claim]:
-    """Those of every domain that stands."""
+    """The claims of all domains."""
     return [claim for domain in registry.domains() for claim in getattr(registry.analysis(domain), "CLAIMS", ())]
 
 
 def contrast(claim: Claim, runs: pd.DataFrame) -> list[float]:
     """The contrast of each seed for which all the methods were run, by seed."""
-    own = runs[runs.domain == claim.domain].copy()
-    own["name"] = _labels(own)
-    own["value"] = _values(own, claim.column, registry.sweep(claim.domain).MEASURE)
+    of_domain = runs[runs.domain == claim.domain].copy()
+    of_domain["name"] = _labels(of_domain)
+    of_domain["value"] = _values(of_domain, claim.column, registry.sweep(claim.domain).MEASURE)
     # Several problems: a seed counts where every method was run on all of them.
-    wide = own[own.name.isin(claim.weights)].pivot_table(index="seed", columns=["name", "problem"], values="value")
-    problems = list(own.problem.unique())
-    asked = pd.MultiIndex.from_product([list(claim.weights), problems])
-    by_method = wide.reindex(columns=asked).dropna().T.groupby(level=0).mean().T
+    wide = of_domain[of_domain.name.isin(claim.weights)].pivot_table(
+        index="seed", columns=["name", "problem"], values="value"
+    )
+    problems = list(of_domain.problem.unique())
+    complete = pd.MultiIndex.from_product([list(claim.weights), problems])
+    by_method = wide.reindex(columns=complete).dropna().T.groupby(level=0).mean().T
     return [float(sum(row[name] * weight for name, weight in claim.weights.items())) for _, row in by_method.iterrows()]
 
 
@@ -76,15 +78,15 @@ def reported(runs: pd.DataFrame, held_out: bool) -> pd.Series:
 
 def without_score(claim: Claim, runs: pd.DataFrame) -> int:
     """How many runs of the claim's methods have no finite score."""
-    own = runs[runs.domain == claim.domain]
-    scores = reported(own, registry.sweep(claim.domain).MEASURE.held_out is not None)
-    return int(scores[[name in claim.weights for name in _labels(own)]].isna().sum())
+    of_domain = runs[runs.domain == claim.domain]
+    scores = reported(of_domain, registry.sweep(claim.domain).MEASURE.held_out is not None)
+    return int(scores[[name in claim.weights for name in _labels(of_domain)]].isna().sum())
 
 
 def _was_run(claim: Claim, runs: pd.DataFrame) -> bool:
     """Whether there are runs of all its methods."""
-    own = runs[runs.domain == claim.domain]
-    return set(claim.weights) <= set(_labels(own))
+    of_domain = runs[runs.domain == claim.domain]
+    return set(claim.weights) <= set(_labels(of_domain))
 
 
 def _labels(runs: pd.DataFrame) -> list[str]:
@@ -95,8 +97,8 @@ def _values(runs: pd.DataFrame, column: str, measure: Measure) -> list[float]:
     anchors, held_out = measure.anchors, measure.held_out is not None
     if column == "reported":
         scores = reported(runs, held_out=held_out)
-        told = zip(scores, runs.problem, strict=True)
-        return [anchors[problem].normalised(score) if problem in anchors else score for score, problem in told]
+        pairs = zip(scores, runs.problem, strict=True)
+        return [anchors[problem].normalised(score) if problem in anchors else score for score, problem in pairs]
     if column == "spread":
         scores = pd.Series(_values(runs, "reported", measure), index=runs.index)
         return list((scores - scores.groupby([runs["name"], runs["problem"]]).transform("median")).abs())
@@ -105,7 +107,10 @@ def _values(runs: pd.DataFrame, column: str, measure: Measure) -> list[float]:
         return [float("nan")] * len(runs)
     if not key:
         return list(runs[column].astype(float))
-    return [json.loads(told).get(key, float("nan")) if isinstance(told, str) else float("nan") for told in runs[column]]
+    return [
+        json.loads(trends).get(key, float("nan")) if isinstance(trends, str) else float("nan")
+        for trends in runs[column]
+    ]
 
 
 def verdict(claim: Claim, estimate: Estimate, seeds: int) -> str:
@@ -123,7 +128,7 @@ def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
     """One row a claim: what the paper says, what our runs say with a 95 % interval, the seeds, the verdict, the command.
 
     Where a run of one of its methods has no finite score a claim is inconclusive and has no number: what the other seeds say
-    would leave out the worst. How many such runs there are is told.
+    would leave out the worst. ``without_score`` counts such runs.
     """
     rows = []
     for claim in claims:
@@ -134,7 +139,7 @@ def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
                 "domain": claim.domain,
                 "claim": claim.text,
                 "paper": claim.paper + (f" ({claim.mark})" if claim.mark else ""),
-                "test": test(claim),
+                "test": test_in_words(claim),
                 "ours": estimate.value,
                 "ours_low": estimate.low,
                 "ours_high": estimate.high,
@@ -147,7 +152,7 @@ def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test(claim: Claim) -> str:
+def test_in_words(claim: Claim) -> str:
     """The test in words: ``reported: pbt - random_search above 0``."""
     terms: list[str] = []
     for name, weight in claim.weights.items():

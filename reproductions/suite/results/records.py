@@ -1,6 +1,6 @@
 """Finished runs as data frames: the one place where tables, figures and tracking read results from.
 
-What is read is not trusted: files are held against their schemas, and the files of a folder against each other.
+What is read is not trusted: files are checked against their schemas, and the files of a folder against each other.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class Record:
         return seed
 
     def reported(self, kind: str = "final") -> float | None:
-        """The number to report of the run's answer, or of the ``best`` ever: None where the run has none.
+        """The reported score of the run's answer, or of the ``best`` member ever; None where there is none.
 
-        What the task reported after training if it did, which it does of the answer alone; else the held-out score; else, for
-        a task that holds nothing out (an exact one), the score that selected.
+        That of the task's final report if it makes one, for the answer alone; else the held-out score; else, for a task that
+        holds nothing out (an exact one), the score that selected.
         """
         evaluation = self.summary[kind]
         if evaluation is None:
@@ -102,7 +102,7 @@ class Record:
 
 
 def load(folders: Iterable[Path]) -> list[Record]:
-    """The runs in the given folders, each held against the schemas of its files and against itself.
+    """The runs in the given folders, each checked against the schemas of its files, and its files against each other.
 
     They are grouped by problem, in the order in which problems first occur, then sorted by method, variant and seed.
     Raises ConfigError, in one line, for a folder without a finished run, a file that is not what it should be, files of
@@ -115,9 +115,9 @@ def load(folders: Iterable[Path]) -> list[Record]:
         if (known := places.setdefault(folder.resolve(), folder)) is not folder:
             raise ConfigError(f"{folder}: the same run as {known}; each may be given once")
         record = read_record(folder)
-        if (other := names.setdefault(record.name, folder)) is not folder:
+        if (first := names.setdefault(record.name, folder)) is not folder:
             raise ConfigError(
-                f"{folder}: has the name of the run in {other} ({record.name.folder}); runs that differ need a --variant"
+                f"{folder}: has the name of the run in {first} ({record.name.folder}); runs that differ need a --variant"
             )
         records.append(record)
     if not records:
@@ -125,8 +125,8 @@ def load(folders: Iterable[Path]) -> list[Record]:
     order = method_order(records)
     return [
         record
-        for own in of_each_problem(records).values()
-        for record in sorted(own, key=lambda record: (order.index(record.method), record.seed))
+        for of_problem in of_each_problem(records).values()
+        for record in sorted(of_problem, key=lambda record: (order.index(record.method), record.seed))
     ]
 
 
@@ -162,40 +162,41 @@ def read_events(path: Path) -> Events:
 
 
 def _must_agree(record: Record) -> None:
-    """Raise InputError for the first thing that the summary, the lineage and the events of a folder tell differently."""
+    """Raise InputError for the first thing on which the summary, the lineage and the events of a folder disagree."""
     summary, events, path = record.summary, record.events, record.folder / "summary.json"
-    asked, plan = summary["settings"], events[0]["run"]["plan"]
+    settings, plan = summary["settings"], events[0]["run"]["plan"]
     extended = events.others("extended")
     plan = plan | ({"steps": extended[-1]["steps"]} if extended else {})
     for key in ("population", "steps", "interval", "seed", "synchronous"):
-        _must_equal(path, f"settings.{key}", asked[key], plan.get(key))
-    _must_equal(path, "settings.population", asked["population"], len(events.others("joined")))
+        _must_equal(path, f"settings.{key}", settings[key], plan.get(key))
+    _must_equal(path, "settings.population", settings["population"], len(events.others("joined")))
     for key in ("cloned", "diverged", "failed", "stopped"):
         _must_equal(path, key, summary[key], len(events.others(key)))
     finite = events.scores[np.isfinite(events.scores)]
     best = float(finite.max()) if len(finite) else None
     _must_equal(path, "best.score", (summary["best"] or {}).get("score"), best)
     for kind, answer in (("final", events[-1]), ("best", None)):
-        told = summary[kind]
+        evaluation = summary[kind]
         if answer is not None:
-            _must_equal(path, kind, None if told is None else told["member"], answer["best"])
-        if told is not None:
-            row = events.row(told["member"], told["step"])
+            _must_equal(path, kind, None if evaluation is None else evaluation["member"], answer["best"])
+        if evaluation is not None:
+            row = events.row(evaluation["member"], evaluation["step"])
             recorded = {} if row is None else events.evaluation(row)
-            for key, value in ((key, value) for key, value in told.items() if key != "reported"):  # after the record
+            of_training = {key: value for key, value in evaluation.items() if key != "reported"}
+            for key, value in of_training.items():
                 _must_equal(path, f"{kind}.{key}", value, recorded.get(key))
-    told_of = read_model(record.folder / "lineage.json", LineageFile).model_dump()
+    stated = read_model(record.folder / "lineage.json", LineageFile).model_dump()
     try:
         lineage = record.lineage.to_json()
     except RecordError as error:
         raise InputError(f"{record.folder / 'events.parquet'}: {error}") from None
     for key, value in lineage.items():
-        _must_equal(record.folder / "lineage.json", key, told_of[key], value)
+        _must_equal(record.folder / "lineage.json", key, stated[key], value)
 
 
-def _must_equal(path: Path, key: str, told: Any, recorded: Any) -> None:
-    if _comparable(told) != _comparable(recorded):
-        raise InputError(f"{path}: {key} = {shown(told)}, but its record says {shown(recorded)}: not of one run")
+def _must_equal(path: Path, key: str, stated: Any, recorded: Any) -> None:
+    if _comparable(stated) != _comparable(recorded):
+        raise InputError(f"{path}: {key} = {shown(stated)}, but its record says {shown(recorded)}: not of one run")
 
 
 def _comparable(value: Any) -> Any:

@@ -1,6 +1,6 @@
-"""What may stand in the files that runs and studies leave: one model for each kind of file, held against it when it is read.
+"""Schemas of the files that runs and studies leave: one model for each kind of file, which is checked when it is read.
 
-JSON files are held against strict models: no number is taken for text, no truth value for a number. CSV files have nothing
+JSON files are checked by strict models: no number is taken for text, no truth value for a number. CSV files have nothing
 but text in them, so their models read it. Keys that a model does not have are errors: they come from another version.
 """
 
@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from reproductions.suite.study.inputs import InputError, read_model, shown
 
-#: Steps, members and whatever else is counted: what a double, and so Parquet and JSON readers, can tell apart.
+#: Steps, members and other counts: at most what a double, and so any reader of Parquet and JSON, holds exactly.
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
@@ -52,7 +52,7 @@ def _from_words(value: Any) -> Any:
 
 
 Json = Annotated[Any, AfterValidator(_finite_json)]
-#: A measurement that may have come to nothing.
+#: A measurement that may be infinite or NaN.
 Measured = Annotated[float, Field(allow_inf_nan=True), BeforeValidator(_from_words)]
 
 
@@ -62,8 +62,8 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class Told(Document):
-    """An evaluation, as a summary tells it."""
+class EvaluationSummary(Document):
+    """An evaluation in a summary."""
 
     member: Count
     step: Count
@@ -74,14 +74,14 @@ class Told(Document):
 
 
 class Reported(Document):
-    """What a task reported of a run's answer after training, what that is the mean of, and the CPU seconds that it took."""
+    """The final report of a run's answer: its score, the samples that it is the mean of, and the CPU seconds that it took."""
 
     value: Measured
     samples: list[Measured]
     cpu_s: Seconds
 
 
-class Answer(Told):
+class Answer(EvaluationSummary):
     """The evaluation of a run's answer. Older summaries have no ``reported``; it is None where the task reports nothing."""
 
     reported: Reported | None = None
@@ -94,7 +94,7 @@ class Ending(Document):
     score: float | None
 
 
-class Asked(Document):
+class RunSettings(Document):
     """The settings of a run: those that its record or its summary name too, and any others."""
 
     model_config = ConfigDict(extra="allow")
@@ -113,7 +113,7 @@ class Asked(Document):
     stop: Ending | None = None
 
 
-class CarriedOut(Document):
+class ExecutionSummary(Document):
     """How a run was carried out; see ``running.execution``."""
 
     engine: Name
@@ -145,7 +145,7 @@ class Summary(Document):
     seed: Seed
     scale: Name
     final: Answer | None
-    best: Told | None
+    best: EvaluationSummary | None
     budget_steps: Count
     member_steps: Count
     cloned: Count
@@ -157,13 +157,13 @@ class Summary(Document):
     evaluate_s: Seconds
     save_s: Seconds
     cpu_s: Seconds
-    settings: Asked
+    settings: RunSettings
     commit: Digest | None
     modified: bool | None
     sources: Digest
     versions: dict[str, Words]
     machine: dict[str, Json]
-    execution: CarriedOut | None = None
+    execution: ExecutionSummary | None = None
     numerics: dict[str, Json] = {}
     described: dict[str, Json] = {}
     digests: Digests | None = None
@@ -173,8 +173,8 @@ class Summary(Document):
     @model_validator(mode="after")
     def _agrees(self) -> Summary:
         for key in ("domain", "problem", "method", "variant", "seed", "scale"):
-            if (ours := getattr(self, key)) != (asked := getattr(self.settings, key)):
-                raise ValueError(f"settings.{key} = {shown(asked)} must be the {key} of the run, {shown(ours)}")
+            if (ours := getattr(self, key)) != (setting := getattr(self.settings, key)):
+                raise ValueError(f"settings.{key} = {shown(setting)} must be the {key} of the run, {shown(ours)}")
         if self.budget_steps != (budget := self.settings.population * self.settings.steps):
             raise ValueError(f"budget_steps = {self.budget_steps} must be population x steps = {budget}")
         if self.begun is not None and self.ended is not None and self.begun > self.ended:
@@ -182,7 +182,7 @@ class Summary(Document):
         return self
 
 
-class Stretch(Document):
+class Segment(Document):
     """A segment of a schedule."""
 
     start: Count
@@ -218,7 +218,7 @@ class LineageFile(Document):
     best: Count | None
     founders: dict[Annotated[str, Field(pattern=r"^[0-9]{1,16}$")], Count]
     clones: list[Clone]
-    schedule: list[Stretch]
+    schedule: list[Segment]
 
     @model_validator(mode="after")
     def _is_a_tree(self) -> LineageFile:
@@ -246,11 +246,11 @@ class LineageFile(Document):
 
 def _is_trends(text: str) -> str:
     try:
-        told = json.loads(text)
+        trends = json.loads(text)
     except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict) or not all(
-        type(value) in (int, float) and abs(value) <= 1 for value in told.values()
+        trends = None
+    if not isinstance(trends, dict) or not all(
+        type(value) in (int, float) and abs(value) <= 1 for value in trends.values()
     ):
         raise ValueError(f"{shown(text)} must be JSON: numbers between -1 and 1, by hyperparameter")
     return text
@@ -267,7 +267,7 @@ class Row(BaseModel):
 
 
 class RunRow(Row):
-    """A run in ``runs.csv``. A run without a finite score has none of the four."""
+    """A run in ``runs.csv``. A run without a finite score has none of the four scores."""
 
     domain: Name
     problem: Name
@@ -376,11 +376,11 @@ TABLES: dict[str, type[Row]] = {
 }
 
 
-def schedule(path: Path) -> list[Stretch]:
+def schedule(path: Path) -> list[Segment]:
     """The schedule of a ``lineage.json``; InputError if it holds none."""
     if not os.path.exists(path):  # noqa: PTH110 - never raises, whatever the name
         raise InputError(f"{path} holds no schedule: there is no such file")
-    found = read_model(path, LineageFile).schedule
-    if not found:
+    segments = read_model(path, LineageFile).schedule
+    if not segments:
         raise InputError(f"{path}: holds no schedule: the run had no best member")
-    return found
+    return segments

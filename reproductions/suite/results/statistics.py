@@ -32,8 +32,8 @@ class Estimate:
         if np.isnan(self.value):
             return "-"
         form = ".3f" if abs(self.value) < 1e9 else ".3e"
-        told = [format(value, form) for value in (self.value, self.low, self.high)]
-        return told[0] + ("" if np.isnan(self.low) else f" [{told[1]}, {told[2]}]")
+        numbers = [format(value, form) for value in (self.value, self.low, self.high)]
+        return numbers[0] + ("" if np.isnan(self.low) else f" [{numbers[1]}, {numbers[2]}]")
 
 
 def mean(scores: Sequence[float]) -> Estimate:
@@ -92,7 +92,7 @@ def _bootstrapped(samples: tuple[ArrayLike, ...], statistic: Callable[..., Any])
     value = float(statistic(*arrays, axis=-1))
     if min(map(len, arrays)) < 2 or not np.isfinite(np.concatenate(arrays)).all():
         return Estimate(value, float("nan"), float("nan"))
-    found = stats.bootstrap(
+    interval = stats.bootstrap(
         arrays,
         statistic,
         n_resamples=RESAMPLES,
@@ -100,4 +100,4 @@ def _bootstrapped(samples: tuple[ArrayLike, ...], statistic: Callable[..., Any])
         method="percentile",
         rng=np.random.default_rng(_SEED),
     ).confidence_interval
-    return Estimate(value, float(found.low), float(found.high))
+    return Estimate(value, float(interval.low), float(interval.high))

@@ -49,11 +49,11 @@ def comparison(records: Sequence[Record], budgets_differ: bool = False) -> pd.Da
     ``clock_steps`` is what a search that trains one member after another pays for, though its budget is the same.
     Raises ConfigError where the runs of one problem had different budgets, unless that is what is studied.
     """
-    for own in of_each_problem(records).values():
-        budgets = sorted({record.summary["budget_steps"] for record in own})
+    for of_problem in of_each_problem(records).values():
+        budgets = sorted({record.summary["budget_steps"] for record in of_problem})
         if len(budgets) > 1 and not budgets_differ:
-            what = f"the runs of {own[0].problem} have different budgets"
-            raise ConfigError(f"{what} ({budgets} steps) and cannot be compared (unless with --budgets-differ)")
+            subject = f"the runs of {of_problem[0].problem} have different budgets"
+            raise ConfigError(f"{subject} ({budgets} steps) and cannot be compared (unless with --budgets-differ)")
     return _of_each_problem(records, _compared)
 
 
@@ -63,9 +63,11 @@ def pairs(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _of_each_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], list[Cells]]) -> pd.DataFrame:
-    """The rows that ``make`` has for the runs of one problem, for every problem, which is the first column."""
+    """The rows that ``make`` returns for the runs of each problem, with the problem as the first column."""
     grouped = of_each_problem(records)
-    return pd.DataFrame([{"problem": problem, **row} for problem, own in grouped.items() for row in make(own)])
+    return pd.DataFrame(
+        [{"problem": problem, **row} for problem, of_problem in grouped.items() for row in make(of_problem)]
+    )
 
 
 def _compared(records: Sequence[Record]) -> list[Cells]:
@@ -83,8 +85,8 @@ def _compared(records: Sequence[Record]) -> list[Cells]:
             row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
         row["selected_final_mean"] = ours.selected.mean(skipna=False)
         metrics = [(run.summary["final"] or {}).get("metrics", {}) for run in runs]
-        for metric in sorted({name for told in metrics for name in told}):
-            mean = sum(told.get(metric, math.nan) for told in metrics) / len(metrics)
+        for metric in sorted({name for of_run in metrics for name in of_run}):
+            mean = sum(of_run.get(metric, math.nan) for of_run in metrics) / len(metrics)
             row[f"{metric}_final_mean"] = _finite(mean)
         row["clock_steps_mean"] = sum(run.clock_steps for run in runs) / len(runs)
         for key in ("budget_steps", "member_steps", "cloned", "diverged", "failed", "cpu_s", "wall_s"):
@@ -117,7 +119,11 @@ def normalised(records: Sequence[Record], anchors: Mapping[str, Anchor]) -> pd.D
     The last rows, problem ``mean``, average over all problems, seed by seed; they need every method and seed on every
     problem and leave out what was not run somewhere. A seed without a finite score on one of them has none here.
     """
-    tables = {problem: final_scores(own) for problem, own in of_each_problem(records).items() if problem in anchors}
+    tables = {
+        problem: final_scores(of_problem)
+        for problem, of_problem in of_each_problem(records).items()
+        if problem in anchors
+    }
     scores = {
         problem: frame.assign(reported=[anchors[problem].normalised(score) for score in frame.reported])
         .set_index(["method", "seed"])
@@ -127,9 +133,9 @@ def normalised(records: Sequence[Record], anchors: Mapping[str, Anchor]) -> pd.D
     if len(scores) > 1:
         scores["mean"] = pd.concat(scores, axis=1, join="inner").mean(axis=1, skipna=False)
     rows: list[Cells] = []
-    for problem, own in scores.items():
-        for method in (name for name in method_order(records) if name in own.index.get_level_values("method")):
-            seeds = list(own[method])
+    for problem, of_problem in scores.items():
+        for method in (name for name in method_order(records) if name in of_problem.index.get_level_values("method")):
+            seeds = list(of_problem[method])
             estimate = statistics.mean(seeds)
             row: Cells = {
                 "problem": problem,
@@ -182,7 +188,7 @@ def write(
 
 
 def read(path: Path, kind: str | None = None) -> pd.DataFrame:
-    """A table that was written before, held against the schema of its ``kind``: its file name, unless that is another.
+    """A table that was written before, checked against the schema of its ``kind``: its file name, unless that is another.
 
     InputError in one line for whatever is wrong with it.
     """

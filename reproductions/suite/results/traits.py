@@ -31,10 +31,10 @@ def trends(record: Record) -> dict[str, float]:
     if record.lineage.best is None:
         return {}
     path = record.lineage.schedule()
-    found = {}
+    correlations = {}
     for name in path[0].hyperparameters:
         values = [segment.hyperparameters[name] for segment in path]
         numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
         if numeric and len(set(values)) > 1:
-            found[name] = round(float(stats.spearmanr([segment.start for segment in path], values).statistic), 4)
-    return found
+            correlations[name] = round(float(stats.spearmanr([segment.start for segment in path], values).statistic), 4)
+    return correlations

@@ -8,29 +8,29 @@ from pbt_core.engines.devices import kind
 from reproductions.suite.study.registry import ConfigError
 
 
-def named(device: str, supported: Sequence[str]) -> tuple[str, ...]:
+def accelerator_names(device: str, supported: Sequence[str]) -> tuple[str, ...]:
     """The names of accelerators as engines take them: () for "cpu", all that are visible for "cuda".
 
     supported: the kinds of devices that the task can compute on. ConfigError, in one line, for another kind and for a device
     that is not there.
     """
-    asked = kind(device.partition(",")[0])
-    if asked not in supported:
+    requested = kind(device.partition(",")[0])
+    if requested not in supported:
         raise ConfigError(f"device = {device!r}: its task computes on {' or '.join(supported)} alone")
-    if asked == "cpu":
+    if requested == "cpu":
         return ()
-    there = _visible(asked)
-    names = there if device == "cuda" else tuple(device.split(","))
+    present = _visible(requested)
+    names = present if device == "cuda" else tuple(device.split(","))
     for name in names:
-        if name not in there:
-            raise ConfigError(f"device = {device!r}: {name} must be one of {', '.join(there)}")
+        if name not in present:
+            raise ConfigError(f"device = {device!r}: {name} must be one of {', '.join(present)}")
     return names
 
 
-def _visible(asked: str) -> tuple[str, ...]:
+def _visible(requested: str) -> tuple[str, ...]:
     import torch
 
-    if asked == "mps":
+    if requested == "mps":
         if torch.backends.mps.is_available():
             return ("mps",)
         raise ConfigError(f"device = 'mps': torch {torch.__version__} finds no Apple GPU that it can use")

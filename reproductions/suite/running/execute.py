@@ -17,13 +17,13 @@ from pbt_core.events import read
 from pbt_core.journal import Observer, read_timing, sessions
 from pbt_core.schema import Event
 from reproductions.suite.running import final
-from reproductions.suite.running.accelerators import named
+from reproductions.suite.running.accelerators import accelerator_names
 from reproductions.suite.running.execution import Execution, resolve_execution
 from reproductions.suite.running.provenance import provenance
-from reproductions.suite.running.states import claim, write_json, write_request
+from reproductions.suite.running.states import prepare_state, write_json, write_request
 from reproductions.suite.study.settings import Settings
 
-#: Files of a run whose digests its summary holds: a summary and a record of different runs are found out.
+#: Files of a run whose digests its summary holds: a summary beside the record of another run is detected.
 DIGESTED = ("events.parquet", "lineage.json")
 #: Makes the observer of a run, given the events of earlier sessions.
 Showing = Callable[[Sequence[Event]], AbstractContextManager[Observer | None]]
@@ -38,22 +38,22 @@ def execute(
 ) -> dict[str, Any]:
     """Run, or resume, in ``out``; returns the summary. ``extend`` lets a finished run go on to more steps.
 
-    execution: how; None for what the domain's scale declares. It may be another one than before, but for the numerics.
+    execution: None for what the domain's scale declares. A run may be resumed with another one if its numerics are equal.
     Leaves ``events.parquet``, ``lineage.json`` and ``summary.json``, each written at once, the summary last; ``out/state``
     holds what a resumption needs.
     Raises ConfigError before any work, RunError or RecordError if the run cannot go on.
     """
     execution = execution or resolve_execution(settings.domain, settings.scale)
     task = settings.build_task()
-    accelerators = named(execution.device, task.devices)
+    accelerators = accelerator_names(execution.device, task.devices)
     engine = execution.build_engine(accelerators)
     task.prepare(settings.plan())
-    # This process does a worker's part after the run, and its task is asked for its numerics before. The order of sums, and so
-    # their last bits, may change with the threads; the form is one program a member.
+    # Here, too, the task computes as in a worker: its numerics now, its final report after the run. The order of sums, and so
+    # their last bits, may change with the threads; form: one program a member.
     place = Worker(0, 1, accelerators[:1])
     with acting_as(place):
         numerics = {**task.numerics(), "threads": execution.threads, "form": "member"}
-    state, request = claim(settings, numerics, out, extend)
+    state, request = prepare_state(settings, numerics, out, extend)
     record = state / "events.jsonl"
     with showing(read(record) if record.exists() else []) as observer:
         run = engine.run(task, settings.build_method(), settings.plan(), state, observer, extend=extend)
@@ -79,7 +79,7 @@ def execute(
 
 
 def summarise(settings: Settings, run: Run, timing: Path, reported: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a run came to. ``final`` is the run's answer, the highest score at the end of a training; ``best`` the highest ever.
+    """The results of a run. ``final``: its answer, the highest score at the end of a training; ``best``: the highest of all.
 
     Each of them was selected by ``score``; ``held_out`` is the number to report where the task has one, and of ``final``
     what the task ``reported`` after the run if it did. The costs are those of training alone: the report has its own.
@@ -98,8 +98,8 @@ def summarise(settings: Settings, run: Run, timing: Path, reported: Mapping[str,
         "variant": settings.variant,
         "seed": settings.seed,
         "scale": settings.scale,
-        "final": None if answer is None else {**_told(record.evaluation(answer)), "reported": reported},
-        "best": None if best is None else _told(record.evaluation(best)),
+        "final": None if answer is None else {**_evaluation(record.evaluation(answer)), "reported": reported},
+        "best": None if best is None else _evaluation(record.evaluation(best)),
         "budget_steps": settings.population * settings.steps,
         "member_steps": sum(record.last_steps().values()),
         **counts,
@@ -109,7 +109,7 @@ def summarise(settings: Settings, run: Run, timing: Path, reported: Mapping[str,
     }
 
 
-def _told(event: Event) -> dict[str, Any]:
+def _evaluation(event: Event) -> dict[str, Any]:
     keys = ("member", "step", "score", "held_out", "metrics", "hyperparameters")
     return {key: event[key] for key in keys}
 

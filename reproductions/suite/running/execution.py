@@ -1,4 +1,4 @@
-"""How a run is carried out: by which engine, on how many workers and which devices. None of it is what is asked for."""
+"""How a run is carried out: by which engine, on how many workers and which devices. None of it is part of the settings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Execution(Checked):
             raise ValueError(f"device = {shown(self.device)} {rule}")
         if self.engine == "serial" and self.timeout is not None:
             raise ValueError(
-                f"timeout = {self.timeout} needs engine = 'processes': nobody can interrupt the serial engine"
+                f"timeout = {self.timeout} needs engine = 'processes': the serial engine cannot be interrupted"
             )
         if self.engine == "serial" and len(names) > 1:
             raise ValueError(f"device = {self.device!r} needs engine = 'processes': the serial engine has one device")

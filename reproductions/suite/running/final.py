@@ -18,11 +18,11 @@ Made = TypeVar("Made")
 
 
 def report(task: DomainTask[Any], run: Run, seed: Stream) -> dict[str, Any] | None:
-    """The task's final evaluation of the run's answer, and the CPU seconds it took; None if it makes none or has no answer.
+    """The task's final evaluation of the run's answer, and the CPU seconds it took; None if there is none.
 
     RunError if what it returns is no score.
     """
-    begun = time.process_time()
+    start = time.process_time()
     score = _of_the_answer(task.report, task, run, seed)
     if score is None:
         return None
@@ -30,7 +30,7 @@ def report(task: DomainTask[Any], run: Run, seed: Stream) -> dict[str, Any] | No
         plain = plain_score(score, f"{type(task).__name__}.report")
     except TaskError as error:
         raise RunError(error.error) from None
-    return {"value": plain["score"], "samples": plain["samples"], "cpu_s": round(time.process_time() - begun, 3)}
+    return {"value": plain["score"], "samples": plain["samples"], "cpu_s": round(time.process_time() - start, 3)}
 
 
 def illustrate(task: DomainTask[Any], run: Run, seed: Stream, path: Path) -> None:
@@ -44,7 +44,7 @@ def illustrate(task: DomainTask[Any], run: Run, seed: Stream, path: Path) -> Non
 def _of_the_answer(
     hook: Callable[[Any, Stream], Made | None], task: DomainTask[Any], run: Run, seed: Stream
 ) -> Made | None:
-    """What the hook makes of the run's answer, if it has one. Global generators too begin at a place that ``seed`` names."""
+    """The hook's result for the run's answer; None if the run has none. Global generators are seeded from ``seed`` for it."""
     if run.best is None:
         return None
     state = run.state(task)

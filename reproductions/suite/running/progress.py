@@ -20,7 +20,7 @@ LINE_EVERY = 10.0
 
 
 class Tally:
-    """Counts events into what is shown. Time left is from the speed of this session, so a resumed run is judged fairly."""
+    """Counts events for the display. The time left follows from the speed of this session alone, not of earlier ones."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -78,14 +78,14 @@ def showing(settings: Settings, earlier: Sequence[Event], quiet: bool = False) -
             TextColumn("{task.description}"),
             BarColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[counts]}"),
         )
         with Progress(*columns, console=console) as progress:
-            bar = progress.add_task(name, total=tally.budget, completed=tally.done, told=tally.text())
+            bar = progress.add_task(name, total=tally.budget, completed=tally.done, counts=tally.text())
 
             def show(event: Event) -> None:
                 tally.count(event)
-                progress.update(bar, completed=tally.done, told=tally.text())
+                progress.update(bar, completed=tally.done, counts=tally.text())
 
             yield show
     else:

@@ -1,4 +1,4 @@
-"""The state folder of a run: whose it is, by which sources and numerics it was made, and whether this request may go on."""
+"""The state folder of a run: its request, sources and numerics, and whether another request may resume it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Request(BaseModel):
-    """What a state folder is of: the settings of its run, and the digest of the sources, which becomes part of a name."""
+    """What a state folder was made for: the settings of its run, and the digest of its sources, which may name a folder."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -36,30 +36,30 @@ class Numerics(RootModel[dict[str, Any]]):
     """What the numbers of a state folder depend on beside its request; see ``DomainTask.numerics``."""
 
 
-def claim(settings: Settings, numerics: Mapping[str, Any], out: Path, extend: bool) -> tuple[Path, Request]:
-    """The state folder of this very request in ``out``, and the request.
+def prepare_state(settings: Settings, numerics: Mapping[str, Any], out: Path, extend: bool) -> tuple[Path, Request]:
+    """The state folder of this request in ``out``, and the request.
 
-    ConfigError if it holds another run, or the run was made with other numerics; RunError if it is at work. A state made by
-    other sources is moved aside, never mixed with: what ran is what the summary says.
+    ConfigError if it holds another run, or the run was made with other numerics; RunError if another process runs it. A
+    state made by other sources is moved aside, never continued: the sources in the summary made all of the run.
     """
     state = out / "state"
     request = Request(settings=settings.model_dump(mode="json", by_alias=True), sources=sources_digest(settings.domain))
     try:
-        with locked(state):  # it may be that of a run that goes on at this moment
-            _claim_locked(state, request, dict(numerics), extend)
+        with locked(state):  # another process may be running in it
+            _prepare_locked(state, request, dict(numerics), extend)
     except Busy:
         raise RunError(f"another process is running in {state}") from None
     return state, request
 
 
-def _claim_locked(state: Path, asked: Request, numerics: dict[str, Any], extend: bool) -> None:
+def _prepare_locked(state: Path, requested: Request, numerics: dict[str, Any], extend: bool) -> None:
     request, kept = state / "request.json", state / "numerics.json"
     if request.exists():
         held = _read(request, Request)
-        if held.sources == asked.sources:
+        if held.sources == requested.sources:
             may_differ = {"steps", "stop"} if extend else set()
             _must_be_equal(
-                held.settings, {k: v for k, v in asked.settings.items() if k not in may_differ}, state.parent
+                held.settings, {k: v for k, v in requested.settings.items() if k not in may_differ}, state.parent
             )
             _must_be_made_alike(_read(kept, Numerics).root, numerics, state.parent)
             return
@@ -70,20 +70,20 @@ def _claim_locked(state: Path, asked: Request, numerics: dict[str, Any], extend:
         os.replace(state, aside)
     elif (state / "events.jsonl").exists():
         raise ConfigError(
-            f"{state} holds a record but no request.json: nobody can tell what it is of. Choose another --out"
+            f"{state} holds a record but no request.json, so its settings are unknown. Choose another --out"
         )
     state.mkdir(parents=True, exist_ok=True)
     write_json(kept, numerics)  # first: where there is a request there are numerics
-    write_request(state, asked)
+    write_request(state, requested)
 
 
 def write_request(state: Path, request: Request) -> None:
-    """Say what the state folder is of."""
+    """Write what the state folder was made for."""
     write_json(state / "request.json", request.model_dump())
 
 
 def _read(path: Path, model: type[Model]) -> Model:
-    """ConfigError, in one line, for a file that is none."""
+    """The content of a file; ConfigError, in one line, if it is not valid."""
     try:
         return model.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -94,11 +94,11 @@ def _read(path: Path, model: type[Model]) -> Model:
         raise ConfigError(f"{path}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
 
 
-def _must_be_equal(held: Mapping[str, Any], asked: Mapping[str, Any], out: Path) -> None:
-    for key in asked:
-        if held.get(key) != asked[key]:
+def _must_be_equal(held: Mapping[str, Any], requested: Mapping[str, Any], out: Path) -> None:
+    for key in requested:
+        if held.get(key) != requested[key]:
             raise ConfigError(
-                f"{out} holds another run: {key} was {held.get(key)!r} and is {asked[key]!r}. Choose another --out"
+                f"{out} holds another run: {key} was {held.get(key)!r} and is {requested[key]!r}. Choose another --out"
             )
 
 

@@ -1,7 +1,8 @@
 """Of the runs that a configuration asks for, those that this machine can make, or that were made already.
 
-Targets of many runs are made with what remains, and one line says for each requirement what is left out. Asking for what
-cannot be made at all is an error. A run that this machine plans and another one makes is checked there, when it begins.
+A target of many runs is made without those that cannot run here, and one line for each requirement says what is left out.
+A target of which nothing can be made is an error. A run that this machine plans and another one makes is checked there,
+when it begins.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from reproductions.suite.study.asked import Asked, replayed
 from reproductions.suite.study.names import RunName
+from reproductions.suite.study.requested import RequestedRuns, replayed
 from reproductions.suite.study.requirements import missing, require
 
 #: How a line that says what is left out begins.
@@ -21,19 +22,19 @@ LEFT_OUT = "left out: "
 
 
 class Availability:
-    """What can be made of a configuration's experiments. Each is checked first: see ``Asked.check``.
+    """What can be made of a configuration's experiments. Each is checked first: see ``RequestedRuns.check``.
 
     ``results`` is the folder that runs are kept in. ``assume``: as if all requirements were met. ``say`` prints a line.
     """
 
     def __init__(
         self,
-        asked: Asked,
+        requested: RequestedRuns,
         results: Path,
         assume: bool = False,
         say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
     ) -> None:
-        self._asked, self._results, self._assume, self._say = asked, results, assume, say
+        self._requested, self._results, self._assume, self._say = requested, results, assume, say
         self._said: set[tuple[str, str, str]] = set()
         self._lacking = cache(self._look)
         self.study = cache(self._study)
@@ -48,18 +49,18 @@ class Availability:
         ConfigError if nothing remains of any.
         """
         for name in experiments:
-            self._asked.check(section, name)
-        asked = {name: self._asked.runs(section, name) for name in experiments}
-        lines = list(dict.fromkeys(line for runs in asked.values() for run in runs for line in self._missing(run)))
-        remaining = {name: [run for run in runs if not self._missing(run)] for name, runs in asked.items()}
+            self._requested.check(section, name)
+        requested = {name: self._requested.runs(section, name) for name in experiments}
+        lines = list(dict.fromkeys(line for runs in requested.values() for run in runs for line in self._missing(run)))
+        remaining = {name: [run for run in runs if not self._missing(run)] for name, runs in requested.items()}
         if not any(remaining.values()):
             require(", ".join(experiments), lines)
         for line in lines:
-            self._say_once(section, line, asked)
+            self._say_once(section, line, requested)
         return {name: runs for name, runs in remaining.items() if runs}
 
     def require(self, run: RunName) -> None:
-        """ConfigError if this very run cannot be made here and was not made before."""
+        """ConfigError if this run cannot be made here and was not made before."""
         require(str(self._results / run.folder), self._missing(run))
 
     def _missing(self, run: RunName) -> tuple[str, ...]:
@@ -71,12 +72,12 @@ class Availability:
         return tuple(dict.fromkeys([*self._lacking(replace(run, seed=0)), *of_source]))
 
     def _look(self, run: RunName) -> list[str]:
-        return missing(run.domain, self._asked.settings(run).task)
+        return missing(run.domain, self._requested.settings(run).task)
 
-    def _say_once(self, section: str, line: str, asked: Mapping[str, list[RunName]]) -> None:
+    def _say_once(self, section: str, line: str, requested: Mapping[str, list[RunName]]) -> None:
         """Say what is left out of each experiment for a requirement, where it was not said before."""
         parts = []
-        for name, runs in asked.items():
+        for name, runs in requested.items():
             lacking = sum(line in self._missing(run) for run in runs)
             if lacking and (section, name, line) not in self._said:
                 self._said.add((section, name, line))

@@ -1,6 +1,6 @@
 """The workflow's configuration, made complete and checked before anything is planned: its files, its schema, its names.
 
-Whether its runs can be run is for ``reproductions.suite.study.asked``.
+Whether its runs can be run is for ``reproductions.suite.study.requested``.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _TYPES = {
 
 
 def complete(config: dict[str, Any], schema: Path, files: Iterable[Path] = ()) -> None:
-    """Fill in what is left to be understood: an experiment's domain, which is its own name, its problems: those of the scale.
+    """Fill in defaults: an experiment's domain is its name, its problems are those of the scale.
 
     ``files`` are those that ``config`` was read from. Raises ConfigError, with the key, the value and the rule in one line,
-    unless all that ``config`` says is in order.
+    unless ``config`` is valid.
     """
     for path in files:
         read(path)
@@ -78,18 +78,18 @@ def _complete(key: str, name: str, experiment: dict[str, Any], config: Mapping[s
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A file of the configuration. ConfigError if it cannot be read, is no mapping, or says a thing twice."""
+    """A file of the configuration. ConfigError if it cannot be read, is no mapping, or has a key twice."""
     try:
-        found = _OnceLoader(path.read_text(encoding="utf-8")).get_single_data()
+        content = _OnceLoader(path.read_text(encoding="utf-8")).get_single_data()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
     except (yaml.YAMLError, ValueError) as error:  # such as a number of more digits than Python reads
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: it must be a mapping of keys to values, not {_shown(found)}")
-    return found
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: it must be a mapping of keys to values, not {_shown(content)}")
+    return content
 
 
 class _OnceLoader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
@@ -105,7 +105,7 @@ class _OnceLoader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
 
 
 def _check_plain(value: Any, key: str) -> None:
-    """ConfigError unless ``value`` is made of what JSON knows, with text for keys."""
+    """ConfigError unless ``value`` can be JSON, with text for keys."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             if not isinstance(name, str):
@@ -151,7 +151,7 @@ _Validator = extend(
 
 
 def _shown(value: Any) -> str:
-    """As it was written, about: what Python calls None is null."""
+    """A value about as it was written: Python's None is null."""
     return _short(repr(value) if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False))
 
 

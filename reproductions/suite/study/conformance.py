@@ -30,7 +30,7 @@ def check_domain_task(
 ) -> None:
     """The rules of ``pbt_core.Task`` and of ``DomainTask``; AssertionError with the one that was broken.
 
-    plan: one that the task takes. steps: of training between the checks. refused: plans that it must not take.
+    plan: one that the task accepts. steps: of training between the checks. refused: plans that it must refuse.
     """
     assert isinstance(task, DomainTask), f"{type(task).__name__} must be a DomainTask"
     _check_prepare(task, plan, refused)
@@ -58,7 +58,7 @@ def _check_prepare(task: DomainTask[Any], plan: Plan, refused: Sequence[Plan]) -
 
 
 def _refusal(task: DomainTask[Any], plan: Plan) -> str | None:
-    """What ``prepare`` has against a plan; None if it takes it."""
+    """The message with which ``prepare`` refuses a plan; None if it accepts it."""
     try:
         task.prepare(plan)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Descriptions: what a configuration says of a method, checked against the declaration of its kind, and the object it is.
+"""Descriptions: what a configuration says of a method, checked against the declaration of its kind and made into an object.
 
 A description is a mapping: ``kind``, a name in ``kinds``, and values for the parameters of that kind. The rules are the
 declaration's own (``__post_init__``); its ValueErrors get the full key. What a value may be follows from the annotation:
@@ -35,8 +35,8 @@ def build(family: Family, description: Any, key: str) -> Any:
 def complete(family: Family, description: Any, key: str) -> dict[str, Any]:
     """The description with all defaults, as JSON. ConfigError for a wrong key or value.
 
-    The parts of the method are made for it, the method is not: its rules are for ``build``, and a replay's file need not be
-    there.
+    This makes the parts of the method, but not the method itself: ``build`` checks its rules, and a replay's file need not
+    exist yet.
     """
     kind = _kind(family, description, key)
     return {"kind": description["kind"], **_described(kind, _arguments(kind, description, key))}
@@ -61,7 +61,7 @@ def _kind(family: Family, description: Any, key: str) -> Kind:
 
 
 def _arguments(kind: Kind, description: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """What a kind is called with, of what is described: values, checked, and parts, made."""
+    """The arguments that a kind is called with, from a description: checked values, and parts as objects."""
     arguments = {}
     for parameter in parameters(kind):
         name, inner = parameter.name, parameter.inlined
@@ -104,7 +104,7 @@ def _one_of(family: Family) -> str:
 
 
 def _chained(family: Family, items: tuple[Any, ...], optional: bool) -> Any:
-    """One after another: a single one is itself, and none is None where the parameter may be."""
+    """Several items as one object; a single one is itself, and no item is None where the parameter may be None."""
     assert family.chain is not None, "only what can be chained is written as a list"
     if len(items) == 1:
         return items[0]
@@ -137,7 +137,7 @@ def _described(kind: Kind, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_json(parameter: Parameter, value: Any) -> Any:
-    """How a description says ``value``: by its kind if it is of one, as a list where several may follow each other."""
+    """How a description says ``value``: by its kind if it has one, as a list where several may follow each other."""
     family = parameter.family
     if family is None:
         return _plain(value)

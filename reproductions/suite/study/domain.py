@@ -35,10 +35,10 @@ class DomainTask(_Task[State]):
         return ("cpu",)
 
     def prepare(self, plan: Plan) -> None:
-        """Called once, before any worker starts: get data and whatever else all workers share, and check what is asked for.
+        """Called once, before any worker starts: get data and whatever else all workers share, and check the settings.
 
         It runs on the processor, whichever device the run is for, and may be called again. ConfigError, in one line that
-        names the key, the value and the rule, for what is missing and for settings or a ``plan`` that cannot be.
+        names the key, the value and the rule, for what is missing and for settings or a ``plan`` that are not possible.
         """
 
     def describe(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class DomainTask(_Task[State]):
         return {}
 
     def numerics(self) -> dict[str, Any]:
-        """What the numbers depend on beside the settings, as JSON: a run is not gone on with where this differs.
+        """What the numbers depend on beside the settings, as JSON: a run is not resumed where they differ.
 
         Tasks add what their machine decides, such as the arithmetic. It must not depend on how many workers there are.
         """

@@ -1,4 +1,4 @@
-"""One description of each kind at least: what the contract tests run, and what a user may start from.
+"""At least one description of each kind: what the contract tests run, and what a user may start from.
 
 Apart from ``kinds``, on which every run depends: another example makes no run stale.
 """

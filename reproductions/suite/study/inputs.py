@@ -1,4 +1,4 @@
-"""Files from disk, which may hold anything: read as text, JSON or CSV, and held against a schema before they are used.
+"""Files from disk, which may hold anything: read as text, JSON or CSV, and checked against a schema before they are used.
 
 Whatever is wrong with one is an InputError in one line: the file, the field and the rule.
 """
@@ -18,7 +18,7 @@ from reproductions.suite.study.registry import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: Bytes. The largest that a study writes has a few; a file of this size is none of ours.
+#: Bytes. Files that a study writes are far smaller; a larger file is none of them.
 LARGEST = 256 * 2**20
 #: Characters of a wrong value that are shown.
 SHOWN = 80
@@ -31,11 +31,11 @@ class InputError(ConfigError):
 def shown(value: Any) -> str:
     """A value for a message: in one line, and not endless."""
     try:
-        told = repr(value)
+        text = repr(value)
     except (RecursionError, ValueError):  # nested too deeply; a number of too many digits
-        told = f"a {type(value).__name__} too long to show"
-    told = told if told.isprintable() else ascii(value)
-    return told if len(told) <= SHOWN else f"{told[: SHOWN - 20]}... ({len(told)} characters)"
+        text = f"a {type(value).__name__} too long to show"
+    text = text if text.isprintable() else ascii(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]}... ({len(text)} characters)"
 
 
 def read_bytes(path: Path) -> bytes:
@@ -73,12 +73,12 @@ def read_json(path: Path) -> Any:
 
 
 def read_model(path: Path, model: type[Model]) -> Model:
-    """The value in a JSON file, held against a schema."""
+    """The value in a JSON file, checked against a schema."""
     return checked(path, model, read_json(path))
 
 
 def read_rows(path: Path, model: type[Model]) -> list[Model]:
-    """The rows of a CSV file with a header, each held against a schema. An empty cell is a field that is None.
+    """The rows of a CSV file with a header, each checked against a schema. An empty cell is a field that is None.
 
     Columns must be fields of the model (or whatever else it allows), each once; every row must have all of them.
     """
@@ -98,16 +98,16 @@ def read_rows(path: Path, model: type[Model]) -> list[Model]:
             where = f"{path}, line {lines.line_num}"
             if len(cells) != len(header):
                 raise InputError(f"{where}: must have {len(header)} cells, not {len(cells)}")
-            told = dict(zip(header, cells, strict=True))
-            absent = {name: None for name in model.model_fields if told.get(name) == ""}
-            rows.append(checked(where, model, {name: cell for name, cell in told.items() if cell != ""} | absent))
+            row = dict(zip(header, cells, strict=True))
+            absent = {name: None for name in model.model_fields if row.get(name) == ""}
+            rows.append(checked(where, model, {name: cell for name, cell in row.items() if cell != ""} | absent))
     except csv.Error as error:
         raise InputError(f"{path}, line {lines.line_num}: not CSV: {error}") from None
     return rows
 
 
 def checked(where: Path | str, model: type[Model], value: Any) -> Model:
-    """``value`` as a ``model``; InputError with ``where`` it was found."""
+    """``value`` as a ``model``; InputError, which begins with ``where`` it comes from."""
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -39,13 +39,13 @@ def meaning(
     Imports of modules that are ``ignored`` are no part of the text, nor are assignments to the module's names in
     ``unread``.
     """
-    telling = _Telling(package, ignored, frozenset(unread))
-    telling.statements(tree.body, "module")
-    return telling.told()
+    walk = _Walk(package, ignored, frozenset(unread))
+    walk.statements(tree.body, "module")
+    return walk.result()
 
 
-class _Telling:
-    """One walk over a module. Imports are told at its end, when it is known which names were used for what."""
+class _Walk:
+    """One walk over a module. Imports are written at its end, when it is known which names were used for what."""
 
     def __init__(self, package: str, ignored: Callable[[str], bool], unread: frozenset[str]) -> None:
         self._package, self._ignored, self._unread = package, ignored, unread
@@ -56,7 +56,7 @@ class _Telling:
         self._skipped: set[str] = set()
         self._annotated = False  # whether annotations of the function at hand stay
 
-    def told(self) -> Meaning:
+    def result(self) -> Meaning:
         for place, node in self._imports.items():
             self._parts[place] = self._import(node)
         return Meaning(" ".join(filter(None, self._parts)), tuple(dict.fromkeys(self._loaded)))
@@ -99,7 +99,7 @@ class _Telling:
         self._annotated = outer
 
     def _node(self, node: ast.AST, scope: Scope) -> None:
-        if isinstance(node, ast.Name):  # this and the next are most nodes, told at once
+        if isinstance(node, ast.Name):  # most nodes are these two: they come first, to save time
             self._used.add(node.id)
             self._parts.append(node.id)
             return
@@ -115,7 +115,7 @@ class _Telling:
         tell(f"{type(node).__name__}(")
         for name in node._fields:
             value = getattr(node, name, None)
-            # What is absent in one version of Python is unheard of in another.
+            # A field that is empty in one version of Python may not exist in another.
             if value is None or value == [] or name in _WRITING:
                 continue
             tell(f"{name}=")
@@ -157,7 +157,7 @@ class _Telling:
 
 
 def _type_checking(node: ast.If) -> list[ast.stmt] | None:
-    """What is left of ``if TYPE_CHECKING:`` where nobody checks types; None for any other condition."""
+    """What runs of ``if TYPE_CHECKING:`` outside type checkers; None for any other condition."""
     match node.test:
         case ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"):
             return node.orelse

@@ -67,7 +67,7 @@ def check(out: Path) -> None:
 
 
 class _Undo(Exception):
-    """Only a question was asked: what was made is removed."""
+    """Ends a mere check: folders that were made for it are removed."""
 
 
 @contextlib.contextmanager
@@ -82,13 +82,13 @@ def _folder(folder: Path) -> Iterator[None]:
         yield
     except BaseException:
         for parent in reversed(made):
-            with contextlib.suppress(OSError):  # somebody else has put something there meanwhile
+            with contextlib.suppress(OSError):  # another process has put something there meanwhile
                 parent.rmdir()
         raise
 
 
 def _make(folder: Path) -> bool:
-    """Whether this process has made the folder: another may do so at the same moment."""
+    """Make a folder; returns whether this process made it, since another may do so at the same moment."""
     try:
         folder.mkdir()
     except FileExistsError:

@@ -23,9 +23,9 @@ from reproductions.suite.study.registry import ConfigError
 
 #: A run is kept in memory as a whole, and each evaluation takes about a kilobyte of its record.
 MOST_EVALUATIONS = 10**9
-#: Of the steps at which schedules are held against their bounds.
+#: Schedules are checked against their bounds at most at so many steps.
 CHECKED_STEPS = 100_000
-#: Of the members whose first settings are held against their bounds before a run.
+#: The first settings of at most so many members are checked against their bounds before a run.
 CHECKED_MEMBERS = 1_000
 SCALES = ("smoke", "laptop", "paper")
 #: What a scale declares of how its runs are carried out; none of it is a setting, each has an option of its own.
@@ -195,7 +195,7 @@ def _check_values(settings: Settings, space: Space) -> None:
 
 
 def _check_trainings(settings: Settings) -> None:
-    """Methods that train again from the beginning: whole trainings and rungs, at evaluations, that fill the steps."""
+    """For methods that train again and again: trainings and rungs end at evaluations, and whole trainings fill the steps."""
     for key in ("training_steps", "first_rung"):
         if settings.search.get(key, 0) % settings.interval:
             value = settings.search[key]

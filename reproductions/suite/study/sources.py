@@ -67,8 +67,8 @@ def sources(domain: str, root: Path = ROOT) -> dict[str, Source]:
         known = sorted(path.parent.name for path in (root / "reproductions").glob("*/sweep.py"))
         raise ConfigError(f"domain = {domain!r} must be one of {known}")
     modules = _reached(domain, root)
-    found = {name: Source(path, module.digest) for name, (path, module) in modules.items() if not left_out(name)}
-    return found | _declared(sweep, root)
+    from_imports = {name: Source(path, module.digest) for name, (path, module) in modules.items() if not left_out(name)}
+    return from_imports | _declared(sweep, root)
 
 
 def foreign(domain: str, root: Path = ROOT) -> set[str]:
@@ -88,7 +88,7 @@ def _reached(domain: str, root: Path) -> dict[str, tuple[Path, _Module]]:
         if name in reached or name.partition(".")[0] not in PACKAGES:
             continue
         reached.add(name)
-        # Whoever imports a module runs its packages first; and a name in a package may be a module or not.
+        # Importing a module runs its packages first; and a name in a package may be a module or not.
         pending += [name.rpartition(".")[0]]
         if (path := _file(name, root)) is None:
             continue
@@ -141,8 +141,8 @@ def _parsed(name: str, path: Path) -> _Module:
     except (SyntaxError, ValueError) as error:  # a null byte is a ValueError
         raise ConfigError(f"{path}: no Python: {error}") from None
     files = _literal(tree, "SOURCES") if sweep else ()
-    found = meaning(tree, package, left_out, LOOKS if sweep else ())
-    return _Module(_sha256(found.text.encode()), found.imports, files)
+    understood = meaning(tree, package, left_out, LOOKS if sweep else ())
+    return _Module(_sha256(understood.text.encode()), understood.imports, files)
 
 
 def _literal(tree: ast.Module, name: str) -> tuple[str, ...]:
@@ -160,15 +160,15 @@ def _declared(sweep: str, root: Path) -> dict[str, Source]:
     """The files that a sweep names in SOURCES because a run reads them and no import shows it."""
     path = _file(sweep, root)
     assert path is not None
-    found = {}
+    declared = {}
     for name in _read(sweep, path).files:
         place = root / name
         if not place.exists():
             raise ConfigError(f"{path}: SOURCES names {name!r}, which is not there")
         files = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
         for file in files:
-            found[str(file.relative_to(root))] = Source(file, _sha256(file.read_bytes()))
-    return found
+            declared[str(file.relative_to(root))] = Source(file, _sha256(file.read_bytes()))
+    return declared
 
 
 def _sha256(content: bytes) -> str:

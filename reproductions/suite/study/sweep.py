@@ -57,7 +57,7 @@ class Scale:
 
     ``problems`` are the keys of PROBLEMS that are measured at it; the first is the one of a run that names none.
     ``task`` and ``methods`` override the task's settings and keys of METHODS. ``engine``, ``workers``, ``device`` and
-    ``timeout`` are how its runs are carried out unless somebody says otherwise: see ``running.execution``. Without
+    ``timeout`` are how its runs are carried out unless an option says otherwise: see ``running.execution``. Without
     ``workers`` there is one a core and, in the workflow, no more than members.
     """
 

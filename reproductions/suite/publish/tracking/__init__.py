@@ -1,6 +1,6 @@
 """Finished runs into MLflow, after the fact, by one writer at a time; nothing outside this package imports mlflow.
 
-An experiment is a domain. Its runs have three levels, told apart by the tag ``kind``:
+An experiment is a domain. Its runs have three levels, distinguished by the tag ``kind``:
 
 * ``method``: a method on a problem, at a scale: means over its seeds, and the interval of what is reported (``methods``).
 * ``seed``, children of a method: one training run each, with what was asked for, its score and its files (``seeds``).
@@ -18,6 +18,6 @@ run takes its place and the former one is deleted, as MLflow deletes: its pages 
 
 import os
 
-# Before mlflow is imported: it would phone home, and start job runners that nobody needs.
+# Before mlflow is imported: it would send telemetry, and start job runners that are not needed.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")

@@ -1,4 +1,4 @@
-"""An open store, and what MLflow's client does not offer in one call. What its database fails at is one line."""
+"""Opening a store, and what MLflow's client does not offer in one call. An error of the database is one line."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from reproductions.suite.study.registry import ConfigError
 #: MLflow's limits for one call.
 METRICS, PARAMETERS = 1000, 100
 PAGE = 1000
-#: Tags of each run: what it shows, and a digest of what it was made from, set last: without it a run was cut off.
+#: Tags of each run: its key, and the digest of what it was made from, set last: a run without it was not written to the end.
 KEY, DIGEST = "pbt.key", "pbt.record"
-#: To be raised when what is written changes, so that what was written before is written again.
+#: Raise it when the form of what is written changes: runs of a former layout are then written again.
 LAYOUT = 5
 
 
@@ -31,10 +31,10 @@ class StoreError(OSError):
 
 @contextlib.contextmanager
 def opened(folder: Path, to_write: bool = True) -> Iterator[MlflowClient]:
-    """A client of the store in a folder, which is made if it is missing; what has been moved, or is older, is mended.
+    """A client of the store in a folder, which is made if it is missing; a moved or older store is mended.
 
-    One process writes at a time; who only looks may do so meanwhile. Raises ConfigError, in one line with the remedy, for a
-    store that cannot be used, and StoreError for what the database, not what is written, is to blame for later.
+    One process writes at a time; others may read meanwhile. Raises ConfigError, in one line with the remedy, for a store that
+    cannot be used, and StoreError where the database fails later.
     """
     store.check(folder)
     with contextlib.ExitStack() as held:
@@ -44,7 +44,7 @@ def opened(folder: Path, to_write: bool = True) -> Iterator[MlflowClient]:
         if is_alone:
             schema.upgrade(folder)
         client = _connected(folder)
-        if is_alone:  # else the writer has seen to it
+        if is_alone:  # otherwise the writer has done so
             store.mend(folder)
         try:
             yield client
@@ -57,7 +57,7 @@ def opened(folder: Path, to_write: bool = True) -> Iterator[MlflowClient]:
 
 
 def _enter(held: contextlib.ExitStack, folder: Path) -> bool:
-    """Take the store's lock; whether it could be had."""
+    """Take the store's lock; returns whether it was free."""
     try:
         held.enter_context(locked(folder))
     except Busy:
@@ -97,23 +97,23 @@ def experiment(client: MlflowClient, name: str, folder: Path) -> str:
 def runs(client: MlflowClient, number: str, condition: str) -> list[Run]:
     """All runs of an experiment for which a condition holds."""
     page = client.search_runs([number], condition, max_results=PAGE)
-    every = list(page)
+    every_run = list(page)
     while page.token:
         page = client.search_runs([number], condition, max_results=PAGE, page_token=page.token)
-        every += page
-    return every
+        every_run += page
+    return every_run
 
 
-def by_key(every: Sequence[Run]) -> dict[str, list[Run]]:
-    """Runs by what they show: several of one key are left where writing was cut off."""
+def by_key(every_run: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs by key; several runs have the same key where writing was interrupted."""
     grouped: dict[str, list[Run]] = {}
-    for run in every:
+    for run in every_run:
         grouped.setdefault(run.data.tags.get(KEY, ""), []).append(run)
     return grouped
 
 
 def is_current(written: Sequence[Run], digest: str) -> bool:
-    """Whether the runs of one key are a single whole one, made from what the digest is of, with its files."""
+    """Whether the runs of one key are a single complete one, made from what has this digest, with its files."""
     if len(written) != 1 or written[0].data.tags.get(DIGEST) != digest:
         return False
     return store.has_artifacts(written[0].info.artifact_uri)

@@ -54,9 +54,9 @@ def _digest(seeds: Sequence[Run]) -> str:
 
 def _write(client: MlflowClient, experiment: str, seeds: Sequence[Run], digest: str) -> None:
     curve = mean_curve({run.data.tags["seed"]: _curve(client, run) for run in seeds})
-    begun, ended = min(run.info.start_time for run in seeds), max(run.info.end_time for run in seeds)
-    period = Period(begun, ended, max((step for step, _ in curve), default=0))
-    # What has no value has a tag of its own here, which tells the seeds that it is for.
+    start, end = min(run.info.start_time for run in seeds), max(run.info.end_time for run in seeds)
+    period = Period(start, end, max((step for step, _ in curve), default=0))
+    # A value that is missing has a tag instead, which names the seeds at fault.
     values = {name: value for name, value in _values(seeds).items() if math.isfinite(value)}
     points, _ = metrics({"best_so_far": curve}, values, period)
     first = seeds[0].data.tags
@@ -68,11 +68,11 @@ def _write(client: MlflowClient, experiment: str, seeds: Sequence[Run], digest: 
         **without_score(seeds),
     }
     name = names.run_name(tags)
-    method = client.create_run(experiment, start_time=begun, tags=tags, run_name=name).info.run_id
+    method = client.create_run(experiment, start_time=start, tags=tags, run_name=name).info.run_id
     log(client, method, points, common(seeds))
     for run in seeds:
         client.set_tag(run.info.run_id, PARENT, method)
-    client.set_terminated(method, end_time=ended)
+    client.set_terminated(method, end_time=end)
     client.set_tag(method, DIGEST, digest)
 
 
@@ -101,7 +101,7 @@ def without_score(seeds: Sequence[Run]) -> dict[str, str]:
 
 
 def common(seeds: Sequence[Run]) -> list[Param]:
-    """What was asked for alike with every seed."""
+    """The settings that all seeds have in common."""
     first, *others = [run.data.params for run in seeds]
     return [
         Param(name, value)
@@ -116,9 +116,9 @@ def _curve(client: MlflowClient, seed: Run) -> Curve:
 
 
 def mean_curve(curves: dict[str, Curve]) -> list[tuple[int, float]]:
-    """The mean over seeds of what was best until a step, from the first step on at which every seed has a score.
+    """The mean over seeds of the best score so far, from the first step on at which every seed has a score.
 
-    Seeds that were evaluated at other steps keep their last value between them: a best-so-far curve is made of stairs.
+    Seeds that were evaluated at other steps keep their last value between them: a best-so-far curve is a step function.
     """
     series = {seed: pd.Series(dict(curve), dtype=float) for seed, curve in curves.items()}
     mean = pd.DataFrame(series).sort_index().ffill().dropna().mean(axis=1)

@@ -1,4 +1,4 @@
-"""What runs are called and filtered by."""
+"""The names of runs, and the tags that they are filtered by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is worth opening in MLflow's pages."""
+"""Links to the pages of MLflow that show a store's runs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mlflow.entities import Run
 from reproductions.suite.publish.tracking import views
 from reproductions.suite.publish.tracking.client import DIGEST, opened, runs
 
-#: Of the two kinds of MLflow's pages, those for models that are trained; without it, it opens those for language models.
+#: Chooses MLflow's pages for model training; by default it opens those for language models.
 TRAINING = "workflowType=machine_learning"
 
 
 def pages(store: Path) -> dict[str, str]:
-    """What there is to see, each with the end of its address: for each experiment with runs, a table of its methods and seeds,
+    """Titles of pages, each with the end of its address: for each experiment with runs, a table of its methods and seeds,
     and for each problem with several methods, their charts side by side and what differs between them.
     """
     with opened(store, to_write=False) as client:
@@ -49,7 +49,7 @@ def _pages(client: MlflowClient) -> Iterator[tuple[str, str]]:
 def _by_problem(client: MlflowClient, experiment: str) -> dict[tuple[str, str], list[Run]]:
     grouped: dict[tuple[str, str], list[Run]] = {}
     for run in runs(client, experiment, "tags.kind = 'method'"):
-        if DIGEST in run.data.tags:  # else it was cut off while it was written
+        if DIGEST in run.data.tags:  # otherwise writing it was interrupted
             grouped.setdefault((run.data.tags["scale"], run.data.tags["problem"]), []).append(run)
     return grouped
 

@@ -12,7 +12,7 @@ from reproductions.suite.publish.tracking.words import metric_name
 from reproductions.suite.results.records import Record
 
 NOT_FINITE = "not_finite"
-#: As many steps are named in the tag.
+#: The tag names at most so many steps.
 NAMED = 8
 #: MLflow takes no longer tags than 8,000 characters.
 LONGEST = 2000
@@ -38,7 +38,7 @@ class Period:
 def training_period(record: Record) -> Period:
     """When the training of a run took place, from its first session to its last.
 
-    Older summaries do not tell: then it ended when the summary was written, after as many seconds as it took.
+    Older summaries do not say so: then it ended when the summary was written, and began ``wall_s`` before.
     """
     begun, ended = record.summary.get("begun"), record.summary.get("ended")
     if ended is None:
@@ -58,7 +58,7 @@ def metrics(
 ) -> tuple[list[Metric], dict[str, str]]:
     """The finite points of ``curves``, and of single ``values`` of the end; and a tag that names the others, if there are any.
 
-    Single values have step 0, by which MLflow tells that they are no curve, and draws bars.
+    Single values have step 0, from which MLflow knows that they are no curve, and draws bars.
     """
     points, left_out = [], []
     for name, curve in curves.items():

@@ -1,4 +1,4 @@
-"""One training run: a method with a seed. What was asked for, what it came to, and the files that it left."""
+"""One training run, a method with a seed: its settings, its results and its files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from reproductions.suite.study.inputs import read_bytes
 from reproductions.suite.study.registry import ConfigError
 
 FILES = ("summary.json", "lineage.json", "events.parquet")
-#: What was asked for. How the work was carried out would stand in the way of what differs.
-ASKED = ("problem", "method", "variant", "seed", "population", "steps", "interval", "search", "task")
+#: The settings that are written. How a run was carried out is left out: it would hide the settings that differ.
+REQUESTED = ("problem", "method", "variant", "seed", "population", "steps", "interval", "search", "task")
 
 
 def digest(record: Record) -> str:
@@ -72,14 +72,14 @@ def _answer(final: dict[str, Any] | None) -> dict[str, str]:
     if final is None:
         return {}
     values = final["hyperparameters"].items()
-    told = ", ".join(f"{name} = {f'{value:.4g}' if isinstance(value, float) else value}" for name, value in values)
-    return {"final_member": str(final["member"]), "final_hyperparameters": short(told)}
+    settings = ", ".join(f"{name} = {f'{value:.4g}' if isinstance(value, float) else value}" for name, value in values)
+    return {"final_member": str(final["member"]), "final_hyperparameters": short(settings)}
 
 
 def parameters(record: Record) -> list[Param]:
-    """What was asked for, and of the task's settings those that are not its scale's and problem's own.
+    """The settings of a run; of the task's settings only those that differ from its scale's and problem's.
 
-    What is not set is left out: it would only stand in the way of what differs.
+    Settings without a value are left out: they would hide those that differ.
     """
     settings = record.summary["settings"]
     try:
@@ -87,11 +87,13 @@ def parameters(record: Record) -> list[Param]:
         usual = {**sweep.SCALES[settings["scale"]].task, **sweep.PROBLEMS[settings["problem"]]}
     except (ConfigError, KeyError):  # a run of an older suite
         usual = {}
-    asked = {name: settings[name] for name in ASKED if name in settings}
-    if isinstance(asked.get("task"), dict):
-        asked["task"] = {name: value for name, value in asked["task"].items() if _json(value) != _json(usual.get(name))}
-    there = ((path, value) for path, value in flat(asked) if value not in (None, [], {}))
-    return [Param(metric_name(path), short(words(value))) for path, value in there]
+    requested = {name: settings[name] for name in REQUESTED if name in settings}
+    if isinstance(requested.get("task"), dict):
+        requested["task"] = {
+            name: value for name, value in requested["task"].items() if _json(value) != _json(usual.get(name))
+        }
+    stated = ((path, value) for path, value in flat(requested) if value not in (None, [], {}))
+    return [Param(metric_name(path), short(words(value))) for path, value in stated]
 
 
 def _json(value: Any) -> str:

@@ -15,9 +15,9 @@ from urllib.parse import quote, unquote, urlsplit
 from reproductions.suite.study.registry import ConfigError
 
 DATABASE = "mlflow.db"
-#: Of all tables of MLflow, those that no other program has together.
+#: Tables that only MLflow's databases have together.
 TABLES = ("alembic_version", "experiments", "runs")
-#: Seconds to wait for whoever is writing.
+#: Seconds to wait for another process that is writing.
 PATIENCE = 10.0
 
 
@@ -46,7 +46,7 @@ def check(store: Path) -> None:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if tables and not tables.issuperset(TABLES):
             raise ConfigError(
-                f"{store / DATABASE}: must be MLflow's database, and is another program's, or one whose making was cut off: "
+                f"{store / DATABASE}: must be MLflow's database, but is another program's, or was not made to the end: "
                 "move it away and track again, or choose another --store"
             )
 
@@ -68,7 +68,7 @@ def revision(store: Path) -> str | None:
             return None
         revisions = [str(name) for (name,) in database.execute("SELECT version_num FROM alembic_version")]
     if len(revisions) != 1:
-        raise ConfigError(f"{store / DATABASE}: says no version of its schema: move it away and track again")
+        raise ConfigError(f"{store / DATABASE}: does not say the version of its schema: move it away and track again")
     return revisions[0]
 
 
@@ -116,7 +116,7 @@ def _is_same(location: str, folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _connected(store: Path) -> Iterator[sqlite3.Connection]:
-    """The database of a store. What SQLite has against it is a ConfigError."""
+    """The database of a store. An error of SQLite is a ConfigError."""
     path = store / DATABASE
     if not path.is_file():
         raise ConfigError(f"{path}: must be a file: choose another --store")

@@ -70,13 +70,13 @@ def charts_key(scale: str, problem: str) -> str:
 
 
 def charts(scale: str, problem: str, measure: Measure | None) -> View:
-    """The methods on one problem side by side: scores over steps, what they came to, and what it took."""
+    """The methods on one problem side by side: scores over steps, final scores and costs."""
     score = "score" if measure is None else measure.held_out or measure.score
     unit = f" ({measure.unit})" if measure is not None and measure.unit else ""
     # The heading, of which MLflow shows about 35 characters.
     section = {"uuid": "methods", "name": score + unit, "display": True, "isReordered": True, "deleted": False,
                "isGenerated": False}  # fmt: skip
-    # What has no chart here is one that was removed: for metrics without any, MLflow adds charts.
+    # Charts that are not shown are listed as removed: for metrics without one, MLflow adds charts.
     cards = [_card(metric, metric in CHARTS) for metric in (*CHARTS, *(name for name in COLUMNS if name not in CHARTS))]
     state = {
         "searchFilter": f"tags.kind = 'method' and tags.scale = '{scale}' and tags.problem = '{problem}'",

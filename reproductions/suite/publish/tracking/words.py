@@ -23,17 +23,17 @@ def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def words(value: Any) -> str:
     """A value in one line, such as ``perturb factors=(1.2, 0.8)``: JSON is spread over many lines by MLflow's pages."""
     if isinstance(value, dict):
-        told = [str(value["kind"])] if "kind" in value else []
-        told += [f"{key}=({words(item)})" if isinstance(item, dict | list) else f"{key}={item}"
+        parts = [str(value["kind"])] if "kind" in value else []
+        parts += [f"{key}=({words(item)})" if isinstance(item, dict | list) else f"{key}={item}"
                  for key, item in value.items() if key != "kind"]  # fmt: skip
-        return " ".join(told)
+        return " ".join(parts)
     if isinstance(value, list):
         return ("; " if any(isinstance(item, dict) for item in value) else ", ").join(map(words, value))
     return str(value)
 
 
 def short(words: str) -> str:
-    """Long words by their beginning and a digest: equal ones still look equal. The whole is in summary.json."""
+    """Long words by their beginning and a digest: equal ones still look equal. The full text is in summary.json."""
     if len(words) <= LONGEST:
         return words
     digest = hashlib.sha256(words.encode()).hexdigest()[:8]

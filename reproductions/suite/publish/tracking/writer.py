@@ -1,4 +1,4 @@
-"""Finished runs into a store: seeds with their members first, then what their methods came to, then the views of them."""
+"""Write finished runs to a store: seeds with their members first, then the means of methods, then the views."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def track(records: Sequence[Record], store: Path) -> dict[str, list[str]]:
 
 def _track(client: MlflowClient, store: Path, domain: str, records: Sequence[Record]) -> list[str]:
     number = experiment(client, domain, store)
-    # With those of former layouts, whatever kind they had.
-    there = by_key(runs(client, number, "tags.kind != 'member' and tags.kind != 'method'"))
+    # Runs of former layouts too, which had other kinds.
+    written_before = by_key(runs(client, number, "tags.kind != 'member' and tags.kind != 'method'"))
     written = []
     for record in records:
         key = names.key(names.identity(record, "seed"))
-        if not is_current(former := there.get(key, []), seeds.digest(record)):
+        if not is_current(former := written_before.get(key, []), seeds.digest(record)):
             for run in former:
                 delete(client, number, run)
             seeds.write(client, number, record)

@@ -1,4 +1,4 @@
-"""The runs that a configuration asks for: each is resolved before any starts, so that none fails for what it was told."""
+"""The runs that a configuration asks for: each is resolved before any starts, so that none fails later for a wrong setting."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def replayed(run: RunName) -> RunName | None:
     return dataclasses.replace(run, method="pbt", variant=DEFAULT) if run.method == "replay" else None
 
 
-class Asked:
+class RequestedRuns:
     """The runs that a complete configuration asks for, each resolved once.
 
-    Whether they can be run is asked for what is to be made, not for the whole configuration: an overlay of one experiment at
-    another scale need not know whether the other experiments fit that scale.
+    Only runs that are to be made are checked, not the whole configuration: an overlay may put one experiment at another scale
+    that does not suit the other experiments.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -67,16 +67,16 @@ class Asked:
 
     def runs(self, section: str, experiment: str) -> list[RunName]:
         """The runs of an experiment, problem by problem and method by method; ``section`` is one of SECTIONS."""
-        asked = self._config[section][experiment]
+        chosen = self._config[section][experiment]
         return [
-            RunName(self._config["scale"], asked["domain"], problem, *parse_method(method), seed)
-            for problem in asked["problems"]
-            for method in asked["methods"]
-            for seed in asked["seeds"]
+            RunName(self._config["scale"], chosen["domain"], problem, *parse_method(method), seed)
+            for problem in chosen["problems"]
+            for method in chosen["methods"]
+            for seed in chosen["seeds"]
         ]
 
     def settings(self, run: RunName) -> Settings:
-        """The settings of a run, but for its seed; ConfigError if there can be none."""
+        """The settings of a run, but for its seed; ConfigError if they are not valid."""
         return self._resolved(dataclasses.replace(run, seed=0))  # seeds differ in nothing that could be wrong
 
     def changes(self, run: RunName) -> list[str]:
@@ -84,7 +84,7 @@ class Asked:
         return overrides(self._variant(run))
 
     def cores(self, run: RunName) -> int:
-        """The cores of a run: its domain's ``threads``, where there are any; else the workers that it has a use for."""
+        """The cores of a run: its domain's ``threads`` in the configuration; else its workers, at most one a member."""
         threads: Mapping[str, int] = self._config["threads"]
         size = registry.sweep(run.domain).SCALES[run.scale]
         if size.engine == "serial":
@@ -158,7 +158,7 @@ def _resolved(run: RunName, changes: Mapping[str, Any]) -> Settings:
 
 
 def _stand_in(folder: Path, domain: str) -> Path:
-    """A schedule for a replay to be checked with: that of PBT is not there yet."""
+    """A placeholder schedule to check a replay with: PBT's does not exist yet."""
     values = registry.sweep(domain).SPACE.sample(Stream(0).generator())
     segment = dataclasses.asdict(Segment(start=0, stop=1, member=0, member_step=0, hyperparameters=values))
     lineage = folder / "lineage.json"

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reproductions.suite.planning.costs import Cost, Costs, wall
+from reproductions.suite.planning.costs import Cost, Costs, wall_seconds
 from reproductions.suite.planning.jobs import Job
-from reproductions.suite.study import asked, configuration
+from reproductions.suite.study import configuration, requested
 from reproductions.suite.study.names import DEFAULT, RunName
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.settings import resolve
@@ -20,7 +20,7 @@ HEADER = ("domain", "problem", "method", "runs", "done", "to do", "CPU h", "wall
 
 
 def budgets(configfiles: Iterable[Path]) -> Callable[[RunName], int | None]:
-    """Member-steps of a run, with the variants that the files name; None where they cannot be told."""
+    """Member-steps of a run, with the variants that the files name; None where they are unknown."""
     variants: dict[str, dict[str, Any]] = {}
     for path in configfiles:
         for name, settings in (configuration.read(path).get("variants") or {}).items():
@@ -29,7 +29,7 @@ def budgets(configfiles: Iterable[Path]) -> Callable[[RunName], int | None]:
     def of(run: RunName) -> int | None:
         if run.variant not in (DEFAULT, *variants):
             return None
-        changes = asked.overrides(variants.get(run.variant, {}))
+        changes = requested.overrides(variants.get(run.variant, {}))
         try:
             settings = resolve(run.domain, run.method, 0, run.scale, run.variant, run.problem, changes)
         except ConfigError:  # such as a replay, whose schedule is not there yet
@@ -53,7 +53,7 @@ class Line:
 
 
 def lines(planned: Iterable[Job], costs: Callable[[str], Costs], budget: Callable[[RunName], int | None]) -> list[Line]:
-    """The runs of a plan, grouped. ``costs`` are those of a scale."""
+    """The runs among Snakemake's jobs, grouped. ``costs`` gives the past runs of a scale."""
     series: dict[tuple[str, ...], list[tuple[RunName, Job]]] = {}
     for job in planned:
         if (run := job.run) is not None:
@@ -69,36 +69,36 @@ def lines(planned: Iterable[Job], costs: Callable[[str], Costs], budget: Callabl
 
 
 def table(planned: Sequence[Job], grouped: Sequence[Line], cores: int) -> str:
-    """The plan as aligned text, with totals; its last line says so if there is nothing to do."""
+    """The forecast as aligned text, with totals; its last line says how many jobs are to do."""
     rows = [HEADER, *(_row(line, cores) for line in grouped)]
     costs = [cost for line in grouped for cost in line.costs]
     known = [cost for cost in costs if cost is not None]
     unknown = len(costs) - len(known)
     least = ">" if unknown and known else ""
-    hours = ("unknown",) * 2 if unknown and not known else tuple(least + told for told in _hours(known, cores))
+    hours = ("unknown",) * 2 if unknown and not known else tuple(least + hours for hours in _hours(known, cores))
     done = sum(line.done for line in grouped)
     rows.append(("total", "", "", str(done + len(costs)), str(done), str(len(costs)), *hours, "", ""))
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
     numbers = range(3, 8)
-    told = [
+    printed = [
         "  ".join(
             cell.rjust(width) if i in numbers else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     ]
-    told.append(f"wall h: on {cores} core{'s' * (cores != 1)}, runs side by side where there is room")
+    printed.append(f"wall h: on {cores} core{'s' * (cores != 1)}, runs side by side where there is room")
     if unknown:
-        told.append(f"what {unknown} of the runs will cost is unknown: nothing like them was measured at this scale")
+        printed.append(f"the cost of {unknown} of the runs is unknown: no run like them was measured at this scale")
     if any("begun" in reason for line in grouped for reason in line.why):
-        told.append("runs that were begun go on where they stopped, but are counted whole")
-    rest = [job for job in planned if job.run is None and job.why]
-    for rule, count in sorted(Counter(job.rule for job in rest).items()):
-        why = Counter(job.why for job in rest if job.rule == rule)
-        told.append(f"and {count} job{'s' * (count != 1)} of rule {rule}, not measured: {_counted(why)}")
+        printed.append("unfinished runs go on where they stopped, but are counted in full")
+    other_jobs = [job for job in planned if job.run is None and job.why]
+    for rule, count in sorted(Counter(job.rule for job in other_jobs).items()):
+        why = Counter(job.why for job in other_jobs if job.rule == rule)
+        printed.append(f"and {count} job{'s' * (count != 1)} of rule {rule}, not measured: {_counted(why)}")
     to_do = sum(bool(job.why) for job in planned)
-    told.append(f"{to_do} of {len(planned)} jobs to do" if to_do else "nothing to be done")
-    return "\n".join(told)
+    printed.append(f"{to_do} of {len(planned)} jobs to do" if to_do else "nothing to be done")
+    return "\n".join(printed)
 
 
 def _row(line: Line, cores: int) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ def _row(line: Line, cores: int) -> tuple[str, ...]:
 
 
 def _hours(costs: Sequence[Cost], cores: int) -> tuple[str, str]:
-    cpu, elapsed = sum(cost.cpu_s for cost in costs) / 3600, wall(costs, cores) / 3600
+    cpu, elapsed = sum(cost.cpu_s for cost in costs) / 3600, wall_seconds(costs, cores) / 3600
     return _short(cpu), _short(elapsed)
 
 

@@ -1,0 +1,72 @@
+"""The table of runs, ``runs.csv``: one row a finished run, of any domains. Claims are judged by it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from reproductions.suite.results.records import Record
+from reproductions.suite.results.tables import read
+from reproductions.suite.results.traits import traits
+from reproductions.suite.study.inputs import InputError
+from reproductions.suite.study.names import PARTS
+
+#: What names a run, in the order of the table's columns: the scale comes last, since a table is mostly of one.
+_NAME = (*PARTS[1:], PARTS[0])
+_PLAIN = (
+    *_NAME,
+    "budget_steps",
+    "member_steps",
+    "cloned",
+    "diverged",
+    "failed",
+)
+_COST = ("wall_s", "cpu_s", "train_s", "evaluate_s", "save_s", "commit", "modified", "sources")
+
+
+def runs(records: Sequence[Record]) -> pd.DataFrame:
+    """One row a run: what was asked for, the scores, what the lineages show, and the cost. Claims are judged by this table.
+
+    Scores that are missing or not finite are empty.
+    """
+    rows = []
+    for record in records:
+        row = {key: record.summary[key] for key in _PLAIN}
+        for kind in ("final", "best"):
+            evaluation = record.summary[kind] or {}
+            # The score of an exact task is not written twice.
+            exact = evaluation.get("held_out") is None and evaluation.get("reported") is None
+            reported = None if exact else record.reported(kind)
+            row |= {f"{kind}_selected": _finite(evaluation.get("score")), f"{kind}_reported": _finite(reported)}
+        row |= traits(record)
+        row |= {key: record.summary[key] for key in _COST}
+        rows.append(row | {"report_cpu_s": record.report_cpu_s})
+    return pd.DataFrame(rows)
+
+
+def _finite(score: float | None) -> float | None:
+    return score if score is not None and math.isfinite(score) else None
+
+
+def read_runs(path: Path) -> pd.DataFrame:
+    """A table of runs that was written before; InputError for whatever is wrong with it, such as a run that occurs twice."""
+    if not os.path.exists(path):  # noqa: PTH110 - never raises, whatever the name
+        raise InputError(f"{path} is no table of runs: `python -m reproductions runs RUN... --out FILE` writes one")
+    table = read(path, "runs.csv")
+    if table.empty:
+        raise InputError(f"{path}: must have at least one run")
+    twice = table.duplicated(list(_NAME))
+    if twice.any():
+        run = ", ".join(str(value) for value in table[twice].iloc[0][list(_NAME)])
+        raise InputError(f"{path}: the run {run} must occur once")
+    return table
+
+
+def one_row_a_run(runs: pd.DataFrame) -> pd.DataFrame:
+    """A table of runs in its order; of several rows of one run the last is the one that counts."""
+    key = list(_NAME)
+    return runs.drop_duplicates(key, keep="last").sort_values(key)
