@@ -92,10 +92,10 @@ def content(path: Path, size: int, expected: str) -> bytes:
             read = file.read(size + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: not a whole gzip file ({error}); remove the file to fetch it again") from None
-    found = hashlib.sha256(read).hexdigest() if len(read) <= size else f"that of more than {size} bytes"
-    if found != expected:
+    digest = hashlib.sha256(read).hexdigest() if len(read) <= size else f"that of more than {size} bytes"
+    if digest != expected:
         raise DataError(
-            f"{path}: sha256 of the content is {found}, expected {expected}; remove the file to fetch it again"
+            f"{path}: sha256 of the content is {digest}, expected {expected}; remove the file to fetch it again"
         )
     return read
 

@@ -41,9 +41,9 @@ def fetch(root: Path) -> None:
 def read(root: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """Images uint8 [N, 3, 32, 32] in 0..255 and labels uint8 [N] in 0..9: N is 50,000 for training, 10,000 for the test."""
     with tarfile.open(root / ARCHIVE) as archive:
-        found = {Path(member.name).name: _records(archive, member) for member in archive if member.isfile()
+        records = {Path(member.name).name: _records(archive, member) for member in archive if member.isfile()
                  and member.name in {f"{FOLDER}/{name}" for name in (*TRAIN, *TEST)}}  # fmt: skip
-    train, test = (np.concatenate([found[name] for name in names]) for names in (TRAIN, TEST))
+    train, test = (np.concatenate([records[name] for name in names]) for names in (TRAIN, TEST))
     return _images(train), train[:, 0], _images(test), test[:, 0]
 
 
