@@ -113,4 +113,5 @@ SHARD_REACH = 1.0  # from edge to edge
 MINERALS_A_TRIP, GAS_A_TRIP = 5, 4
 MINERAL_LOOPS, GAS_LOOPS, RETURN_LOOPS = 2.786 * _LOOPS, 1.981 * _LOOPS, 0.5 * _LOOPS
 TRAINING_QUEUE, MOST_SUPPLY = 5, 200
-RESOURCE_CLEARANCE = 3.0  # between the footprints of a command center and of resources
+# The least distance of a command center's middle from a patch's and from a geyser's.
+PATCH_CLEARANCE, GEYSER_CLEARANCE = 6.0, 7.0

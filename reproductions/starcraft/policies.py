@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reproductions.starcraft import kinds
-from reproductions.starcraft.specification import ENEMY, FUNCTIONS, NEUTRAL, SCREEN, SELF
+from reproductions.starcraft.specification import ENEMY, FUNCTIONS, MINIMAP, NEUTRAL, PLAYER, SCREEN, SELF
 from reproductions.starcraft.spaces import Composite
 
 Observation = Mapping[str, NDArray[Any]]
@@ -113,25 +113,46 @@ def shards_together(player: Player, seen: Observation) -> Call:
     return _screen("Move_screen", cell(nearest(shards, marines.mean(0)), player.size))
 
 
+#: How many shards ahead a marine's orders are queued.
+_AHEAD = 4
+
+
 def shards_apart(player: Player, seen: Observation) -> Call:
-    """The marines by turns: one is clicked, then sent to the shard nearest to it that the other is not on its way to."""
-    relative, selected = layer(seen, "player_relative"), layer(seen, "selected")
-    shards, marines = cells(relative == NEUTRAL), blobs(relative == SELF)
-    if not len(shards) or not len(marines):
+    """Each marine has a queue of shards of its own, always the next nearest that is in neither queue.
+
+    One action a step is all there is, so orders are queued ahead and the marine with the shorter queue is served first.
+    """
+    relative = layer(seen, "player_relative")
+    shards, places = cells(relative == NEUTRAL), _two(player, blobs(relative == SELF))
+    queues = player.memory.setdefault("queues", [[], []])
+    close = player.size / 48
+    for queue in queues:
+        queue[:] = [goal for goal in queue if len(shards) and np.abs(shards - goal).max(1).min() <= close]
+    taken = np.array([*queues[0], *queues[1]]).reshape(-1, 2)
+    free = np.array([shard for shard in shards if not len(taken) or np.abs(taken - shard).max(1).min() > close])
+    active = player.memory.get("active")
+    other = 0 if active is None else 1 - active
+    if active is None or (len(queues[other]) < len(queues[active]) - 1 and len(free)):
+        player.memory["active"] = other
+        mine = nearest(cells(relative == SELF), places[other])
+        return "select_point", {"select_point_act": 0, "screen": cell(mine, player.size)}
+    queue = queues[active]
+    if not len(free) or len(queue) >= _AHEAD or not player.can(seen, "Move_screen"):
         return NOTHING
-    chosen = blobs((relative == SELF) & (selected == 1))
-    if player.memory.get("clicked") and len(chosen) == 1:
-        player.memory["clicked"] = False
-        player.memory["last"] = chosen[0]
-        taken = player.memory.get("goal")
-        free = shards if taken is None else shards[np.square(shards - taken).sum(1) > (player.size / 16) ** 2]
-        goal = nearest(free if len(free) else shards, chosen[0])
-        player.memory["goal"] = goal
-        return _screen("Move_screen", cell(goal, player.size))
-    last = player.memory.get("last")
-    other = marines[0] if last is None else marines[int(np.square(marines - last).sum(1).argmax())]
-    player.memory["clicked"] = True
-    return "select_point", {"select_point_act": 0, "screen": cell(nearest(cells(relative == SELF), other), player.size)}
+    goal = nearest(free, queue[-1] if queue else places[active])
+    queue.append(goal)
+    return _screen("Move_screen", cell(goal, player.size), queued=int(len(queue) > 1))
+
+
+def _two(player: Player, shown: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where the two marines are, [2, 2], the same one first as in the step before; one that is hidden is at the other."""
+    if len(shown) < 2:
+        shown = np.repeat(shown[:1], 2, 0)
+    before = player.memory.get("places", shown[:2])
+    straight, crossed = shown[:2], shown[1::-1]
+    nearer = np.square(straight - before).sum() <= np.square(crossed - before).sum()
+    player.memory["places"] = straight if nearer else crossed
+    return np.asarray(player.memory["places"])
 
 
 def lowest_enemy(player: Player, seen: Observation) -> Call:
@@ -150,19 +171,22 @@ def middle_of_enemies(player: Player, seen: Observation) -> Call:
     return _screen("Attack_screen", cell(enemies.mean(0), player.size)) if len(enemies) else NOTHING
 
 
-#: Where the marines go on FindAndDefeatZerglings: a round over the map, in shares of its playable region from top left.
-_ROUND = ((0.15, 0.2), (0.5, 0.2), (0.85, 0.2), (0.85, 0.5), (0.85, 0.8), (0.5, 0.8), (0.15, 0.8), (0.15, 0.5))
+#: Where the marines go on FindAndDefeatZerglings, in shares of its playable region from top left: to and fro in three rows.
+_ROWS = ((0.12, 0.17), (0.88, 0.17), (0.88, 0.5), (0.12, 0.5), (0.12, 0.83), (0.88, 0.83), (0.88, 0.5), (0.12, 0.5))
 _FIELD_LEFT, _FIELD_TOP, _FIELD_WIDE, _FIELD_HIGH, _MAP = 10.0, 20.0, 44.0, 32.0, 64.0
+_RELATIVE_ON_MINIMAP = [layer.name for layer in MINIMAP].index("player_relative")
 
 
 def search(player: Player, seen: Observation) -> Call:
-    """Attack-move round the map by the minimap, from one place to the next when the marines have come near it."""
+    """By the minimap: attack the nearest enemy that is seen, else attack-move on through the rows."""
     if not player.can(seen, "Attack_minimap"):
         return _ARMY
-    marines = cells(seen["feature_minimap"][3] == SELF)
+    relative, scale = seen["feature_minimap"][_RELATIVE_ON_MINIMAP], player.size / _MAP
+    marines, enemies = cells(relative == SELF), cells(relative == ENEMY)
+    if len(marines) and len(enemies):
+        return "Attack_minimap", {"queued": 0, "minimap": cell(nearest(enemies, marines.mean(0)), player.size)}
     stop = player.memory.setdefault("stop", 0)
-    scale = player.size / _MAP
-    share = _ROUND[stop % len(_ROUND)]
+    share = _ROWS[stop % len(_ROWS)]
     goal = np.array([_FIELD_LEFT + share[0] * _FIELD_WIDE, _FIELD_TOP + share[1] * _FIELD_HIGH]) * scale - 0.5
     if len(marines) and np.sqrt(np.square(marines.mean(0) - goal).sum()) < max(1.0, 3 * scale):
         player.memory["stop"] = stop + 1
@@ -201,32 +225,42 @@ def _at(player: Player, x: float, y: float) -> int:
 #: Sites on the screen of BuildMarines, in shares of it: two rows of depots at the top, a block of barracks below.
 _DEPOTS = tuple((0.30 + 0.085 * (n % 8), 0.06 + 0.09 * (n // 8)) for n in range(16))
 _BARRACKS = tuple((0.62 + 0.13 * (n % 3), 0.42 + 0.15 * (n // 3)) for n in range(6))
-_FOOD_USED, _FOOD_CAP, _MINERALS, _WORKERS = 3, 4, 1, 6
+_MINERALS, _FOOD_USED, _FOOD_CAP, _FOOD_WORKERS = (
+    PLAYER.index(name) for name in ("minerals", "food_used", "food_cap", "food_workers")
+)
+#: Steps until an order to build is given again: the way there takes so long.
+_PATIENCE = 12
 
 
 def train_marines(player: Player, seen: Observation, workers: int = 16) -> Call:
     """Workers up to a number, a depot when supply runs short, barracks, and marines from all of them."""
     memory = player.memory
-    wanted = memory.pop("then", None)
-    if wanted is not None and player.can(seen, wanted[0]):
-        return wanted  # type: ignore[no-any-return]
-    minerals = seen["player"][_MINERALS]
-    room = seen["player"][_FOOD_CAP] - seen["player"][_FOOD_USED]
-    depots, barracks = memory.setdefault("depots", 0), memory.setdefault("barracks", 0)
-    trains = len(cells(_type(seen, kinds.BARRACKS))) > 0
-    first: Call | None = None
-    if minerals >= 100 and room < 3 + 2 * barracks and depots - seen["player"][_FOOD_CAP] // 8 < 2:
-        memory["depots"] = depots + 1
-        memory["then"] = _screen("Build_SupplyDepot_screen", _at(player, *_DEPOTS[depots % len(_DEPOTS)]))
-        first = _click(player, seen, kinds.SCV)
-    elif minerals >= 150 and seen["player"][_FOOD_CAP] > 15 and barracks < 3 * len(_BARRACKS):
-        memory["barracks"] = barracks + 1
-        memory["then"] = _screen("Build_Barracks_screen", _at(player, *_BARRACKS[barracks % len(_BARRACKS)]))
-        first = _click(player, seen, kinds.SCV)
-    elif minerals >= 50 and room > 0 and seen["player"][_WORKERS] < workers:
-        memory["then"] = "Train_SCV_quick", {"queued": 0}
-        first = _click(player, seen, kinds.COMMAND_CENTER)
-    elif minerals >= 50 and room > 0 and trains:
-        memory["then"] = "Train_Marine_quick", {"queued": 0}
-        first = _click(player, seen, kinds.BARRACKS, act=2)
-    return first or NOTHING
+    then = memory.pop("then", None)
+    if then is not None and player.can(seen, then[0]):
+        return then  # type: ignore[no-any-return]
+    step = memory["step"] = memory.get("step", 0) + 1
+    minerals, room = seen["player"][_MINERALS], seen["player"][_FOOD_CAP] - seen["player"][_FOOD_USED]
+    barracks = len(blobs(_type(seen, kinds.BARRACKS)))
+    ready = step >= memory.get("build again", 0)
+    if ready and minerals >= 100 and room < 3 + 2 * barracks:
+        return _build(player, seen, "Build_SupplyDepot_screen", _DEPOTS, step)
+    if ready and minerals >= 150 and seen["player"][_FOOD_CAP] > 15 and barracks < len(_BARRACKS):
+        return _build(player, seen, "Build_Barracks_screen", _BARRACKS, step)
+    if minerals >= 50 and room > 0 and seen["player"][_FOOD_WORKERS] < workers and step % 3 == 0:
+        return _click_then(player, seen, kinds.COMMAND_CENTER, "Train_SCV_quick")
+    if minerals >= 50 and room > 0 and barracks:
+        return _click_then(player, seen, kinds.BARRACKS, "Train_Marine_quick", act=2)
+    return NOTHING
+
+
+def _click_then(player: Player, seen: Observation, kind: int, name: str, act: int = 0) -> Call:
+    player.memory["then"] = name, {"queued": 0}
+    return _click(player, seen, kind, act) or NOTHING
+
+
+def _build(player: Player, seen: Observation, name: str, sites: tuple[tuple[float, float], ...], step: int) -> Call:
+    """A click on a worker; the next step sends it to the next site."""
+    tries = player.memory[name] = player.memory.get(name, -1) + 1
+    player.memory["build again"] = step + _PATIENCE
+    player.memory["then"] = _screen(name, _at(player, *sites[tries % len(sites)]))
+    return _click(player, seen, kinds.SCV) or NOTHING

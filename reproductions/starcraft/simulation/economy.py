@@ -27,12 +27,8 @@ _PATCH, _GEYSER, _SCV, _MARINE = kinds.PATCH, kinds.GEYSER, kinds.SCV, kinds.MAR
 _CENTER, _DEPOT, _REFINERY, _BARRACKS = kinds.COMMAND_CENTER, kinds.SUPPLY_DEPOT, kinds.REFINERY, kinds.BARRACKS
 _RADIUS, _HALF_WIDTH, _HALF_HEIGHT = kinds.RADIUS, kinds.HALF_WIDTH, kinds.HALF_HEIGHT
 _MINERALS, _VESPENE, _SUPPLY, _PROVIDES = kinds.MINERALS, kinds.VESPENE, kinds.SUPPLY, kinds.PROVIDES
-_BUILD_LOOPS, _CLEARANCE, _MOST_SUPPLY, _QUEUE = (
-    kinds.BUILD_LOOPS,
-    kinds.RESOURCE_CLEARANCE,
-    kinds.MOST_SUPPLY,
-    kinds.TRAINING_QUEUE,
-)
+_BUILD_LOOPS, _MOST_SUPPLY, _QUEUE = kinds.BUILD_LOOPS, kinds.MOST_SUPPLY, kinds.TRAINING_QUEUE
+_PATCH_CLEARANCE, _GEYSER_CLEARANCE = kinds.PATCH_CLEARANCE, kinds.GEYSER_CLEARANCE
 _MINERAL_LOOPS, _GAS_LOOPS, _RETURN_LOOPS = kinds.MINERAL_LOOPS, kinds.GAS_LOOPS, kinds.RETURN_LOOPS
 _MINERALS_A_TRIP, _GAS_A_TRIP = kinds.MINERALS_A_TRIP, kinds.GAS_A_TRIP
 #: How far a worker looks for another patch when its own is taken or exhausted.
@@ -99,10 +95,13 @@ def buildable(units: Any, game: Any, kind: int, x: float, y: float) -> bool:
         other = units[i]
         if other.kind == 0 or _HALF_WIDTH[other.kind] == 0.0:
             continue
-        resource = other.kind == _PATCH or other.kind == _GEYSER
-        room = _CLEARANCE if kind == _CENTER and resource else 0.0
-        if abs(other.x - x) < wide + _HALF_WIDTH[other.kind] + room - 1e-6:
-            if abs(other.y - y) < high + _HALF_HEIGHT[other.kind] + room - 1e-6:
+        if kind == _CENTER and other.kind == _PATCH and distance(units, i, x, y) < _PATCH_CLEARANCE:
+            return False
+        if kind == _CENTER and (other.kind == _GEYSER or other.kind == _REFINERY):
+            if distance(units, i, x, y) < _GEYSER_CLEARANCE:
+                return False
+        if abs(other.x - x) < wide + _HALF_WIDTH[other.kind] - 1e-6:
+            if abs(other.y - y) < high + _HALF_HEIGHT[other.kind] - 1e-6:
                 if kind != _REFINERY or other.kind != _GEYSER:
                     return False
                 on_geyser = other.x == x and other.y == y

@@ -7,7 +7,7 @@ from typing import Any
 from reproductions.starcraft import kinds
 from reproductions.starcraft.simulation.chance import between
 from reproductions.starcraft.simulation.compiled import compiled
-from reproductions.starcraft.simulation.movement import crowded, walk
+from reproductions.starcraft.simulation.movement import crowded, walk_round
 from reproductions.starcraft.simulation.state import (
     ATTACK,
     ATTACK_MOVE,
@@ -148,7 +148,7 @@ def _attack(units: Any, game: Any, i: int, target: int) -> None:
     if gap(units, i, target) > _RANGE[unit.kind]:
         if unit.order != HOLD:
             reach = (_RADIUS[unit.kind] + _RADIUS[units[target].kind] + _RANGE[unit.kind]) * 0.999
-            walk(unit, units[target].x, units[target].y, reach)
+            walk_round(units, i, units[target].x, units[target].y, reach)
         return
     unit.rooted = True
     if unit.cooldown > 0.0:
@@ -185,7 +185,7 @@ def fight(units: Any, game: Any, i: int) -> None:
     if target >= 0:
         _attack(units, game, i, target)
     elif unit.order == MOVE or unit.order == ATTACK_MOVE:
-        if walk(unit, unit.order_x, unit.order_y, 0.0) or crowded(units, i, unit.order_x, unit.order_y):
+        if walk_round(units, i, unit.order_x, unit.order_y, 0.0) or crowded(units, i, unit.order_x, unit.order_y):
             finish_order(unit)
     elif unit.order == IDLE and distance(units, i, unit.guard_x, unit.guard_y) > 0.1:
-        walk(unit, unit.guard_x, unit.guard_y, 0.0)
+        walk_round(units, i, unit.guard_x, unit.guard_y, 0.0)

@@ -35,6 +35,45 @@ def walk(unit: Any, x: float, y: float, reach: float) -> bool:
 
 
 @compiled
+def _blocked(units: Any, i: int, x: float, y: float) -> bool:
+    """Whether somebody who will not give way stands where unit i would be, and it is not leaving his place anyhow."""
+    unit = units[i]
+    for j in range(len(units)):
+        other = units[j]
+        if j == i or other.kind == 0 or _SPEED[other.kind] == 0.0:
+            continue
+        if other.rooted or (other.owner != unit.owner and not other.moved):
+            room = _RADIUS[unit.kind] + _RADIUS[other.kind] - 1e-6
+            after = (other.x - x) ** 2 + (other.y - y) ** 2
+            if after < room * room and after < (other.x - unit.x) ** 2 + (other.y - unit.y) ** 2:
+                return True
+    return False
+
+
+@compiled
+def walk_round(units: Any, i: int, x: float, y: float, reach: float) -> bool:
+    """As ``walk``, but past those who will not give way: to the side on which it is already passing, else to the other."""
+    unit = units[i]
+    dx, dy = x - unit.x, y - unit.y
+    away = np.sqrt(dx * dx + dy * dy)
+    step = min(_SPEED[unit.kind], away - reach)
+    if step <= 0.0 or not _blocked(units, i, unit.x + dx / away * step, unit.y + dy / away * step):
+        return walk(unit, x, y, reach)
+    for side in (unit.turn, -unit.turn):
+        for eighths in range(1, 6):
+            angle = side * eighths * np.pi / 8.0
+            u = (dx * np.cos(angle) - dy * np.sin(angle)) / away
+            v = (dx * np.sin(angle) + dy * np.cos(angle)) / away
+            if not _blocked(units, i, unit.x + u * step, unit.y + v * step):
+                unit.turn = side
+                unit.x += u * step
+                unit.y += v * step
+                unit.moved = True
+                return False
+    return False
+
+
+@compiled
 def crowded(units: Any, i: int, x: float, y: float) -> bool:
     """Whether comrades who stand round the point already leave no room nearer to it: then the unit has arrived."""
     mine = distance(units, i, x, y)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reproductions.starcraft import kinds
+from reproductions.starcraft.simulation.chance import uniform
 from reproductions.starcraft.simulation.commands import act, available
 from reproductions.starcraft.simulation.compiled import compiled
 from reproductions.starcraft.simulation.drawing import draw
@@ -20,7 +21,14 @@ _MARINE, _SCV, _SPEED = kinds.MARINE, kinds.SCV, kinds.SPEED
 
 @compiled
 def _loop(units: Any, game: Any, which: int, fights: bool) -> None:
-    for i in range(len(units)):
+    slots = len(units)
+    first = 0
+    if fights:
+        for i in range(slots):
+            fly(units, game, i)
+        first = int(uniform(game) * slots)  # the order of updates is random, as in the game
+    for place in range(slots):
+        i = (first + place) % slots
         if units[i].kind == 0:
             continue
         if units[i].kind == _SCV:
@@ -35,8 +43,6 @@ def _loop(units: Any, game: Any, which: int, fights: bool) -> None:
             if made == _MARINE and which == BUILD_MARINES:
                 game.score += 1
     if fights:
-        for i in range(len(units)):
-            fly(units, game, i)
         separate(units)
     keep_inside(units, game)
     game.loop += 1
