@@ -125,14 +125,14 @@ def shards_apart(player: Player, seen: Observation) -> Call:
     relative = layer(seen, "player_relative")
     shards, places = cells(relative == NEUTRAL), _two(player, blobs(relative == SELF))
     queues = player.memory.setdefault("queues", [[], []])
-    close = player.size / 48
+    close = player.size / 20  # cells nearer than this belong to one shard
     for queue in queues:
         queue[:] = [goal for goal in queue if len(shards) and np.abs(shards - goal).max(1).min() <= close]
     taken = np.array([*queues[0], *queues[1]]).reshape(-1, 2)
     free = np.array([shard for shard in shards if not len(taken) or np.abs(taken - shard).max(1).min() > close])
     active = player.memory.get("active")
     other = 0 if active is None else 1 - active
-    if active is None or (len(queues[other]) < len(queues[active]) - 1 and len(free)):
+    if active is None or (len(free) and len(queues[other]) < min(len(queues[active]), 2)):
         player.memory["active"] = other
         mine = nearest(cells(relative == SELF), places[other])
         return "select_point", {"select_point_act": 0, "screen": cell(mine, player.size)}

@@ -91,7 +91,8 @@ def _strike(units: Any, game: Any, i: int) -> None:
         _burst(units, game, i)
         remove(units, game, i)
         return
-    unit.cooldown = _PERIOD[unit.kind] + between(game, _JITTER_LEAST, _JITTER_MOST) - _DAMAGE_POINT[unit.kind]
+    # Times are not whole loops; what is over from one is carried, so that the mean interval is that of the data.
+    unit.cooldown = _PERIOD[unit.kind] + between(game, _JITTER_LEAST, _JITTER_MOST) - _DAMAGE_POINT[unit.kind] + unit.windup
     if _MISSILE[unit.kind] == 0.0:
         hurt(units, game, victim, i, unit.serial, unit.kind)
         return
@@ -154,7 +155,7 @@ def _attack(units: Any, game: Any, i: int, target: int) -> None:
     if unit.cooldown > 0.0:
         return
     unit.victim, unit.victim_serial = target, units[target].serial
-    unit.windup = _DAMAGE_POINT[unit.kind]
+    unit.windup = _DAMAGE_POINT[unit.kind] + unit.cooldown
     unit.winding = unit.windup > 0.0
     if not unit.winding:
         _strike(units, game, i)
@@ -164,7 +165,7 @@ def _attack(units: Any, game: Any, i: int, target: int) -> None:
 def fight(units: Any, game: Any, i: int) -> None:
     """One game loop of a unit with a weapon."""
     unit = units[i]
-    unit.cooldown = max(0.0, unit.cooldown - 1.0)
+    unit.cooldown = unit.cooldown - 1.0 if unit.cooldown > 0.0 else 0.0
     unit.hit_points = min(_HIT_POINTS[unit.kind], unit.hit_points + _REGENERATION[unit.kind])
     unit.moved, unit.rooted = False, False
     if unit.winding:
