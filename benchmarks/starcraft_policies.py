@@ -39,10 +39,12 @@ class Case:
 
 
 def scripted(policy: policies.Policy) -> Chosen:
+    """A policy that needs to know nothing of the games."""
     return lambda games: policy
 
 
 def random_play(games: MiniGames) -> policies.Policy:
+    """Random play over the actions of the games."""
     return policies.random_play(games.actions)
 
 
@@ -91,6 +93,7 @@ def measured(case: Case, number: int, batch: int) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Play, print the table, keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--episodes", type=int, default=64)

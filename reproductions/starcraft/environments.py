@@ -95,9 +95,7 @@ class MiniGames:
         self._units = records(np.zeros((batch, self.map.slots), UNIT))
         self._games = records(np.zeros(batch, GAME))
         self._explored = np.zeros((batch, int(MAP_SIZE), int(MAP_SIZE)), np.bool_)
-        self._seen = {
-            key: np.zeros((batch, *array.shape), array.dtype) for key, array in self.observations.items()
-        }
+        self._seen = {key: np.zeros((batch, *array.shape), array.dtype) for key, array in self.observations.items()}
         self._fresh = False
 
     def begin(self, seed: int) -> None:

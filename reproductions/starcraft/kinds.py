@@ -92,13 +92,14 @@ TYPE = np.array([kind.type for kind in KINDS])
 HIT_POINTS, ARMOR, LIGHT, RADIUS = _column("hit_points"), _column("armor"), _column("light"), _column("radius")
 SPEED, ACCELERATION = _column("speed", 1 / _LOOPS), _column("acceleration", 1 / _LOOPS**2)
 SIGHT, REGENERATION = _column("sight"), _column("regeneration", 1 / _LOOPS)
-DAMAGE, BONUS, RANGE, SPLASH, SCAN = (
-    _column(name) for name in ("damage", "bonus_to_light", "range", "splash", "scan")
+DAMAGE, BONUS, RANGE, SPLASH, SCAN = (_column(name) for name in ("damage", "bonus_to_light", "range", "splash", "scan"))
+PERIOD, DAMAGE_POINT, MISSILE = (
+    _column("period", _LOOPS),
+    _column("damage_point", _LOOPS),
+    _column("missile", 1 / _LOOPS),
 )
-PERIOD, DAMAGE_POINT, MISSILE = _column("period", _LOOPS), _column("damage_point", _LOOPS), _column("missile", 1 / _LOOPS)
 MINERALS, VESPENE, SUPPLY, PROVIDES, CONTENT = (
-    np.array([getattr(kind, name) for kind in KINDS])
-    for name in ("minerals", "gas", "supply", "provides", "content")
+    np.array([getattr(kind, name) for kind in KINDS]) for name in ("minerals", "gas", "supply", "provides", "content")
 )
 BUILD_LOOPS = _column("build_time", _LOOPS)
 HALF_WIDTH = np.array([kind.footprint[0] / 2 for kind in KINDS])

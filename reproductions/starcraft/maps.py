@@ -79,7 +79,7 @@ MAPS = {
 class Beacon:
     """MoveToBeacon: +1 whenever the marine's centre is within ``reach`` of the beacon, which then moves."""
 
-    region: Rectangle = Rectangle(23.5002, 21.5002, 42.5, 34.5)
+    region: Rectangle
     hole_x: float = 33.0
     hole_y: float = 28.0
     hole_radius: float = 4.0
@@ -91,7 +91,7 @@ class Beacon:
 class Shards:
     """CollectMineralShards: +1 a shard; 20 new ones when all are gone."""
 
-    region: Rectangle = Rectangle(23.0002, 21, 43, 35)
+    region: Rectangle
     marines: int = 2
     shards: int = 20
     from_marine: float = 2.0
@@ -103,8 +103,8 @@ class Defeat:
 
     kill: int
     added: int
-    left: Rectangle = Rectangle(23.9748, 25.0637, 27.9787, 31.0483)
-    right: Rectangle = Rectangle(38.0207, 25.0427, 42.0351, 31.0773)
+    left: Rectangle
+    right: Rectangle
     marines: int = 9
     loss: int = -1
 
@@ -113,7 +113,7 @@ class Defeat:
 class Find:
     """FindAndDefeatZerglings: two zerglings near, the rest further off; when all are dead, as many anywhere."""
 
-    region: Rectangle = Rectangle(11, 13, 53, 43)
+    region: Rectangle
     marines: int = 3
     marine_distance: float = 1.0
     zerglings: int = 25
@@ -140,13 +140,16 @@ class Base:
     minerals: int = 50
 
 
-BEACON = Beacon()
-SHARDS = Shards()
-ROACHES = Defeat(kill=10, added=5)
+_LEFT_SIDE = Rectangle(23.9748, 25.0637, 27.9787, 31.0483)
+_RIGHT_SIDE = Rectangle(38.0207, 25.0427, 42.0351, 31.0773)
+
+BEACON = Beacon(Rectangle(23.5002, 21.5002, 42.5, 34.5))
+SHARDS = Shards(Rectangle(23.0002, 21, 43, 35))
+ROACHES = Defeat(kill=10, added=5, left=_LEFT_SIDE, right=_RIGHT_SIDE)
 ROACH_ROWS = (0.5, 1.5, -0.5, -1.5)
-BANELINGS = Defeat(kill=5, added=4)
+BANELINGS = Defeat(kill=5, added=4, left=_LEFT_SIDE, right=_RIGHT_SIDE)
 ZERGLING_COUNT, BANELING_COUNT = 6, 4
-FIND = Find()
+FIND = Find(Rectangle(11, 13, 53, 43))
 _LEFT = (
     (23.0, 28.5),
     (24.0, 29.5),

@@ -1,7 +1,7 @@
 """Scripted policies that see and act through the specification alone: what the simulation is calibrated by.
 
 A policy looks at the feature layers of one game and gives the parts of one action; it may remember something between steps.
-They play the simulation and the game alike. Published figures beside which their scores are put: Vinyals et al. (2017), table 1.
+They play the simulation and the game alike.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reproductions.starcraft import kinds
-from reproductions.starcraft.specification import ENEMY, FUNCTIONS, MINIMAP, NEUTRAL, PLAYER, SCREEN, SELF
 from reproductions.starcraft.spaces import Composite
+from reproductions.starcraft.specification import ENEMY, FUNCTIONS, MINIMAP, NEUTRAL, PLAYER, SCREEN, SELF
 
 Observation = Mapping[str, NDArray[Any]]
 #: A function's name and its arguments by name.
@@ -130,6 +130,10 @@ def shards_apart(player: Player, seen: Observation) -> Call:
         queue[:] = [goal for goal in queue if len(shards) and np.abs(shards - goal).max(1).min() <= close]
     taken = np.array([*queues[0], *queues[1]]).reshape(-1, 2)
     free = np.array([shard for shard in shards if not len(taken) or np.abs(taken - shard).max(1).min() > close])
+    if np.array_equal(places, player.memory.get("stood")) and not len(free):
+        for queue in queues:  # their orders were lost, as when the marines were taken for each other
+            queue.clear()
+    player.memory["stood"] = places
     active = player.memory.get("active")
     other = 0 if active is None else 1 - active
     if active is None or (len(free) and len(queues[other]) < min(len(queues[active]), 2)):
@@ -160,7 +164,9 @@ def lowest_enemy(player: Player, seen: Observation) -> Call:
     if not player.can(seen, "Attack_screen"):
         return _ARMY
     enemies = cells(layer(seen, "player_relative") == ENEMY)
-    return _screen("Attack_screen", cell(enemies[int(enemies[:, 1].argmax())], player.size)) if len(enemies) else NOTHING
+    return (
+        _screen("Attack_screen", cell(enemies[int(enemies[:, 1].argmax())], player.size)) if len(enemies) else NOTHING
+    )
 
 
 def middle_of_enemies(player: Player, seen: Observation) -> Call:
@@ -214,7 +220,10 @@ def _click(player: Player, seen: Observation, kind: int, act: int = 0) -> Call |
     shown = cells(_type(seen, kind) & (layer(seen, "player_relative") == SELF))
     if not len(shown):
         return None
-    return "select_point", {"select_point_act": act, "screen": cell(shown[int(player.rng.integers(len(shown)))], player.size)}
+    return "select_point", {
+        "select_point_act": act,
+        "screen": cell(shown[int(player.rng.integers(len(shown)))], player.size),
+    }
 
 
 def _at(player: Player, x: float, y: float) -> int:
@@ -237,7 +246,7 @@ def train_marines(player: Player, seen: Observation, workers: int = 16) -> Call:
     memory = player.memory
     then = memory.pop("then", None)
     if then is not None and player.can(seen, then[0]):
-        return then  # type: ignore[no-any-return]
+        return then
     step = memory["step"] = memory.get("step", 0) + 1
     minerals, room = seen["player"][_MINERALS], seen["player"][_FOOD_CAP] - seen["player"][_FOOD_USED]
     barracks = len(blobs(_type(seen, kinds.BARRACKS)))

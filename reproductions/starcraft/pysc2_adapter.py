@@ -1,8 +1,8 @@
 """The game itself behind the same specification: pysc2's environment, with its functions and layers by name.
 
 pysc2 and the game are looked for only where an environment is made. Actions are checked here before pysc2 sees them, since
-its own check lets coordinates beyond the screen pass. An episode that a lost connection broke off is void: its reward is NaN, it
-ends, and the game is started anew.
+its own check lets coordinates beyond the screen pass. An episode that a lost connection broke off is void: its reward is
+NaN, it ends, and the game is started anew.
 """
 
 from __future__ import annotations

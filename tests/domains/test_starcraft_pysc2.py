@@ -17,7 +17,7 @@ from pysc2_evolved.lib import actions, features, protocol, units
 from pysc2_evolved.lib.features_types import PlayerRelative
 from pysc2_evolved.tests import dummy_observation
 
-from reproductions.starcraft import kinds, maps, pysc2_adapter, specification
+from reproductions.starcraft import kinds, maps, specification
 from reproductions.starcraft.pysc2_adapter import RealMiniGames, interface, make_game, missing
 
 MAPS = Path(pysc2_evolved.__file__).parent / "maps" / "mini_games"
@@ -48,7 +48,9 @@ def test_region_time_and_camera_of_each_map_are_its_archives(name):
     script, regions, _ = opened(name)
     game = maps.MAPS[name]
     assert regions["Playable Space"] == [list(game.playable)]
-    limits = re.findall(r"TimerStart\(gv_episodeCountdownTimer, ([0-9.]+|gv_episodeTimeSec), false, c_timeGame\)", script)
+    limits = re.findall(
+        r"TimerStart\(gv_episodeCountdownTimer, ([0-9.]+|gv_episodeTimeSec), false, c_timeGame\)", script
+    )
     constant = re.search(r"gv_episodeTimeSec = (\d+);", script)
     assert limits
     assert {float(constant[1] if "gv" in limit else limit) for limit in limits} == {game.seconds}
@@ -72,7 +74,9 @@ def test_the_shards_numbers_are_its_archives():
     script, regions, _ = opened("CollectMineralShards")
     shards = maps.SHARDS
     assert regions["Mineral Area"] == [list(shards.region)]
-    assert {float(least) for least in re.findall(r"lv_currentPoint\) (?:<|>=) ([0-9.]+)\)", script)} == {shards.from_marine}
+    assert {float(least) for least in re.findall(r"lv_currentPoint\) (?:<|>=) ([0-9.]+)\)", script)} == {
+        shards.from_marine
+    }
     assert {int(most) for most in re.findall(r"UnitGroupCount\(gv_minerals, c_unitCountAll\) >= (\d+)", script)} == {
         shards.shards
     }
@@ -80,7 +84,9 @@ def test_the_shards_numbers_are_its_archives():
     assert setup.count('CreateUnitsWithDefaultFacing(1, "Marine"') == shards.marines
 
 
-@pytest.mark.parametrize(("name", "rules"), [("DefeatRoaches", maps.ROACHES), ("DefeatZerglingsAndBanelings", maps.BANELINGS)])
+@pytest.mark.parametrize(
+    ("name", "rules"), [("DefeatRoaches", maps.ROACHES), ("DefeatZerglingsAndBanelings", maps.BANELINGS)]
+)
 def test_waves_are_their_archives(name, rules):
     """Sides, marines at first and added, scores, and where or how many the enemies are."""
     script, regions, _ = opened(name)
@@ -128,7 +134,9 @@ def test_bases_are_their_archives(name, base):
     centre = re.search(r'<ObjectPoint Id="583493956" Position="([0-9.]+),([0-9.]+)', objects)
     assert (float(centre[1]), float(centre[2])) == base.command_center
     setup = script[: script.index("TimerStart")]
-    offsets = re.findall(r'"SCV", 0, 1, PointWithOffset\(PointFromId\(583493956\), \(([0-9.]+) \* \w+\), (-?[0-9.]+)\)', setup)
+    offsets = re.findall(
+        r'"SCV", 0, 1, PointWithOffset\(PointFromId\(583493956\), \(([0-9.]+) \* \w+\), (-?[0-9.]+)\)', setup
+    )
     rows = [(column, row) for row in base.worker_rows for column in base.worker_columns]
     assert [(float(column), float(row)) for column, row in offsets] == rows
     assert {int(value) for value in re.findall(r"c_playerPropMinerals, c_playerPropOperSetTo, (\d+)", script)} == {
@@ -162,8 +170,8 @@ def test_arguments_layers_and_vectors_are_pysc2s():
             known = getattr(theirs, layer.name)
             categorical = known.type == features.FeatureType.CATEGORICAL
             assert (layer.scale, layer.categorical) == (known.scale, categorical), layer.name
-    assert specification.PLAYER == tuple(entry.name for entry in features.Player)
-    assert specification.SCORE_CUMULATIVE == tuple(entry.name for entry in features.ScoreCumulative)
+    assert tuple(entry.name for entry in features.Player) == specification.PLAYER
+    assert tuple(entry.name for entry in features.ScoreCumulative) == specification.SCORE_CUMULATIVE
     relations = (PlayerRelative.SELF, PlayerRelative.NEUTRAL, PlayerRelative.ENEMY)
     assert relations == (specification.SELF, specification.NEUTRAL, specification.ENEMY)
 

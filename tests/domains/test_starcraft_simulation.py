@@ -76,9 +76,7 @@ def can(environments):
 
 def random_actions(environments, rng):
     mask = environments.observe()["available_actions"]
-    actions = {
-        name: rng.integers(part.n, size=environments.batch) for name, part in environments.actions.parts.items()
-    }
+    actions = {name: rng.integers(part.n, size=environments.batch) for name, part in environments.actions.parts.items()}
     actions["function"] = np.array([rng.choice(np.flatnonzero(row)) for row in mask])
     return actions
 
@@ -616,8 +614,18 @@ def test_every_function_of_a_map_is_known_and_each_map_has_what_its_goal_needs()
         "DefeatRoaches": {"Attack_screen", "Move_screen"},
         "DefeatZerglingsAndBanelings": {"Attack_screen", "Move_screen", "select_rect"},
         "FindAndDefeatZerglings": {"Attack_screen", "Attack_minimap", "move_camera"},
-        "CollectMineralsAndGas": {"Harvest_Gather_screen", "Build_Refinery_screen", "Train_SCV_quick", "select_idle_worker"},
-        "BuildMarines": {"Build_SupplyDepot_screen", "Build_Barracks_screen", "Train_Marine_quick", "Harvest_Gather_screen"},
+        "CollectMineralsAndGas": {
+            "Harvest_Gather_screen",
+            "Build_Refinery_screen",
+            "Train_SCV_quick",
+            "select_idle_worker",
+        },
+        "BuildMarines": {
+            "Build_SupplyDepot_screen",
+            "Build_Barracks_screen",
+            "Train_Marine_quick",
+            "Harvest_Gather_screen",
+        },
     }
     for name, game in maps.MAPS.items():
         assert set(game.functions) <= set(FUNCTIONS)

@@ -27,7 +27,8 @@ def _mix(z: Any) -> Any:
 def seeds(seed: int, batch: int) -> NDArray[np.uint64]:
     """A seed for each game, [batch]: game i has the same one in a batch of any size."""
     return np.array(
-        [np.random.SeedSequence(seed, spawn_key=(game,)).generate_state(1, np.uint64)[0] for game in range(batch)], np.uint64
+        [np.random.SeedSequence(seed, spawn_key=(game,)).generate_state(1, np.uint64)[0] for game in range(batch)],
+        np.uint64,
     )
 
 

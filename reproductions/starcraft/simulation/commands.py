@@ -92,9 +92,9 @@ def _select_point(units: Any, act: int, i: int, game: Any) -> None:
         return
     for j in range(len(units)):
         unit = units[j]
-        if unit.kind == units[i].kind and unit.owner == AGENT:
-            if abs(unit.x - game.camera_x) <= _VIEW / 2 and abs(unit.y - game.camera_y) <= _VIEW / 2:
-                unit.selected = True
+        near = abs(unit.x - game.camera_x) <= _VIEW / 2 and abs(unit.y - game.camera_y) <= _VIEW / 2
+        if near and unit.kind == units[i].kind and unit.owner == AGENT:
+            unit.selected = True
 
 
 @compiled
@@ -131,9 +131,9 @@ def _select_idle_worker(units: Any, act: int) -> None:
     """One that is not selected yet, instead of (0) or beside (1) what is selected; or all (2, 3)."""
     chosen = -1
     for i in range(len(units)):
-        if units[i].kind == _SCV and units[i].order == IDLE and (chosen < 0 or units[chosen].selected):
-            if chosen < 0 or not units[i].selected:
-                chosen = i
+        idle = units[i].kind == _SCV and units[i].order == IDLE
+        if idle and (chosen < 0 or (units[chosen].selected and not units[i].selected)):
+            chosen = i
     if act == 0 or act == 2:
         _clear_selection(units)
     for i in range(len(units)):
@@ -144,7 +144,9 @@ def _select_idle_worker(units: Any, act: int) -> None:
 @compiled
 def _obeys(unit: Any) -> bool:
     """Whether an order reaches it: a unit of the agent's that is selected, can walk and is not building something."""
-    return unit.kind != 0 and unit.owner == AGENT and unit.selected and _SPEED[unit.kind] > 0.0 and unit.order != CONSTRUCT
+    return (
+        unit.kind != 0 and unit.owner == AGENT and unit.selected and _SPEED[unit.kind] > 0.0 and unit.order != CONSTRUCT
+    )
 
 
 @compiled

@@ -49,15 +49,21 @@ def supply(units: Any) -> tuple[int, int]:
 
 
 @compiled
+def _has_depot(units: Any) -> bool:
+    depots = 0
+    for i in range(len(units)):
+        if units[i].kind == _DEPOT and not units[i].unfinished:
+            depots += 1
+    return depots > 0
+
+
+@compiled
 def affordable(units: Any, game: Any, kind: int) -> bool:
     """Whether there are the means, the supply and the building that a kind needs."""
     if game.minerals < _MINERALS[kind] or game.gas < _VESPENE[kind]:
         return False
     if kind == _BARRACKS:
-        for i in range(len(units)):
-            if units[i].kind == _DEPOT and not units[i].unfinished:
-                return True
-        return False
+        return _has_depot(units)
     if _SUPPLY[kind] > 0:
         used, most = supply(units)
         return used + _SUPPLY[kind] <= most
@@ -95,16 +101,18 @@ def buildable(units: Any, game: Any, kind: int, x: float, y: float) -> bool:
         other = units[i]
         if other.kind == 0 or _HALF_WIDTH[other.kind] == 0.0:
             continue
-        if kind == _CENTER and other.kind == _PATCH and distance(units, i, x, y) < _PATCH_CLEARANCE:
+        away = distance(units, i, x, y)
+        if kind == _CENTER and other.kind == _PATCH and away < _PATCH_CLEARANCE:
             return False
-        if kind == _CENTER and (other.kind == _GEYSER or other.kind == _REFINERY):
-            if distance(units, i, x, y) < _GEYSER_CLEARANCE:
-                return False
-        if abs(other.x - x) < wide + _HALF_WIDTH[other.kind] - 1e-6:
-            if abs(other.y - y) < high + _HALF_HEIGHT[other.kind] - 1e-6:
-                if kind != _REFINERY or other.kind != _GEYSER:
-                    return False
-                on_geyser = other.x == x and other.y == y
+        if kind == _CENTER and (other.kind == _GEYSER or other.kind == _REFINERY) and away < _GEYSER_CLEARANCE:
+            return False
+        beside = abs(other.x - x) >= wide + _HALF_WIDTH[other.kind] - 1e-6
+        above = abs(other.y - y) >= high + _HALF_HEIGHT[other.kind] - 1e-6
+        if beside or above:
+            continue
+        if kind != _REFINERY or other.kind != _GEYSER:
+            return False
+        on_geyser = away == 0.0
     return on_geyser or kind != _REFINERY
 
 
@@ -114,7 +122,13 @@ def train(units: Any, game: Any, producer: int, kind: int) -> None:
     best, least = -1, _QUEUE
     for i in range(len(units)):
         unit = units[i]
-        if unit.kind == producer and unit.selected and unit.owner == AGENT and not unit.unfinished and unit.training < least:
+        if (
+            unit.kind == producer
+            and unit.selected
+            and unit.owner == AGENT
+            and not unit.unfinished
+            and unit.training < least
+        ):
             best, least = i, unit.training
     if best >= 0 and affordable(units, game, kind):
         pay(game, kind)
@@ -132,7 +146,13 @@ def _is_source(unit: Any) -> bool:
 def _taken(units: Any, source: int, worker: int) -> bool:
     """Whether another worker is at this patch or refinery."""
     other = units[source].harvester
-    return other >= 0 and other != worker and units[other].kind == _SCV and units[other].busy and units[other].target == source
+    return (
+        other >= 0
+        and other != worker
+        and units[other].kind == _SCV
+        and units[other].busy
+        and units[other].target == source
+    )
 
 
 @compiled

@@ -45,7 +45,8 @@ def _damage(by: int, to: int) -> float:
 def _burst(units: Any, game: Any, i: int) -> None:
     """A baneling's acid: full damage to every enemy whose circle it touches."""
     for j in range(len(units)):
-        if _foes(units[i], units[j]) and distance(units, j, units[i].x, units[i].y) <= _SPLASH[_BANELING] + _RADIUS[units[j].kind]:
+        reach = _SPLASH[_BANELING] + _RADIUS[units[j].kind]
+        if _foes(units[i], units[j]) and distance(units, j, units[i].x, units[i].y) <= reach:
             units[j].hit_points -= _damage(_BANELING, units[j].kind)
             if units[j].hit_points <= 0.0:
                 remove(units, game, j)
@@ -75,9 +76,9 @@ def hurt(units: Any, game: Any, victim: int, attacker: int, attacker_serial: int
     if game.loop >= unit.called:
         unit.called = game.loop + _HELP_LOOPS
         for j in range(len(units)):
-            if j != victim and units[j].kind != 0 and units[j].owner == unit.owner:
-                if distance(units, j, unit.x, unit.y) <= _HELP_RADIUS:
-                    _react(units, j, attacker)
+            comrade = j != victim and units[j].kind != 0 and units[j].owner == unit.owner
+            if comrade and distance(units, j, unit.x, unit.y) <= _HELP_RADIUS:
+                _react(units, j, attacker)
 
 
 @compiled
@@ -92,7 +93,9 @@ def _strike(units: Any, game: Any, i: int) -> None:
         remove(units, game, i)
         return
     # Times are not whole loops; what is over from one is carried, so that the mean interval is that of the data.
-    unit.cooldown = _PERIOD[unit.kind] + between(game, _JITTER_LEAST, _JITTER_MOST) - _DAMAGE_POINT[unit.kind] + unit.windup
+    unit.cooldown = (
+        _PERIOD[unit.kind] + between(game, _JITTER_LEAST, _JITTER_MOST) - _DAMAGE_POINT[unit.kind] + unit.windup
+    )
     if _MISSILE[unit.kind] == 0.0:
         hurt(units, game, victim, i, unit.serial, unit.kind)
         return
@@ -151,7 +154,6 @@ def _attack(units: Any, game: Any, i: int, target: int) -> None:
             reach = (_RADIUS[unit.kind] + _RADIUS[units[target].kind] + _RANGE[unit.kind]) * 0.999
             walk_round(units, i, units[target].x, units[target].y, reach)
         return
-    unit.rooted = True
     if unit.cooldown > 0.0:
         return
     unit.victim, unit.victim_serial = target, units[target].serial
@@ -167,9 +169,8 @@ def fight(units: Any, game: Any, i: int) -> None:
     unit = units[i]
     unit.cooldown = unit.cooldown - 1.0 if unit.cooldown > 0.0 else 0.0
     unit.hit_points = min(_HIT_POINTS[unit.kind], unit.hit_points + _REGENERATION[unit.kind])
-    unit.moved, unit.rooted = False, False
+    unit.moved = False
     if unit.winding:
-        unit.rooted = True
         unit.windup -= 1.0
         if unit.windup <= 0.0:
             unit.winding = False

@@ -36,23 +36,22 @@ def walk(unit: Any, x: float, y: float, reach: float) -> bool:
 
 @compiled
 def _blocked(units: Any, i: int, x: float, y: float) -> bool:
-    """Whether somebody who will not give way stands where unit i would be, and it is not leaving his place anyhow."""
+    """Whether an enemy who stands is where unit i would be, and it is not leaving him anyhow."""
     unit = units[i]
     for j in range(len(units)):
         other = units[j]
-        if j == i or other.kind == 0 or _SPEED[other.kind] == 0.0:
+        if other.kind == 0 or _SPEED[other.kind] == 0.0 or other.owner == unit.owner or other.moved:
             continue
-        if other.rooted or (other.owner != unit.owner and not other.moved):
-            room = _RADIUS[unit.kind] + _RADIUS[other.kind] - 1e-6
-            after = (other.x - x) ** 2 + (other.y - y) ** 2
-            if after < room * room and after < (other.x - unit.x) ** 2 + (other.y - unit.y) ** 2:
-                return True
+        room = _RADIUS[unit.kind] + _RADIUS[other.kind] - 1e-6
+        after = (other.x - x) ** 2 + (other.y - y) ** 2
+        if after < room * room and after < (other.x - unit.x) ** 2 + (other.y - unit.y) ** 2:
+            return True
     return False
 
 
 @compiled
 def walk_round(units: Any, i: int, x: float, y: float, reach: float) -> bool:
-    """As ``walk``, but past those who will not give way: to the side on which it is already passing, else to the other."""
+    """As ``walk``, but past enemies in the way: to the side on which it is already passing, else to the other."""
     unit = units[i]
     dx, dy = x - unit.x, y - unit.y
     away = np.sqrt(dx * dx + dy * dy)
@@ -80,9 +79,10 @@ def crowded(units: Any, i: int, x: float, y: float) -> bool:
     standing = 0
     for j in range(len(units)):
         other = units[j]
-        if j != i and other.kind != 0 and other.owner == units[i].owner and (other.order == IDLE or other.order == HOLD):
-            if not other.moved and distance(units, j, x, y) < mine:
-                standing += 1
+        comrade = j != i and other.kind != 0 and other.owner == units[i].owner
+        stands = (other.order == IDLE or other.order == HOLD) and not other.moved
+        if comrade and stands and distance(units, j, x, y) < mine:
+            standing += 1
     return standing > 0 and mine <= _RADIUS[units[i].kind] * (1.0 + np.sqrt(standing / _PACKED))
 
 
@@ -99,12 +99,10 @@ def stroll(unit: Any) -> None:
 
 @compiled
 def _yields(mover: Any, other: Any) -> float:
-    """The share of an overlap that the first gives way: who attacks stands fast, and so do enemies who do not walk."""
-    first = not mover.rooted and (mover.moved or mover.owner == other.owner)
-    second = not other.rooted and (other.moved or mover.owner == other.owner)
-    if first and second:
+    """The share of an overlap that the first gives way: comrades share it, enemies push nobody who stands."""
+    if mover.owner == other.owner or mover.moved == other.moved:
         return 0.5
-    return 1.0 if first else 0.0
+    return 1.0 if mover.moved else 0.0
 
 
 @compiled

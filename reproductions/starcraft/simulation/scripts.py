@@ -266,12 +266,12 @@ def begin_map(units: Any, game: Any, which: int) -> None:
 @compiled
 def _collect_shards(units: Any, game: Any) -> None:
     for i in range(len(units)):
-        if units[i].kind == _SHARD:
-            if _nearest(units, _MARINE, units[i].x, units[i].y) <= _SHARD_REACH + _RADIUS[_SHARD] + _RADIUS[_MARINE]:
-                units[i].kind = 0
-                units[i].selected = False
-                game.score += 1
-                game.minerals += 100
+        reach = _SHARD_REACH + _RADIUS[_SHARD] + _RADIUS[_MARINE]
+        if units[i].kind == _SHARD and _nearest(units, _MARINE, units[i].x, units[i].y) <= reach:
+            units[i].kind = 0
+            units[i].selected = False
+            game.score += 1
+            game.minerals += 100
     if count(units, _SHARD) == 0:
         _place_shards(units, game)
 
@@ -298,5 +298,3 @@ def after_loop(units: Any, game: Any, which: int) -> None:
                 _wave(units, game, which, _SWARM_ADDED)
         elif count(units, _ZERGLING) == 0:
             _find_again(units, game)
-
-

@@ -33,7 +33,7 @@ UNIT = np.dtype(
         ("cooldown", np.float64), ("winding", np.bool_), ("windup", np.float64),
         ("victim", np.int64), ("victim_serial", np.int64), ("called", np.float64),
         ("missile", np.float64), ("missile_target", np.int64), ("missile_serial", np.int64),
-        ("moved", np.bool_), ("rooted", np.bool_), ("turn", np.float64),
+        ("moved", np.bool_), ("turn", np.float64),
         # Economy: work left in loops (mining, building, training), what is carried, what a resource holds and who is at it.
         ("work", np.float64), ("busy", np.bool_), ("cargo", np.int64), ("cargo_gas", np.bool_), ("content", np.int64),
         ("harvester", np.int64), ("unfinished", np.bool_), ("training", np.int64),
@@ -70,7 +70,7 @@ def spawn(units: Any, game: Any, kind: int, owner: int, x: float, y: float) -> i
             unit.hit_points, unit.speed, unit.content = _HIT_POINTS[kind], 0.0, _CONTENT[kind]
             unit.order, unit.target, unit.prey, unit.waiting, unit.making = IDLE, -1, -1, 0, 0
             unit.cooldown, unit.winding, unit.windup, unit.victim, unit.called = 0.0, False, 0.0, -1, 0.0
-            unit.missile, unit.missile_target, unit.moved, unit.rooted, unit.turn = 0.0, -1, False, False, 1.0
+            unit.missile, unit.missile_target, unit.moved, unit.turn = 0.0, -1, False, 1.0
             unit.work, unit.busy, unit.cargo, unit.cargo_gas = 0.0, False, 0, False
             unit.harvester, unit.unfinished, unit.training = -1, False, 0
             unit.rally_x, unit.rally_y, unit.rally_target = x, y, -1
@@ -144,7 +144,7 @@ def begin_order(unit: Any, code: int, x: float, y: float, target: int, serial: i
     unit.target, unit.target_serial, unit.making = target, serial, making
     unit.busy = False
     unit.speed = min(unit.speed, _SPEED[unit.kind])
-    if code == IDLE or code == HOLD:
+    if code in (IDLE, HOLD):
         unit.guard_x, unit.guard_y, unit.speed = unit.x, unit.y, 0.0
 
 
