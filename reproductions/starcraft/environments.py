@@ -3,71 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reproductions.starcraft import specification
-from reproductions.starcraft.maps import MAP_SIZE, MAPS, MiniGame
+from reproductions.starcraft.checked import Checked
+from reproductions.starcraft.maps import MAP_SIZE, MAPS, mini_game
 from reproductions.starcraft.simulation import play
 from reproductions.starcraft.simulation.chance import seeds
 from reproductions.starcraft.simulation.compiled import records
 from reproductions.starcraft.simulation.state import GAME, UNIT
-from reproductions.starcraft.spaces import Array, Composite
+from reproductions.starcraft.spaces import Array
 
 #: Edges of screen and minimap, in cells.
 SIZES = (16, 32, 64)
-_COLUMNS = ("function", *specification.ARGUMENTS)
-
-
-def mini_game(name: str) -> MiniGame:
-    """The map of this name. ValueError if there is none."""
-    if name not in MAPS:
-        raise ValueError(f"map = {name!r} must be one of {list(MAPS)}")
-    return MAPS[name]
-
-
-@dataclass(frozen=True)
-class Checked:
-    """Actions of one map, refused by name before anything happens. size: cells of an edge; batch: how many."""
-
-    functions: tuple[str, ...]
-    space: Composite
-    batch: int
-
-    def rows(self, actions: Mapping[str, Any], available: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """int64 [batch, 1 + arguments]: the place of each function in ``functions``, then the arguments that it takes.
-
-        available: bool [batch, functions]. Arguments that a function does not take are 0 in its row. ValueError if a part is
-        missing, of another shape, out of its range where it counts, or a function is not available.
-        """
-        if set(actions) != set(self.space.parts):
-            raise ValueError(f"the parts of an action must be {list(self.space.parts)}, not {list(actions)}")
-        rows = np.zeros((self.batch, len(_COLUMNS)), np.int64)
-        for name, part in self.space.parts.items():
-            values = np.asarray(actions[name])
-            if values.shape != (self.batch,) or values.dtype.kind not in "iu":
-                raise ValueError(f"{name} must be {self.batch} integers, not {values.dtype} {values.shape}")
-            column = _COLUMNS.index(name)
-            counts = self._counts(name, rows[:, 0])
-            wrong = counts & ((values < 0) | (values >= part.n))
-            if wrong.any():
-                game = int(wrong.argmax())
-                raise ValueError(f"game {game}: {name} = {values[game]} must be from 0 to {part.n - 1}")
-            rows[:, column] = np.where(counts, values, 0)
-        missing = ~available[np.arange(self.batch), rows[:, 0]]
-        if missing.any():
-            game = int(missing.argmax())
-            raise ValueError(f"game {game}: the function {self.functions[rows[game, 0]]} is not available now")
-        return rows
-
-    def _counts(self, name: str, functions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        if name == "function":
-            return np.ones(self.batch, np.bool_)
-        takes = np.array([name in arguments for arguments in self.space.arguments])
-        return takes[functions]
 
 
 class MiniGames:

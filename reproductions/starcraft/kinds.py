@@ -7,6 +7,7 @@ speed "Normal" (16 loops), lengths world units. Radii of patches, geysers and bu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +51,12 @@ class Kind:
 
 
 _ZERG = 0.2734
-NOTHING, BEACON, SHARD, PATCH, GEYSER, MARINE, SCV, COMMAND_CENTER, SUPPLY_DEPOT, REFINERY, BARRACKS = range(11)
-ROACH, ZERGLING, BANELING = range(11, 14)
+# Numbers of numpy, since the compiler makes a function anew for every plain integer that it is called with.
+_NUMBERS: Any = np.arange(14)
+(
+    NOTHING, BEACON, SHARD, PATCH, GEYSER, MARINE, SCV, COMMAND_CENTER, SUPPLY_DEPOT, REFINERY, BARRACKS, ROACH, ZERGLING,
+    BANELING,
+) = _NUMBERS  # fmt: skip
 
 KINDS = (
     Kind("nothing", 0),

@@ -75,6 +75,13 @@ MAPS = {
 }
 
 
+def mini_game(name: str) -> MiniGame:
+    """The map of this name. ValueError if there is none."""
+    if name not in MAPS:
+        raise ValueError(f"map = {name!r} must be one of {list(MAPS)}")
+    return MAPS[name]
+
+
 @dataclass(frozen=True)
 class Beacon:
     """MoveToBeacon: +1 whenever the marine's centre is within ``reach`` of the beacon, which then moves."""

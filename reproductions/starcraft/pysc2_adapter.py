@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reproductions.starcraft import specification
-from reproductions.starcraft.environments import Checked, mini_game
+from reproductions.starcraft.checked import COLUMNS, Checked
+from reproductions.starcraft.maps import mini_game
 from reproductions.starcraft.spaces import Array
 
 _PACKAGE = "pysc2_evolved"
@@ -147,7 +148,7 @@ class RealMiniGames:
         function = specification.FUNCTIONS[self.functions[row[0]]]
         arguments = []
         for name in function.arguments:
-            value = int(row[1 + list(specification.ARGUMENTS).index(name)])
+            value = int(row[COLUMNS.index(name)])
             arguments.append([value % self.size, value // self.size] if name in _SPATIAL else [value])
         return actions.FunctionCall(function.id, arguments)
 

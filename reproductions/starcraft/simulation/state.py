@@ -13,10 +13,13 @@ import numpy as np
 from reproductions.starcraft import kinds
 from reproductions.starcraft.simulation.compiled import compiled
 
-IDLE, MOVE, ATTACK_MOVE, ATTACK, HOLD, GATHER, BUILD, CONSTRUCT = range(8)
+# Numbers of numpy, for the compiler's sake: see kinds.
+_ORDERS: Any = np.arange(8)
+IDLE, MOVE, ATTACK_MOVE, ATTACK, HOLD, GATHER, BUILD, CONSTRUCT = _ORDERS
 #: The most orders that wait behind the current one.
 WAITING = 8
-AGENT, ENEMY, NOBODY = 1, 2, 0
+_PLAYERS: Any = np.arange(3)
+NOBODY, AGENT, ENEMY = _PLAYERS
 
 UNIT = np.dtype(
     [
