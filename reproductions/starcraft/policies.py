@@ -130,7 +130,8 @@ def shards_apart(player: Player, seen: Observation) -> Call:
         queue[:] = [goal for goal in queue if len(shards) and np.abs(shards - goal).max(1).min() <= close]
     taken = np.array([*queues[0], *queues[1]]).reshape(-1, 2)
     free = np.array([shard for shard in shards if not len(taken) or np.abs(taken - shard).max(1).min() > close])
-    if np.array_equal(places, player.memory.get("stood")) and not len(free):
+    stood = player.memory.get("stood")
+    if stood is not None and np.array_equal(places, stood) and not len(free):
         for queue in queues:  # their orders were lost, as when the marines were taken for each other
             queue.clear()
     player.memory["stood"] = places

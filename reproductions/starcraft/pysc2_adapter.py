@@ -63,12 +63,10 @@ def make_game(name: str, size: int, step_mul: int, seed: int) -> Any:
 
 
 def interface(size: int) -> Any:
-    """pysc2's agent interface: feature layers of one size, actions on them, and what the cursor shows."""
+    """pysc2's agent interface: feature layers of one size, and actions on them, the general ones for the specific."""
     from pysc2_evolved.lib import features
 
-    return features.AgentInterfaceFormat(
-        feature_dimensions=features.Dimensions(screen=size, minimap=size), hide_specific_actions=False
-    )
+    return features.AgentInterfaceFormat(feature_dimensions=features.Dimensions(screen=size, minimap=size))
 
 
 def _lost() -> tuple[type[Exception], ...]:

@@ -156,6 +156,7 @@ def test_the_first_patch_is_the_one_that_the_archive_orders_to():
 def test_functions_are_pysc2s(name):
     ours, theirs = specification.FUNCTIONS[name], actions.FUNCTIONS[specification.FUNCTIONS[name].id]
     assert theirs.name == name
+    assert theirs.general_id == 0  # pysc2 hides those that another stands for
     assert tuple(argument.name for argument in theirs.args) == ours.arguments
 
 

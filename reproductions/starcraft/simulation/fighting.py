@@ -99,7 +99,8 @@ def _strike(units: Any, game: Any, i: int) -> None:
     if _MISSILE[unit.kind] == 0.0:
         hurt(units, game, victim, i, unit.serial, unit.kind)
         return
-    unit.missile = max(gap(units, i, victim) + _RADIUS[units[victim].kind], 0.0) / _MISSILE[unit.kind]
+    # It flies from where the attacker is to where the victim is.
+    unit.missile = distance(units, i, units[victim].x, units[victim].y) / _MISSILE[unit.kind]
     unit.missile_target, unit.missile_serial = victim, unit.victim_serial
 
 
