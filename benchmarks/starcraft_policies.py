@@ -108,7 +108,7 @@ def ordered_each_step(number: int, batch: int) -> dict[str, Any]:
     for _ in range(max(1, number // batch)):
         total, ended = np.zeros(batch), np.zeros(batch, np.bool_)
         while not ended.any():
-            for units in games._units:
+            for units in games.units:
                 _order_marines(units)
             rewards, ended = games.step(idle)
             total += rewards

@@ -27,6 +27,8 @@ class MiniGames:
     size: cells of an edge of screen and minimap; step_mul: game loops a step. A game follows from its seed and its actions
     alone, not from the batch. Rewards are differences of the map's score. An episode ends with the map's timer, or when all
     marines are dead, and a new one follows at once. ValueError if the map or the size is unknown.
+
+    units [batch, slots], games [batch] and explored [batch, 64, 64] are the state itself (``simulation.state``), for pictures.
     """
 
     def __init__(self, name: str, batch: int, size: int = 64, step_mul: int = 8) -> None:
@@ -41,21 +43,29 @@ class MiniGames:
         self.observations: Mapping[str, Array] = specification.observations(functions, size)
         self.actions = specification.actions(functions, size)
         self._checked = Checked(functions, self.actions, batch)
-        self._which = list(MAPS).index(name)
+        self._rules = play.Rules(
+            list(MAPS).index(name),
+            self.map.fights,
+            self.map.fog,
+            *self.map.camera,
+            self.map.loops,
+            step_mul,
+            size,
+        )
         self._ids = np.array([specification.FUNCTIONS[function].id for function in functions])
-        self._units = records(np.zeros((batch, self.map.slots), UNIT))
-        self._games = records(np.zeros(batch, GAME))
-        self._explored = np.zeros((batch, int(MAP_SIZE), int(MAP_SIZE)), np.bool_)
+        self.units = records(np.zeros((batch, self.map.slots), UNIT))
+        self.games = records(np.zeros(batch, GAME))
+        self.explored = np.zeros((batch, int(MAP_SIZE), int(MAP_SIZE)), np.bool_)
         self._seen = {key: np.zeros((batch, *array.shape), array.dtype) for key, array in self.observations.items()}
         self._fresh = False
 
     def begin(self, seed: int) -> None:
         """New episodes in all games; everything random follows from the seed."""
-        self._games["seed"] = seeds(seed, self.batch)
-        self._games["counter"] = 0
+        self.games["seed"] = seeds(seed, self.batch)
+        self.games["counter"] = 0
         for side, value in self.map.playable._asdict().items():
-            self._games[side] = value
-        play.begin_all(self._units, self._games, self._explored, self._which, *self.map.camera)
+            self.games[side] = value
+        play.begin_all(self.units, self.games, self.explored, self._rules)
         self._fresh = False
 
     def observe(self) -> dict[str, NDArray[Any]]:
@@ -63,10 +73,10 @@ class MiniGames:
         if not self._fresh:
             seen = self._seen
             play.observe_all(
-                self._units,
-                self._games,
-                self._explored,
-                self.map.fog,
+                self.units,
+                self.games,
+                self.explored,
+                self._rules,
                 self._ids,
                 seen["feature_screen"],
                 seen["feature_minimap"],
@@ -85,36 +95,22 @@ class MiniGames:
         rows = self._checked.rows(actions, self.observe()["available_actions"])
         rows[:, 0] = self._ids[rows[:, 0]]
         rewards, ended = np.zeros(self.batch), np.zeros(self.batch, np.bool_)
-        play.step_all(
-            self._units,
-            self._games,
-            self._explored,
-            self._which,
-            self.map.fights,
-            self.map.fog,
-            *self.map.camera,
-            self.map.loops,
-            self.step_mul,
-            self.size,
-            rows,
-            rewards,
-            ended,
-        )
+        play.step_all(self.units, self.games, self.explored, self._rules, rows, rewards, ended)
         self._fresh = False
         return rewards, ended
 
     def save(self) -> dict[str, NDArray[Any]]:
         """The state: every field of games, [batch], and of units, [batch, slots, ...], and what was explored."""
-        arrays = {f"game.{name}": np.array(self._games[name]) for name in GAME.names or ()}
-        arrays |= {f"unit.{name}": np.array(self._units[name]) for name in UNIT.names or ()}
-        arrays |= {"explored": self._explored.copy()}
+        arrays = {f"game.{name}": np.array(self.games[name]) for name in GAME.names or ()}
+        arrays |= {f"unit.{name}": np.array(self.units[name]) for name in UNIT.names or ()}
+        arrays |= {"explored": self.explored.copy()}
         return {name: array.view(np.int64) if array.dtype == np.uint64 else array for name, array in arrays.items()}
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go on where ``save`` was called. ValueError if it was another map or batch."""
-        fields = [(f"game.{name}", self._games[name]) for name in GAME.names or ()]
-        fields += [(f"unit.{name}", self._units[name]) for name in UNIT.names or ()]
-        fields += [("explored", self._explored)]
+        fields = [(f"game.{name}", self.games[name]) for name in GAME.names or ()]
+        fields += [(f"unit.{name}", self.units[name]) for name in UNIT.names or ()]
+        fields += [("explored", self.explored)]
         if set(arrays) != {name for name, _ in fields}:
             differing = sorted(set(arrays) ^ {name for name, _ in fields})
             raise ValueError(f"the saved games lack or have too much: {differing}")

@@ -37,7 +37,7 @@ def picture(environments: MiniGames, game: int = 0, pixels_a_unit: int = _PIXELS
     The picture is the square of 24 units that the screen's layers cover, so that anything by their cells can be laid over it.
     """
     edge = int(VIEW * pixels_a_unit)
-    record, units = environments._games[game], environments._units[game]
+    record, units = environments.games[game], environments.units[game]
     offsets = (np.arange(edge) + 0.5) / pixels_a_unit - VIEW / 2
     x, y = record["camera_x"] + offsets[None, :], record["camera_y"] - offsets[:, None]
     inside = (x >= record["x0"]) & (x <= record["x1"]) & (y >= record["y0"]) & (y <= record["y1"])
@@ -49,7 +49,7 @@ def picture(environments: MiniGames, game: int = 0, pixels_a_unit: int = _PIXELS
     fog = environments.map.fog
     if fog:
         columns, rows = (np.clip(axis.astype(np.int64), 0, 63) for axis in (x, y))
-        known = environments._explored[game][rows, columns]
+        known = environments.explored[game][rows, columns]
         canvas[inside & ~seen & known] = _FOGGED
         canvas[inside & ~seen & ~known] = _HIDDEN
     for unit in units[units["kind"] != 0]:

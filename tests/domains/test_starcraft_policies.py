@@ -59,9 +59,9 @@ def test_a_picture_shows_units_where_the_screens_cells_do():
     for pixels in (4, 16):
         image = picture(games, pixels_a_unit=pixels)
         assert image.shape == (VIEW * pixels, VIEW * pixels, 3)
-        record = games._games[0]
+        record = games.games[0]
         colours = {}
-        for unit in games._units[0][games._units[0]["kind"] != 0]:
+        for unit in games.units[0][games.units[0]["kind"] != 0]:
             column = int((unit["x"] - record["camera_x"] + VIEW / 2) * pixels)
             row = int((record["camera_y"] + VIEW / 2 - unit["y"]) * pixels)
             colours.setdefault(int(unit["kind"]), set()).add(tuple(image[row, column]))
@@ -73,9 +73,9 @@ def test_a_picture_hides_what_the_fog_hides():
     games = MiniGames("FindAndDefeatZerglings", 1)
     games.begin(0)
     before = picture(games)
-    zerglings = np.flatnonzero(games._units[0]["kind"] == kinds.ZERGLING)
-    away = np.hypot(*(games._units[axis][0, zerglings] - games._units[axis][0, :1] for axis in "xy"))
-    games._units["kind"][0, zerglings[away > 12]] = 0
+    zerglings = np.flatnonzero(games.units[0]["kind"] == kinds.ZERGLING)
+    away = np.hypot(*(games.units[axis][0, zerglings] - games.units[axis][0, :1] for axis in "xy"))
+    games.units["kind"][0, zerglings[away > 12]] = 0
     assert np.array_equal(before, picture(games))
-    games._units["kind"][0, zerglings] = 0
+    games.units["kind"][0, zerglings] = 0
     assert not np.array_equal(before, picture(games))

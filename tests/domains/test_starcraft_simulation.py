@@ -32,7 +32,7 @@ def call(environments, function="no_op", **arguments):
 
 def at(environments, x, y):
     """The cell of the screen that holds a point of the world."""
-    game, size = environments._games[0], environments.size
+    game, size = environments.games[0], environments.size
     column = int((x - game["camera_x"] + maps.VIEW / 2) * size / maps.VIEW)
     row = int((game["camera_y"] + maps.VIEW / 2 - y) * size / maps.VIEW)
     assert 0 <= column < size
@@ -47,7 +47,7 @@ def on_minimap(environments, x, y):
 
 def units(environments, kind, game=0):
     """Slots of the living units of a kind."""
-    return np.flatnonzero(environments._units[game]["kind"] == kind)
+    return np.flatnonzero(environments.units[game]["kind"] == kind)
 
 
 def put(environments, slot, **fields):
@@ -55,15 +55,15 @@ def put(environments, slot, **fields):
     if "x" in fields:
         fields = {**fields, "guard_x": fields["x"], "guard_y": fields["y"]}
     for name, value in fields.items():
-        environments._units[name][0, slot] = value
+        environments.units[name][0, slot] = value
     environments._fresh = False
 
 
 def scene(environments, *placed):
     """Only these units, each (kind, owner, x, y), on the map; their slots."""
-    environments._units["kind"] = 0
+    environments.units["kind"] = 0
     for kind, owner, x, y in placed:
-        state.spawn(environments._units[0], environments._games[0:1][0], kind, owner, x, y)
+        state.spawn(environments.units[0], environments.games[0:1][0], kind, owner, x, y)
     environments._fresh = False
     return range(len(placed))
 
@@ -97,7 +97,7 @@ def test_a_marine_walks_at_its_speed_and_the_beacon_scores_once_and_moves():
     rewards = [call(environments, "Move_screen", screen=target)[0][0] for _ in range(16)]
     # 18 units less the 1.25 of its reach at 0.140625 a loop are 119.1 loops: the fifteenth step of eight.
     assert rewards == [0.0] * 14 + [1.0, 0.0]
-    moved = environments._units[0][beacon]
+    moved = environments.units[0][beacon]
     assert np.hypot(moved["x"] - 42, moved["y"] - 28) > 0
     assert environments.observe()["score_cumulative"][0, 0] == 1
 
@@ -105,7 +105,7 @@ def test_a_marine_walks_at_its_speed_and_the_beacon_scores_once_and_moves():
 @pytest.mark.parametrize("seed", range(3))
 def test_beacons_keep_their_distances(seed):
     environments = games("MoveToBeacon", batch=200, seed=seed)
-    x, y = environments._units["x"], environments._units["y"]
+    x, y = environments.units["x"], environments.units["y"]
     rules = maps.BEACON
     assert ((x[:, 0] >= rules.region.x0) & (x[:, 0] <= rules.region.x1)).all()
     assert ((y[:, 0] >= rules.region.y0) & (y[:, 0] <= rules.region.y1)).all()
@@ -118,7 +118,7 @@ def test_an_episode_lasts_as_long_as_the_maps_timer(name, steps):
     environments = games(name)
     ends = [bool(call(environments)[1][0]) for _ in range(steps + 1)]
     assert ends == [False] * (steps - 1) + [True, False]
-    assert environments._games["loop"][0] == 8
+    assert environments.games["loop"][0] == 8
 
 
 # CollectMineralShards
@@ -140,7 +140,7 @@ def test_when_all_shards_are_gone_twenty_more_appear_away_from_the_marines():
     environments = games("CollectMineralShards")
     scene(environments, (kinds.MARINE, 1, 30.0, 28.0), (kinds.MARINE, 1, 24.0, 21.0), (kinds.SHARD, 0, 31.0, 28.0))
     assert call(environments)[0][0] >= 1.0
-    shards = environments._units[0][units(environments, kinds.SHARD)]
+    shards = environments.units[0][units(environments, kinds.SHARD)]
     assert len(shards) == maps.SHARDS.shards
     for x, y in ((30.0, 28.0), (24.0, 21.0)):
         assert (np.hypot(shards["x"] - x, shards["y"] - y) >= maps.SHARDS.from_marine).all()
@@ -155,10 +155,10 @@ def duel(environments, kind, away, steps=200):
     scene(environments, (kinds.MARINE, 1, 30.0, 28.0), (kind, 2, 30.0 + room, 28.0))
     for loop in range(steps):
         call(environments)
-        left = environments._units[0]["kind"][:2]
-        if (left == 0).any() or environments._games["loop"][0] == 0:
+        left = environments.units[0]["kind"][:2]
+        if (left == 0).any() or environments.games["loop"][0] == 0:
             return loop + 1, left
-    return steps, environments._units[0]["kind"][:2]
+    return steps, environments.units[0]["kind"][:2]
 
 
 def test_marines_shoot_after_their_damage_point_and_then_every_period_with_its_jitter():
@@ -168,7 +168,7 @@ def test_marines_shoot_after_their_damage_point_and_then_every_period_with_its_j
     put(environments, 1, speed=0.0)
     for loop in range(1, 60):
         call(environments)
-        health = environments._units["hit_points"][0, 1]
+        health = environments.units["hit_points"][0, 1]
         if health < before - 1:
             hits.append(loop)
             assert before - health == pytest.approx(6 - 1 - kinds.REGENERATION[kinds.ROACH], abs=1e-9)
@@ -182,16 +182,16 @@ def test_marines_shoot_after_their_damage_point_and_then_every_period_with_its_j
 def test_a_roachs_missile_arrives_later_also_when_the_roach_is_dead_by_then():
     environments = games("DefeatRoaches", step_mul=1)
     scene(environments, (kinds.MARINE, 1, 30.0, 28.0), (kinds.ROACH, 2, 34.8, 28.0), (kinds.ROACH, 2, 42.0, 35.0))
-    while environments._units["missile_target"][0, 1] < 0:
+    while environments.units["missile_target"][0, 1] < 0:
         call(environments)
-    assert environments._units["hit_points"][0, 0] == 45
-    environments._units["kind"][0, 1] = 0
+    assert environments.units["hit_points"][0, 0] == 45
+    environments.units["kind"][0, 1] = 0
     waited = 0
-    while environments._units["hit_points"][0, 0] == 45:
+    while environments.units["hit_points"][0, 0] == 45:
         call(environments)
         waited += 1
     assert waited == 5  # nearly 4.875 units, from middle to middle, at 1.17 a loop
-    assert environments._units["hit_points"][0, 0] == 45 - 16
+    assert environments.units["hit_points"][0, 0] == 45 - 16
 
 
 def test_who_is_hurt_calls_comrades_within_four_for_help():
@@ -202,7 +202,7 @@ def test_who_is_hurt_calls_comrades_within_four_for_help():
     )  # fmt: skip
     for _ in range(8):
         call(environments)
-    x = environments._units["x"][0]
+    x = environments.units["x"][0]
     assert x[2] < 33.4 - 0.5
     assert x[3] == 38.0
 
@@ -213,12 +213,12 @@ def test_roaches_score_ten_and_a_new_wave_brings_five_marines_and_keeps_hit_poin
     marines, roaches = units(environments, kinds.MARINE), units(environments, kinds.ROACH)
     put(environments, marines[0], hit_points=20.0)
     call(environments, "select_rect", screen=0, screen2=0)
-    environments._units["kind"][0, roaches[1:]] = 0
+    environments.units["kind"][0, roaches[1:]] = 0
     put(environments, roaches[0], hit_points=1.0, x=30.0, y=28.0)
     for place, marine in enumerate(marines):
         put(environments, marine, x=27.0, y=24.0 + place)
     assert call(environments)[0][0] == maps.ROACHES.kill
-    now = environments._units[0][units(environments, kinds.MARINE)]
+    now = environments.units[0][units(environments, kinds.MARINE)]
     assert len(now) == maps.ROACHES.marines + maps.ROACHES.added
     assert sorted(now["hit_points"])[0] == 20.0
     assert now["selected"].all()
@@ -229,7 +229,7 @@ def test_roaches_score_ten_and_a_new_wave_brings_five_marines_and_keeps_hit_poin
 def test_an_episode_ends_when_all_marines_are_dead():
     environments = games("DefeatRoaches")
     marines = units(environments, kinds.MARINE)
-    environments._units["kind"][0, marines[1:]] = 0
+    environments.units["kind"][0, marines[1:]] = 0
     roaches = units(environments, kinds.ROACH)
     put(environments, marines[0], x=30.0, y=28.0, hit_points=1.0)
     for place, roach in enumerate(roaches):
@@ -248,7 +248,7 @@ def test_a_baneling_kills_itself_scores_and_burns_all_enemies_around_but_no_comr
         (kinds.BANELING, 2, 30.9, 28.0), (kinds.ZERGLING, 2, 31.5, 27.0),
     )  # fmt: skip
     rewards = call(environments)[0]
-    health = environments._units["hit_points"][0]
+    health = environments.units["hit_points"][0]
     assert rewards[0] == maps.BANELINGS.kill
     assert (health[0], health[1]) == (10.0, 10.0)
     assert health[2] == 45.0
@@ -260,7 +260,7 @@ def test_enemies_of_a_wave_at_one_point_are_pushed_apart():
     for game in range(20):
         swarm = np.concatenate([units(environments, kind, game) for kind in (kinds.ZERGLING, kinds.BANELING)])
         assert len(swarm) == maps.ZERGLING_COUNT + maps.BANELING_COUNT
-        x, y = environments._units["x"][game, swarm], environments._units["y"][game, swarm]
+        x, y = environments.units["x"][game, swarm], environments.units["y"][game, swarm]
         away = np.hypot(x[:, None] - x, y[:, None] - y) + np.eye(len(swarm))
         assert away.min() > 0.74
         assert away.max() < 4.0
@@ -273,7 +273,7 @@ def test_a_move_past_enemies_does_not_stop_and_an_attack_does():
         call(environments, "select_army")
         for _ in range(8):
             call(environments, function, screen=at(environments, 43.0, 33.0))
-        assert (environments._units["hit_points"][0, 1] < 145) == shots
+        assert (environments.units["hit_points"][0, 1] < 145) == shots
 
 
 # FindAndDefeatZerglings
@@ -282,7 +282,7 @@ def test_a_move_past_enemies_does_not_stop_and_an_attack_does():
 def test_only_what_the_marines_see_is_shown_and_what_they_saw_is_remembered():
     environments = games("FindAndDefeatZerglings")
     assert (view(environments, "player_relative") == ENEMY).any() == any(
-        np.hypot(*(environments._units[axis][0, 0] - environments._units[axis][0, zergling] for axis in "xy")) <= 10
+        np.hypot(*(environments.units[axis][0, 0] - environments.units[axis][0, zergling] for axis in "xy")) <= 10
         for zergling in units(environments, kinds.ZERGLING)
     )
     scene(environments, (kinds.MARINE, 1, 32.0, 28.0), (kinds.ZERGLING, 2, 40.0, 28.0), (kinds.ZERGLING, 2, 42.5, 28.0))
@@ -302,7 +302,7 @@ def test_the_camera_goes_where_the_minimap_is_clicked_and_the_screen_with_it():
     assert not (view(environments, "player_relative") == SELF).any()
     call(environments, "move_camera", minimap=on_minimap(environments, 14.5, 39.5))
     assert view(environments, "player_relative").reshape(-1)[at(environments, 14.0, 40.0)] == SELF
-    assert abs(environments._games["camera_x"][0] - 14.5) < 0.51
+    assert abs(environments.games["camera_x"][0] - 14.5) < 0.51
 
 
 def test_dead_zerglings_score_one_and_the_last_brings_twenty_five_more():
@@ -310,7 +310,7 @@ def test_dead_zerglings_score_one_and_the_last_brings_twenty_five_more():
     scene(environments, (kinds.MARINE, 1, 32.0, 28.0), (kinds.ZERGLING, 2, 36.0, 28.0))
     put(environments, 1, hit_points=1.0)
     assert call(environments)[0][0] == 1.0
-    zerglings = environments._units[0][units(environments, kinds.ZERGLING)]
+    zerglings = environments.units[0][units(environments, kinds.ZERGLING)]
     assert len(zerglings) == maps.FIND.zerglings
     assert (np.hypot(zerglings["x"] - 32, zerglings["y"] - 28) >= maps.FIND.from_marine).all()
 
@@ -322,7 +322,7 @@ def test_marines_attack_by_the_minimap():
     call(environments, "Attack_minimap", minimap=on_minimap(environments, 50.0, 28.0))
     for _ in range(5):
         call(environments)
-    assert environments._units["x"][0, 0] == pytest.approx(32.0 + 48 * 0.140625, abs=0.01)
+    assert environments.units["x"][0, 0] == pytest.approx(32.0 + 48 * 0.140625, abs=0.01)
 
 
 # CollectMineralsAndGas and BuildMarines
@@ -349,7 +349,7 @@ def test_one_worker_at_a_patch_and_the_others_find_another():
     most = 0
     for _ in range(300):
         call(environments)
-        unit = environments._units[0]
+        unit = environments.units[0]
         targets = unit["target"][unit["busy"] & (unit["kind"] == kinds.SCV)]
         assert len(targets) == len(set(targets))
         most = max(most, len(targets))
@@ -357,7 +357,7 @@ def test_one_worker_at_a_patch_and_the_others_find_another():
 
 
 def selected_worker(environments):
-    scv = environments._units[0][units(environments, kinds.SCV)[0]]
+    scv = environments.units[0][units(environments, kinds.SCV)[0]]
     call(environments, "select_point", screen=at(environments, scv["x"], scv["y"]))
 
 
@@ -365,7 +365,7 @@ def test_gas_needs_a_refinery_whose_builder_then_harvests_it():
     environments = games("CollectMineralsAndGas")
     selected_worker(environments)
     assert "Build_Refinery_screen" not in can(environments)
-    environments._games["minerals"] = 75
+    environments.games["minerals"] = 75
     environments._fresh = False
     call(environments, "Build_Refinery_screen", screen=at(environments, 39.5, 20.5))
     for _ in range(110):
@@ -380,16 +380,16 @@ def test_gas_needs_a_refinery_whose_builder_then_harvests_it():
 
 def test_a_building_is_refused_where_another_stands_and_outside_the_region():
     environments = games("CollectMineralsAndGas")
-    environments._games["minerals"] = 1000
+    environments.games["minerals"] = 1000
     selected_worker(environments)
     for x, y in ((30.0, 28.0), (24.0, 25.5), (44.0, 14.0)):  # the command center, a patch, outside
         call(environments, "Build_SupplyDepot_screen", screen=at(environments, x, y))
-        assert (environments._units["order"][0] != state.BUILD).all()
+        assert (environments.units["order"][0] != state.BUILD).all()
     # A command center keeps three from resources; a depot need not.
     call(environments, "Build_CommandCenter_screen", screen=at(environments, 28.0, 34.0))
-    assert (environments._units["order"][0] != state.BUILD).all()
+    assert (environments.units["order"][0] != state.BUILD).all()
     call(environments, "Build_CommandCenter_screen", screen=at(environments, 35.5, 27.5))
-    assert np.isin(environments._units["order"][0], (state.BUILD, state.CONSTRUCT)).sum() == 1
+    assert np.isin(environments.units["order"][0], (state.BUILD, state.CONSTRUCT)).sum() == 1
 
 
 def test_marines_are_built_by_supply_depot_barracks_and_training_which_scores_one():
@@ -397,7 +397,7 @@ def test_marines_are_built_by_supply_depot_barracks_and_training_which_scores_on
     environments = games("BuildMarines")
     assert environments.observe()["player"][0, 7] == 0  # every worker harvests from the beginning
     assert "Train_Marine_quick" not in can(environments)
-    environments._games["minerals"] = 300
+    environments.games["minerals"] = 300
     environments._fresh = False
     selected_worker(environments)
     assert "Build_Barracks_screen" not in can(environments)
@@ -406,7 +406,7 @@ def test_marines_are_built_by_supply_depot_barracks_and_training_which_scores_on
         call(environments)
     assert environments.observe()["player"][0, 4] == 23
     selected_worker(environments)
-    environments._games["minerals"] = 300
+    environments.games["minerals"] = 300
     environments._fresh = False
     call(environments, "Build_Barracks_screen", screen=at(environments, 36.5, 29.5))
     for _ in range(150):
@@ -441,7 +441,7 @@ def test_saved_games_go_on_exactly_in_other_environments(name):
     rng = np.random.default_rng(0)
     for _ in range(60):
         one.step(random_actions(one, rng))
-    one._games["loop"][1] = one.map.loops - 80
+    one.games["loop"][1] = one.map.loops - 80
     saved = one.save()
     for _ in range(5):
         other.step(random_actions(other, rng))
@@ -472,7 +472,7 @@ def test_a_game_depends_on_its_seed_and_actions_alone(name):
         assert np.array_equal(end[:2], end_again)
         for key, array in small.observe().items():
             assert np.array_equal(large.observe()[key][:2], array), key
-    assert not np.array_equal(large._units["x"][0], large._units["x"][1])
+    assert not np.array_equal(large.units["x"][0], large.units["x"][1])
 
 
 PLAYED = """
@@ -525,15 +525,38 @@ def test_what_is_seen_keeps_the_specification(name, size):
 def test_no_unit_is_too_small_to_be_seen_or_clicked(name):
     """At the coarsest size every unit of the agent's on the screen covers a cell, and a click there selects one of its kind."""
     environments = games(name, 1, 16)
-    mine = (environments._units[0]["owner"] == 1) & (environments._units[0]["kind"] != 0)
+    mine = (environments.units[0]["owner"] == 1) & (environments.units[0]["kind"] != 0)
     for slot in np.flatnonzero(mine)[:4]:
-        unit = environments._units[0][slot]
+        unit = environments.units[0][slot]
         cell = at(environments, unit["x"], unit["y"])
         assert view(environments, "player_relative").reshape(-1)[cell] == SELF
         shown = view(environments, "unit_type").reshape(-1)[cell]
         call(environments, "select_point", screen=cell)
-        chosen = environments._units[0][environments._units[0]["selected"]]
+        chosen = environments.units[0][environments.units[0]["selected"]]
         assert [kinds.TYPE[kind] for kind in chosen["kind"]] == [shown]
+
+
+@pytest.mark.parametrize("size", [16, 32, 64])
+def test_cells_whose_middle_is_playable_are_visible_and_the_minimap_marks_what_the_screen_shows(size):
+    """Held against the definition, cell by cell."""
+    environments = games("MoveToBeacon", 1, size)
+    seen, area, (x, y) = environments.observe(), environments.map.playable, environments.map.camera
+    middles = (np.arange(size) + 0.5) / size
+
+    def inside(columns, rows):
+        return (
+            (columns[None] >= area.x0)
+            & (columns[None] <= area.x1)
+            & (rows[:, None] >= area.y0)
+            & (rows[:, None] <= area.y1)
+        )
+
+    screen = inside(x + (middles - 0.5) * maps.VIEW, y - (middles - 0.5) * maps.VIEW)
+    columns, rows = middles * maps.MAP_SIZE, maps.MAP_SIZE - middles * maps.MAP_SIZE
+    assert np.array_equal(view(environments, "visibility_map"), 2 * screen)
+    assert np.array_equal(seen["feature_minimap"][0, 0], 2 * inside(columns, rows))
+    shown = (np.abs(columns[None] - x) <= 12) & (np.abs(rows[:, None] - y) <= 12)
+    assert np.array_equal(seen["feature_minimap"][0, 1], shown)
 
 
 def test_nothing_can_be_ordered_before_something_is_selected():
@@ -550,13 +573,13 @@ def test_a_rectangle_selects_whom_it_touches_and_an_empty_one_changes_nothing():
     )
     around = {"screen": at(environments, 25.0, 31.0), "screen2": at(environments, 27.0, 29.0)}
     call(environments, "select_rect", **around)
-    assert environments._units["selected"][0, [one, other]].tolist() == [True, False]
+    assert environments.units["selected"][0, [one, other]].tolist() == [True, False]
     empty = {"screen": at(environments, 31.0, 31.0), "screen2": at(environments, 32.0, 29.0)}
     call(environments, "select_rect", **empty)
-    assert environments._units["selected"][0, [one, other]].tolist() == [True, False]
+    assert environments.units["selected"][0, [one, other]].tolist() == [True, False]
     beside = {"screen": at(environments, 39.0, 23.0), "screen2": at(environments, 41.0, 21.0), "select_add": 1}
     call(environments, "select_rect", **beside)
-    assert environments._units["selected"][0, [one, other]].tolist() == [True, True]
+    assert environments.units["selected"][0, [one, other]].tolist() == [True, True]
 
 
 def test_queued_orders_follow_each_other():
@@ -568,7 +591,7 @@ def test_queued_orders_follow_each_other():
     call(environments, "Move_screen", screen=at(environments, 34.0, 28.0), queued=1)
     for _ in range(12):
         call(environments)
-    unit = environments._units[0][1]
+    unit = environments.units[0][1]
     assert (unit["x"], unit["y"]) == pytest.approx((34.0, 28.0), abs=0.4)
     assert unit["order"] == state.IDLE
 
@@ -578,11 +601,11 @@ def test_clicks_toggle_and_select_all_of_a_type():
     one, other = scene(environments, (kinds.MARINE, 1, 26.0, 30.0), (kinds.MARINE, 1, 40.0, 22.0))
     first = at(environments, 26.0, 30.0)
     call(environments, "select_point", screen=first, select_point_act=2)
-    assert environments._units["selected"][0, [one, other]].tolist() == [True, True]
+    assert environments.units["selected"][0, [one, other]].tolist() == [True, True]
     call(environments, "select_point", screen=first, select_point_act=1)
-    assert environments._units["selected"][0, [one, other]].tolist() == [False, True]
+    assert environments.units["selected"][0, [one, other]].tolist() == [False, True]
     call(environments, "select_point", screen=first)
-    assert environments._units["selected"][0, [one, other]].tolist() == [True, False]
+    assert environments.units["selected"][0, [one, other]].tolist() == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -665,7 +688,7 @@ def test_every_function_of_a_map_is_known_and_each_map_has_what_its_goal_needs()
 
 def test_neutral_things_are_shown_as_neutral():
     environments = games("MoveToBeacon")
-    beacon = environments._units[0][0]
+    beacon = environments.units[0][0]
     cell = at(environments, beacon["x"], beacon["y"])
     assert view(environments, "player_relative").reshape(-1)[cell] == NEUTRAL
     assert view(environments, "player_id").reshape(-1)[cell] == 16

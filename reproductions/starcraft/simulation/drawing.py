@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from reproductions.starcraft import kinds, maps
 from reproductions.starcraft.simulation.compiled import compiled
 from reproductions.starcraft.simulation.sight import seen
@@ -13,7 +15,7 @@ from reproductions.starcraft.specification import MINIMAP, NEUTRAL, SCREEN, SELF
 
 _VIEW, _MAP = maps.VIEW, maps.MAP_SIZE
 _TYPE, _RADIUS, _HIT_POINTS = kinds.TYPE, kinds.RADIUS, kinds.HIT_POINTS
-_NEUTRAL_PLAYER, _HIDDEN, _FOGGED, _VISIBLE = 16, 0, 1, 2
+_NEUTRAL_PLAYER, _FOGGED, _VISIBLE = 16, 1, 2
 _MOST_DENSITY = 15
 _SELF, _NEUTRAL, _ENEMY = SELF, NEUTRAL, ENEMY_RELATION
 _VISIBILITY, _PLAYER, _RELATIVE, _UNIT_TYPE, _SELECTED, _HEALTH, _RATIO, _DENSITY = range(len(SCREEN))
@@ -21,13 +23,32 @@ _MAP_VISIBILITY, _MAP_CAMERA, _MAP_PLAYER, _MAP_RELATIVE, _MAP_SELECTED = range(
 
 
 @compiled
-def _visibility(units: Any, game: Any, explored: Any, fog: bool, x: float, y: float) -> int:
-    """Of a point: outside the playable region nothing is seen, without fog everything inside is."""
-    if not (game.x0 <= x <= game.x1 and game.y0 <= y <= game.y1):
-        return _HIDDEN
-    if not fog or seen(units, x, y):
-        return _VISIBLE
-    return _FOGGED if explored[int(y), int(x)] else _HIDDEN
+def _span(low: float, high: float, start: float, cell: float, size: int) -> tuple[int, int]:
+    """First and one past the last of the cells, which begin at ``start``, whose middles are from low to high."""
+    first = int(np.ceil((low - start) / cell - 0.5))
+    last = int(np.floor((high - start) / cell - 0.5)) + 1
+    return min(max(first, 0), size), min(max(last, 0), size)
+
+
+@compiled
+def _draw_visibility(
+    layer: Any, units: Any, game: Any, explored: Any, fog: bool, left: float, top: float, cell: float
+) -> None:
+    """Outside the playable region nothing is seen; inside, without fog, everything. layer: [size, size], zeros."""
+    size = layer.shape[0]
+    first_row, last_row = _span(-game.y1, -game.y0, -top, cell, size)
+    first, last = _span(game.x0, game.x1, left, cell, size)
+    if not fog:
+        layer[first_row:last_row, first:last] = _VISIBLE
+        return
+    for row in range(first_row, last_row):
+        y = top - (row + 0.5) * cell
+        for column in range(first, last):
+            x = left + (column + 0.5) * cell
+            if seen(units, x, y):
+                layer[row, column] = _VISIBLE
+            elif explored[int(y), int(x)]:
+                layer[row, column] = _FOGGED
 
 
 @compiled
@@ -62,17 +83,13 @@ def draw(units: Any, game: Any, explored: Any, fog: bool, screen: Any, minimap: 
     size = screen.shape[1]
     screen[:] = 0
     minimap[:] = 0
-    cell, square = _VIEW / size, _MAP / size
-    for row in range(size):
-        screen_y = game.camera_y + _VIEW / 2 - (row + 0.5) * cell
-        map_y = _MAP - (row + 0.5) * square
-        for column in range(size):
-            screen_x = game.camera_x - _VIEW / 2 + (column + 0.5) * cell
-            map_x = (column + 0.5) * square
-            screen[_VISIBILITY, row, column] = _visibility(units, game, explored, fog, screen_x, screen_y)
-            minimap[_MAP_VISIBILITY, row, column] = _visibility(units, game, explored, fog, map_x, map_y)
-            if abs(map_x - game.camera_x) <= _VIEW / 2 and abs(map_y - game.camera_y) <= _VIEW / 2:
-                minimap[_MAP_CAMERA, row, column] = 1
+    cell, square, half = _VIEW / size, _MAP / size, _VIEW / 2
+    left, top = game.camera_x - half, game.camera_y + half
+    _draw_visibility(screen[_VISIBILITY], units, game, explored, fog, left, top, cell)
+    _draw_visibility(minimap[_MAP_VISIBILITY], units, game, explored, fog, 0.0, _MAP, square)
+    first_row, last_row = _span(-top, half - game.camera_y, -_MAP, square, size)
+    first, last = _span(left, game.camera_x + half, 0.0, square, size)
+    minimap[_MAP_CAMERA, first_row:last_row, first:last] = 1
     for i in range(len(units)):
         unit = units[i]
         if unit.kind == 0 or (fog and unit.owner == ENEMY and not seen(units, unit.x, unit.y)):
