@@ -71,6 +71,7 @@ CASES = (
     Case("DefeatRoaches", "middle_of_enemies", scripted(policies.middle_of_enemies), "none"),
     Case("DefeatZerglingsAndBanelings", "middle_of_enemies", scripted(policies.middle_of_enemies), "62 (FullyConv)"),
     Case("DefeatZerglingsAndBanelings", "lowest_enemy", scripted(policies.lowest_enemy), "62 (FullyConv)"),
+    Case("DefeatZerglingsAndBanelings", "bait", scripted(policies.bait), "96 (FullyConvLSTM), 729 (people)"),
     Case("FindAndDefeatZerglings", "search", scripted(policies.search), "45 (FullyConv), 46 (people)"),
     Case("CollectMineralsAndGas", "send_workers", scripted(policies.send_workers), "3320-3356 (agents' plateau)"),
     Case("BuildMarines", "train_marines", scripted(policies.train_marines), "138 (people), 133 (grandmaster)"),

@@ -178,6 +178,25 @@ def middle_of_enemies(player: Player, seen: Observation) -> Call:
     return _screen("Attack_screen", cell(enemies.mean(0), player.size)) if len(enemies) else NOTHING
 
 
+def bait(player: Player, seen: Observation) -> Call:
+    """DefeatZerglingsAndBanelings as people play it: one marine at a time draws the banelings, all of them kill the rest."""
+    relative, selected = layer(seen, "player_relative"), layer(seen, "selected")
+    enemies, marines = cells(relative == ENEMY), cells(relative == SELF)
+    banelings = cells((relative == ENEMY) & _type(seen, kinds.BANELING))
+    if not len(enemies) or not len(marines):
+        return NOTHING
+    if not len(banelings):
+        if len(cells((relative == SELF) & (selected == 0))):
+            return _ARMY
+        return _screen("Attack_screen", cell(nearest(enemies, marines.mean(0)), player.size))
+    goal = nearest(banelings, marines.mean(0))
+    drawn = blobs((relative == SELF) & (selected == 1))
+    alone = len(cells((relative == SELF) & (selected == 1))) <= 1 + (player.size / 16) ** 2 / 2
+    if player.can(seen, "Move_screen") and len(drawn) == 1 and alone:
+        return _screen("Move_screen", cell(goal, player.size))
+    return "select_point", {"select_point_act": 0, "screen": cell(nearest(marines, goal), player.size)}
+
+
 #: Where the marines go on FindAndDefeatZerglings, in shares of its playable region from top left: to and fro in three rows.
 _ROWS = ((0.12, 0.17), (0.88, 0.17), (0.88, 0.5), (0.12, 0.5), (0.12, 0.83), (0.88, 0.83), (0.88, 0.5), (0.12, 0.5))
 _FIELD_LEFT, _FIELD_TOP, _FIELD_WIDE, _FIELD_HIGH, _MAP = 10.0, 20.0, 44.0, 32.0, 64.0

@@ -19,6 +19,7 @@ from reproductions.starcraft.rendering import picture
         ("CollectMineralShards", policies.shards_together, 88, 120),  # 103
         ("CollectMineralShards", policies.shards_apart, 120, 180),  # people 133, the best 177
         ("DefeatRoaches", policies.lowest_enemy, 40, 140),  # 97 with a standard deviation of about 50
+        ("DefeatZerglingsAndBanelings", policies.bait, 70, 740),  # agents up to 96, people 729
         ("FindAndDefeatZerglings", policies.search, 39, 53),  # 46
         ("CollectMineralsAndGas", policies.send_workers, 2850, 3860),  # 3356
         ("BuildMarines", policies.train_marines, 60, 140),  # people 138 with more than this policy does
