@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from reproductions.starcraft import kinds, policies
 from reproductions.starcraft.environments import MiniGames
-from reproductions.starcraft.play_policies import episodes, rows
 from reproductions.starcraft.simulation.state import MOVE
 
 Chosen = Callable[[MiniGames], policies.Policy]
@@ -74,6 +73,7 @@ CASES = (
     Case("DefeatZerglingsAndBanelings", "bait", scripted(policies.bait), "96 (FullyConvLSTM), 729 (people)"),
     Case("FindAndDefeatZerglings", "search", scripted(policies.search), "45 (FullyConv), 46 (people)"),
     Case("CollectMineralsAndGas", "send_workers", scripted(policies.send_workers), "3320-3356 (agents' plateau)"),
+    Case("CollectMineralsAndGas", "grow_economy", scripted(policies.grow_economy), "6880 (people), 7566 (grandmaster)"),
     Case("BuildMarines", "train_marines", scripted(policies.train_marines), "138 (people), 133 (grandmaster)"),
 )
 
@@ -82,7 +82,7 @@ def measured(case: Case, number: int, batch: int) -> dict[str, Any]:
     """One row of the table."""
     games = MiniGames(case.map, batch, case.size)
     began = time.process_time()
-    returns = episodes(games, case.make(games), max(1, number // batch), seed=1)
+    returns = policies.episodes(games, case.make(games), max(1, number // batch), seed=1)
     return {
         "map": case.map,
         "policy": case.policy,
@@ -104,7 +104,7 @@ def ordered_each_step(number: int, batch: int) -> dict[str, Any]:
     """
     games = MiniGames("CollectMineralShards", batch, 16)
     games.begin(1)
-    idle = rows(games, [policies.NOTHING] * batch)
+    idle = policies.rows(games, [policies.NOTHING] * batch)
     totals = []
     for _ in range(max(1, number // batch)):
         total, ended = np.zeros(batch), np.zeros(batch, np.bool_)
@@ -148,7 +148,7 @@ def speed(name: str, size: int, steps: int = 240, batch: int = 32) -> float:
     spent = 0.0
     for step in range(steps + 1):
         seen = games.observe()
-        actions = rows(
+        actions = policies.rows(
             games,
             [play(player, {key: array[game] for key, array in seen.items()}) for game, player in enumerate(players)],
         )

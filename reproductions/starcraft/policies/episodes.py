@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reproductions.starcraft.policies import Player, Policy
+from reproductions.starcraft.policies.player import Call, Player, Policy
 
 
 def episodes(environments: Any, policy: Policy, number: int, seed: int) -> NDArray[np.float64]:
@@ -30,7 +30,7 @@ def episodes(environments: Any, policy: Policy, number: int, seed: int) -> NDArr
     return returns[:number]
 
 
-def rows(environments: Any, calls: list[tuple[str, dict[str, int]]]) -> dict[str, NDArray[np.int64]]:
+def rows(environments: Any, calls: list[Call]) -> dict[str, NDArray[np.int64]]:
     """Calls by name as the parts of the environments' actions, int64 [batch] each."""
     parts = {name: np.zeros(len(calls), np.int64) for name in environments.actions.parts}
     for game, (name, arguments) in enumerate(calls):
