@@ -101,8 +101,12 @@ def _claims(a: argparse.Namespace) -> None:
         _print(a.out, [written])
     else:
         judged = claims.judge(claims.all_claims(), run_table.read_runs(a.table))
-    for row in judged.to_dict("records"):
-        print(_verdict(row))
+    rows = judged.to_dict("records")
+    for row in rows:
+        if row["verdict"] != "not run":
+            print(_verdict(row))
+    if missing := sum(row["verdict"] == "not run" for row in rows):
+        print(f"not run: {missing} further claims, of whose methods these runs lack some")
 
 
 def _verdict(row: dict[Hashable, Any]) -> str:

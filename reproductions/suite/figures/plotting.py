@@ -92,7 +92,7 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
         mark_scores(ax, x, list(frame[frame.method == method].reported), colour(records, method))
     mark_random_play(ax, records, measure)
     keep_proportion(ax, frame.reported.mean())
-    ax.set_xticks(range(len(order)), [textwrap.fill(pretty(name), 14) for name in order])
+    ax.set_xticks(range(len(order)), [textwrap.fill(pretty(name), 14, break_long_words=False) for name in order])
     ax.set_xlim(-0.5, len(order) - 0.5)
     if measure.anchors:
         ax.legend(fontsize=7)
