@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 
+#: Its settings are made when it is imported, so types know nothing of them.
+_numba: Any = numba
 _F = TypeVar("_F", bound=Callable[..., Any])
 _DOMAIN = Path(__file__).parent.parent
 
@@ -33,15 +35,20 @@ _CACHE = _cache()
 def compiled(function: _F) -> _F:
     """The function as machine code, compiled at its first call and kept for later processes; no fast mathematics."""
     if _CACHE is None:
-        return numba.njit(error_model="numpy")(function)
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_CACHE)
+        return _njit(function, cache=False)
+    before = _numba.config.CACHE_DIR
+    _numba.config.CACHE_DIR = str(_CACHE)
     try:
-        return numba.njit(cache=True, error_model="numpy")(function)
+        return _njit(function, cache=True)
     finally:
-        numba.config.CACHE_DIR = before
+        _numba.config.CACHE_DIR = before
+
+
+def _njit(function: _F, cache: bool) -> _F:
+    compiled_function: _F = _numba.njit(cache=cache, error_model="numpy")(function)
+    return compiled_function
 
 
 def records(array: Any) -> Any:
     """A structured array whose fields are attributes, also where the compiler is switched off (``NUMBA_DISABLE_JIT``)."""
-    return array.view(np.recarray) if numba.config.DISABLE_JIT else array
+    return array.view(np.recarray) if _numba.config.DISABLE_JIT else array
