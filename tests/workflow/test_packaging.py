@@ -50,9 +50,13 @@ def test_building_leaves_nothing_unignored_in_the_checkout(built):
 def test_what_a_wheel_installs_runs_away_from_the_checkout(built, tmp_path):
     """PBT on a task, in worker processes, as a user of the library would."""
     pip("install", "--target", tmp_path / "site", built[1])
+    # -S: not what is installed here, which may be this very checkout. Its other packages come last, behind Python's own
+    # modules, one of which a package of the same name (enum34) would hide.
+    packages = sorted({path for path in sys.path if path.endswith("site-packages")})
     program = tmp_path / "program.py"
     program.write_text(
         "import importlib.util, sys\n"
+        f"sys.path += {packages!r}\n"
         "from pathlib import Path\n"
         "import pbt_core\n"
         "from pbt_core import PBT, Plan, Processes\n"
@@ -62,13 +66,10 @@ def test_what_a_wheel_installs_runs_away_from_the_checkout(built, tmp_path):
         "    run = Processes(workers=2).run(Hill(), PBT(ready=10), Plan(4, 40, 10), Path('run'))\n"
         "    print(Path(pbt_core.__file__).parent.parent.name, run.finished)\n"
     )
-    # -S: not what is installed here, which may be this very checkout; its other packages come by their path.
-    packages = {path for path in sys.path if path.endswith("site-packages")}
-    path = ":".join([str(tmp_path / "site"), *sorted(packages)])
     done = subprocess.run(
         [sys.executable, "-S", program],
         cwd=tmp_path,
-        env={"PYTHONPATH": path},
+        env={"PYTHONPATH": str(tmp_path / "site")},
         capture_output=True,
         text=True,
         timeout=3600,
