@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from pbt_core import Stream
 from pbt_core.engines.base import limit_threads
+from pbt_core.store import OWN, Store
 from reproductions.dmlab import engine, wad
 from reproductions.dmlab.doom import Doom, scenario
 from reproductions.dmlab.levels import FRAME_SKIP, LEVELS, MOVES, Level
@@ -158,6 +159,30 @@ def shares(level: str, tasks: tuple[str, ...], steps: int) -> dict[str, float]:
     return {**rounded, "learning_and_rest": round(1 - sum(rounded.values()), 3)}
 
 
+def exploit(level: str) -> dict[str, float]:
+    """What a full checkpoint weighs, and what it costs a member to take over another's weights by way of the disk.
+
+    With the memory full and episodes in their middle: both are saved, one adopts the other, and its games are played again.
+    """
+    task = DMLab(level=level)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        states = [task.step(task.init(Stream(seed), SETTINGS), SETTINGS, 7200, Stream(seed)) for seed in (0, 1)]
+        begun = cpu_seconds()
+        parent, child = (store.save(member, 7200, task.save(state), {}) for member, state in enumerate(states))
+        saved = cpu_seconds()
+        adopted = task.load(store.load(parent).adopted_by(store.load(child)), SETTINGS)
+        task.make_environments().load(adopted.environments)  # type: ignore[attr-defined]
+        done = cpu_seconds()
+        return {
+            "checkpoint_mb": (store.directory / child.filename).stat().st_size / 1e6,
+            "checkpoint_own_mb": sum(a.nbytes for name, a in store.load(child).tensors.items() if name.startswith(OWN))
+            / 1e6,
+            "save_cpu_s": (sum(saved) - sum(begun)) / 2,
+            "exploit_cpu_s": sum(done) - sum(saved),
+        }
+
+
 def main() -> None:
     """Measure, print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -194,6 +219,7 @@ def main() -> None:
             for part, share in shares(level, sets[name], steps).items()
         },
     }
+    report |= {name: round(value, 3) for name, value in exploit(level).items()}
     print(json.dumps(report, indent=1))
     keep(report, arguments.out)
 

@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from waiting import LONG
 
+from reproductions.dmlab import lab_process
 from reproductions.dmlab.lab import DeepMindLab
 from reproductions.dmlab.lab_process import LabProcess, check
 
@@ -61,7 +62,8 @@ def equal(one: list[NDArray[np.generic]], other: list[NDArray[np.generic]]) -> b
 
 
 def processes() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+    """Those of DeepMind Lab that this one has started."""
+    return [each for each in psutil.Process().children() if lab_process.__name__ in each.cmdline()]
 
 
 def test_a_seed_names_the_same_episodes_whatever_was_played_before(make: Callable[..., LabProcess]) -> None:
