@@ -51,6 +51,7 @@ class DMLab(ActorCriticTask):
     replay_length: Count = 20
     actions: Literal[9, 15] = 9
     search_pixel_control: bool = False
+    clip_rewards: bool = False  # a goal is worth ten apples
 
     @property
     def space(self) -> Space:
