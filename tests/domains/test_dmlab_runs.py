@@ -90,7 +90,7 @@ def test_on_deepmind_lab_records_are_the_same_whatever_a_worker_did_before(
     (tmp_path / "deepmind_lab.py").write_text("from fake_deepmind_lab import *\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     task = tiny(tmp_path, engine="deepmind_lab", level="seekavoid_arena_01", size=16)
-    plan = replace(PLAN, population=2, steps=160)
+    plan = replace(PLAN, population=2, steps=80)
     runs = [Serial().run(task, METHOD, plan, tmp_path / name) for name in ("one", "other")]
     assert list(runs[0].events) == list(runs[1].events)
     task.make_environments().close()  # type: ignore[attr-defined]
