@@ -21,10 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
+from reference_loop import BATCH, SIZE, Training, reference
 from reporting import keep
-from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -33,10 +31,8 @@ from pbt_core.engines.base import limit_threads
 from reproductions.atari.emulators import Emulators
 from reproductions.atari.task import Atari
 
-BATCH, UNROLL, SIZE, WIDTH = 16, 20, 42, 128
 SETTINGS = {"lr": 2e-4, "entropy_cost": 1e-2, "intrinsic_cost": 0.5}
 LIBRARY_NAMES = {"ms_pacman": "MsPacman", "amidar": "Amidar", "gravitar": "Gravitar", "enduro": "Enduro"}
-Training = Callable[[int], None]
 
 
 def ours(agent: str, game: str) -> Training:
@@ -50,86 +46,17 @@ def ours(agent: str, game: str) -> Training:
     return train
 
 
-class Reference(nn.Module):
-    """The network of ``LstmActorCritic``, written plainly."""
-
-    def __init__(self, actions: int) -> None:
-        super().__init__()
-        self.perception = nn.Sequential(
-            nn.Conv2d(4, 16, 6, 3), nn.ReLU(), nn.Conv2d(16, 32, 4, 2), nn.ReLU(), nn.Flatten(),
-            nn.Linear(32 * 5 * 5, WIDTH), nn.ReLU(),
-        )  # fmt: skip
-        self.memory = nn.LSTM(WIDTH, WIDTH)
-        self.policy, self.value = nn.Linear(WIDTH, actions), nn.Linear(WIDTH, 1)
-
-    def forward(self, seen: torch.Tensor, carried: Any, fresh: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, Any]:
-        """seen: [T * B, 4, 42, 42], fresh: [T, B]; gives logits [T * B, A], values [T * B] and what is carried on."""
-        hidden, outputs = self.perception(seen.float() / 255).reshape(*fresh.shape, WIDTH), []
-        for now, new in zip(hidden, fresh, strict=True):
-            keep = (1.0 - new.float())[None, :, None]
-            output, carried = self.memory(now[None], (keep * carried[0], keep * carried[1]))
-            outputs.append(output)
-        flat = torch.cat(outputs).flatten(0, 1)
-        return self.policy(flat), self.value(flat).squeeze(-1), carried
-
-
-def reference(environments: Any, actions: int) -> Training:
-    """Synchronous advantage actor-critic as a script: two passes, n-step returns, RMSProp."""
-    torch.manual_seed(0)
-    agent = Reference(actions)
-    optimizer = torch.optim.RMSprop(agent.parameters(), lr=SETTINGS["lr"], alpha=0.99, eps=1e-5)
-    kept: dict[str, Any] = {
-        "seen": torch.as_tensor(environments.reset(seed=0)[0]),
-        "fresh": torch.zeros(BATCH),
-        "carried": (torch.zeros(1, BATCH, WIDTH), torch.zeros(1, BATCH, WIDTH)),
-    }
-
-    def train(steps: int) -> None:
-        for _ in range(steps // (BATCH * UNROLL)):
-            begun = kept["carried"]
-            seen, fresh, actions, rewards, ended = [], [], [], [], []
-            for _ in range(UNROLL):
-                seen.append(kept["seen"])
-                fresh.append(kept["fresh"])
-                with torch.no_grad():
-                    logits, _, kept["carried"] = agent(kept["seen"], kept["carried"], kept["fresh"][None])
-                    action = torch.distributions.Categorical(logits=logits).sample()
-                observation, reward, terminated, truncated, _ = environments.step(action.numpy())
-                kept["seen"] = torch.as_tensor(observation)
-                kept["fresh"] = torch.as_tensor(terminated | truncated).float()
-                actions.append(action)
-                rewards.append(torch.as_tensor(np.sign(reward), dtype=torch.float32))
-                ended.append(kept["fresh"])
-            with torch.no_grad():
-                _, following, _ = agent(kept["seen"], kept["carried"], kept["fresh"][None])
-            returns = []
-            for reward, end in zip(rewards[::-1], ended[::-1], strict=True):
-                following = reward + 0.99 * (1 - end) * following
-                returns.append(following)
-            logits, values, _ = agent(torch.cat(seen), begun, torch.stack(fresh))
-            distribution = torch.distributions.Categorical(logits=logits)
-            advantages = torch.cat(returns[::-1]) - values
-            loss = -(distribution.log_prob(torch.cat(actions)) * advantages.detach()).mean()
-            loss = loss + 0.5 * advantages.square().mean() - SETTINGS["entropy_cost"] * distribution.entropy().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(agent.parameters(), 0.5)
-            optimizer.step()
-
-    return train
-
-
-def vector_environment(game: str) -> tuple[Any, int]:
+def vector_environment(game: str) -> tuple[Any, int, int]:
     """The emulator's own, at our sizes."""
     from ale_py.vector_env import AtariVectorEnv
 
     environments = AtariVectorEnv(
         game, num_envs=BATCH, num_threads=1, img_height=SIZE, img_width=SIZE, stack_num=4, frameskip=4
     )
-    return environments, int(environments.single_action_space.n)
+    return environments, 4, int(environments.single_action_space.n)
 
 
-def gymnasium_environment(game: str) -> tuple[Any, int]:
+def gymnasium_environment(game: str) -> tuple[Any, int, int]:
     """Gymnasium's preprocessing and stacking around each game."""
     import ale_py
     import gymnasium
@@ -142,7 +69,7 @@ def gymnasium_environment(game: str) -> tuple[Any, int]:
         return wrappers.FrameStackObservation(wrappers.AtariPreprocessing(one, screen_size=SIZE), 4)
 
     environments = gymnasium.vector.SyncVectorEnv([make] * BATCH)
-    return environments, int(environments.single_action_space.n)
+    return environments, 4, int(environments.single_action_space.n)
 
 
 def shares(agent: str, game: str, steps: int) -> dict[str, float]:
@@ -183,11 +110,12 @@ def main() -> None:
     arguments = parser.parse_args()
     limit_threads(1)
     game, steps = arguments.game, arguments.steps
+    coefficients = {name: SETTINGS[name] for name in ("lr", "entropy_cost")}
     contenders: dict[str, Training] = {
         "lstm": ours("lstm", game),
         "fun": ours("fun", game),
-        "reference": reference(*vector_environment(game)),
-        "reference_gym": reference(*gymnasium_environment(game)),
+        "reference": reference(*vector_environment(game), **coefficients),
+        "reference_gym": reference(*gymnasium_environment(game), **coefficients),
     }
     fastest = dict.fromkeys(contenders, 0.0)
     for number in range(arguments.rounds):

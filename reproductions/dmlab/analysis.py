@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from reproductions.dmlab.sweep import CELL, MEASURE
 from reproductions.suite.figures import plotting
@@ -67,26 +69,37 @@ def _illustrated(records: Sequence[Record]) -> list[Record]:
 
 
 def first_person(records: Sequence[Record]) -> Figure:
-    """What each method's answer sees in an episode, a row a method; brighter cells: where it expects pictures to change."""
-    views = [read_illustration(record.folder, frames=4, control=3) for record in records]
-    columns = max(len(view["frames"]) for view in views)
-    figure, axes = plotting.panels(len(records), columns, 1.3, 1.35)
+    """What each method's answer sees in an episode, a row a method; the bluer a cell, the more it expects it to change."""
+    views = [read_illustration(record.folder, frames=4, steps=1, control=3) for record in records]
+    figure, axes = plotting.panels(len(records), max(len(view["frames"]) for view in views), 1.3, 1.45)
     for row, record, view in zip(axes, records, views, strict=True):
-        control = view["control"]
-        for ax, frame, number in zip(row, view["frames"], range(columns), strict=False):
+        cells = _tinted(view["control"])
+        for number, ax in enumerate(row):
+            ax.set_axis_off()
+            if number >= len(view["frames"]):
+                continue
+            frame = view["frames"][number]
             size = frame.shape[-1]
             ax.imshow(frame.transpose(1, 2, 0), extent=(0, size, size, 0))
-            if len(control):
-                side = control.shape[-1] * CELL
+            if len(cells):
+                side = cells.shape[-2] * CELL
                 margin = (size - side) // 2
-                edges = (margin, margin + side, margin + side, margin)
-                ax.imshow(
-                    control[number], extent=edges, cmap="inferno", alpha=0.35, vmin=control.min(), vmax=control.max()
-                )
-                ax.set_xlim(0, size)
-                ax.set_ylim(size, 0)
-            ax.set_xticks([])
-            ax.set_yticks([])
+                ax.imshow(cells[number], extent=(margin, margin + side, margin + side, margin))
+                ax.set(xlim=(0, size), ylim=(size, 0))
+            ax.text(
+                0.5, -0.04, f"step {view['steps'][number]}", fontsize=6, ha="center", va="top", transform=ax.transAxes
+            )
         row[0].set_title(f"{plotting.pretty(record.method)}, reported {record.reported():.1f}", fontsize=7, loc="left")
-    figure.suptitle(f"Views of an episode, and the grid of pixel control over them; seed {records[0].seed}", fontsize=9)
+    about = "the bluer, the more change of pixels the agent expects there (Q of pixel control, from a view's least to its most)"
+    figure.suptitle(f"Views of an episode, seed {records[0].seed};\n{about}", fontsize=8)
     return figure
+
+
+def _tinted(control: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Pixel control as blue that hides more of a picture where Q is higher: [N, side, side] to RGBA, [N, side, side, 4]."""
+    q = control.astype(np.float64)
+    least, most = (bound(q, axis=(1, 2), keepdims=True) for bound in (np.min, np.max))
+    shown = np.zeros((*q.shape, 4))
+    shown[..., 1:3] = 0.8, 1.0
+    shown[..., 3] = 0.7 * (q - least) / np.where(most > least, most - least, 1.0)
+    return shown

@@ -18,8 +18,8 @@ PICTURES, APART = 8, 12
 def seen(agent: Unreal, environments: Environments, seed: Stream, clip_rewards: bool) -> dict[str, NDArray[np.generic]]:
     """``PICTURES`` views of new play in the first environment, a view every ``APART`` steps, by the agent's own policy.
 
-    frames: uint8 [PICTURES, 3, size, size]. control: float32 [PICTURES, cells, cells], the Q of pixel control of the action
-    that is best for each cell; none of them for an agent without it.
+    frames: uint8 [PICTURES, 3, size, size]. steps: int64 [PICTURES], of the agent before each. control: float32 [PICTURES,
+    cells, cells], the Q of pixel control of the action that is best for each cell; none of them for an agent without it.
     """
     environments.begin(seed.child("environments").integer())
     interaction = Interaction.beginning(agent, environments, clip_rewards)
@@ -34,4 +34,8 @@ def seen(agent: Unreal, environments: Environments, seed: Stream, clip_rewards: 
                 if "pixel_control" in agent.tasks:
                     q = agent.pixel_control(interaction.carried["hidden"][:1])
                     control.append(q.max(1).values[0].cpu().numpy())
-    return {"frames": np.stack(frames), "control": np.stack(control) if control else np.zeros((0, 1, 1), np.float32)}
+    return {
+        "frames": np.stack(frames),
+        "steps": np.arange(PICTURES) * APART,
+        "control": np.stack(control) if control else np.zeros((0, 1, 1), np.float32),
+    }

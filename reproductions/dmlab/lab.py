@@ -1,16 +1,12 @@
 """A batch of environments of the real DeepMind Lab, which its users build themselves: it is in no package index.
 
 What it does and refuses was found out by running it (google-deepmind/lab, b1db91a); ``tests/domains/fake_deepmind_lab.py``
-implements exactly that. It cannot save what runs, so members begin new episodes at each interval; ``EXACT`` in
-``levels_of_the_paper`` says which levels are repeatable at all.
+implements exactly that. It cannot save what runs, so members begin new episodes at each interval, in a process of
+their own (``lab_process``); ``EXACT`` in ``levels_of_the_paper`` says which levels are repeatable at all.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -69,7 +65,7 @@ class DeepMindLab:
     level: by the paper's name, or a script of DeepMind Lab. size: height and width of an observation in pixels. folder: for
     temporary files while it runs. level_cache: folder of compiled maps, shared by all. actions: a key of ``ACTION_SETS``.
     config: further settings of DeepMind Lab. ValueError if DeepMind Lab does not have the level or refuses a setting;
-    ModuleNotFoundError without DeepMind Lab. A map that it lacks ends the process, so ``check`` a level first.
+    ModuleNotFoundError without DeepMind Lab. A map that it lacks ends the process: see ``lab_process``.
     """
 
     def __init__(
@@ -85,7 +81,7 @@ class DeepMindLab:
     ) -> None:
         if actions not in ACTION_SETS:
             raise ValueError(f"actions = {actions} must be one of {', '.join(map(str, ACTION_SETS))}")
-        name, settings = script(level), _settings(level, size, config)
+        name, asked = script(level), settings(level, size, config)
         import deepmind_lab
 
         self.level, self.batch, self.size = level, batch, size
@@ -104,7 +100,7 @@ class DeepMindLab:
                     deepmind_lab.Lab(
                         name,
                         [PICTURE],
-                        config=settings,
+                        config=asked,
                         renderer=renderer,
                         level_cache=cache,
                         temp_folder=str(self._scratch.path),
@@ -169,32 +165,7 @@ class DeepMindLab:
         self._frames[index] = self._labs[index].observations()[PICTURE].transpose(2, 0, 1)
 
 
-def check(level: str, size: int, folder: Path, config: Mapping[str, str] | None = None) -> None:
-    """ValueError unless DeepMind Lab can begin an episode of the level; found out in a process of its own.
-
-    A map that is missing (of levels whose data are not in the public sources) ends the process that asks for it.
-    """
-    settings = _settings(level, size, config)
-    scratch = Scratch(folder)
-    request = json.dumps([script(level), settings, str(scratch.path)])
-    program = f"""
-import json, sys, deepmind_lab
-level, settings, folder = json.loads(sys.argv[1])
-deepmind_lab.Lab(level, [{PICTURE!r}], config=settings, temp_folder=folder).reset(seed=1)
-"""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    try:
-        run = subprocess.run(
-            [sys.executable, "-c", program, request], env=environment, capture_output=True, text=True, errors="replace"
-        )
-    finally:
-        scratch.close()
-    if run.returncode:
-        last = (run.stderr.strip() or run.stdout.strip() or f"exit code {run.returncode}").splitlines()[-1]
-        raise ValueError(f"level = {level!r} cannot be played with the installed DeepMind Lab: {last}")
-
-
-def _settings(level: str, size: int, config: Mapping[str, str] | None) -> dict[str, str]:
+def settings(level: str, size: int, config: Mapping[str, str] | None) -> dict[str, str]:
     """What DeepMind Lab takes as ``config``, strings alone; ValueError for a size that it would refuse."""
     if size <= 0 or size % 4:
         raise ValueError(f"size = {size} must be a positive multiple of 4, as DeepMind Lab wants it")

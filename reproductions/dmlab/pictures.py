@@ -1,15 +1,21 @@
-"""Pictures of levels, as arrays: what a player sees, and maps from above."""
+"""Pictures of levels: what a player sees, and maps from above.
+
+``python -m reproductions.dmlab.pictures figures/laptop/dmlab/levels.png`` draws the picture in this domain's README.
+"""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from reproductions.dmlab import plans
 from reproductions.dmlab.doom import Doom
+from reproductions.dmlab.levels import LEVELS
 from reproductions.dmlab.wad import START, WALL, Plan
 
 #: Colours of a map from above; the floor is of the colour of its region.
@@ -34,22 +40,20 @@ REGIONS: Mapping[str, tuple[int, int, int]] = {
 
 
 def first_person(
-    level: str, root: Path, size: int, count: int, seed: int = 0, apart: int = 10
+    level: str, root: Path, size: int, count: int, seed: int = 0, steps: int = 3
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """``count`` views of random play, ``apart`` steps apart: as drawn [count, 120, 160, 3], as seen [count, size, size, 3]."""
-    environment = Doom(level, 1, size, root)
-    draws = np.random.default_rng(seed)
-    drawn, seen = [], []
+    """Views of ``count`` episodes, ``steps`` of random play after their beginning.
+
+    As drawn, uint8 [count, 120, 160, 3], and as observed, uint8 [count, size, size, 3].
+    """
+    environment = Doom(level, count, size, root)
     try:
         environment.begin(seed)
-        for _ in range(count):
-            drawn.append(environment.screens()[0])
-            seen.append(environment.observe()["pixels"][0].transpose(1, 2, 0).copy())
-            for action in draws.integers(environment.actions.n, size=(apart, 1)):
-                environment.step(action)
+        for actions in np.random.default_rng(seed).integers(environment.actions.n, size=(steps, count)):
+            environment.step(actions)
+        return environment.screens(), environment.observe()["pixels"].transpose(0, 2, 3, 1).copy()
     finally:
         environment.close()
-    return np.stack(drawn), np.stack(seen)
 
 
 def from_above(plan: Plan, cell: int = 16) -> NDArray[np.uint8]:
@@ -63,3 +67,36 @@ def from_above(plan: Plan, cell: int = 16) -> NDArray[np.uint8]:
         if letter in COLOURS:
             square[cell // 4 : -cell // 4, cell // 4 : -cell // 4] = COLOURS[letter]
     return picture
+
+
+def overview(root: Path, views: int = 4, size: int = 42) -> Figure:
+    """A row a level: the first of its maps from above, views of other episodes, and the last of them as agents see it."""
+    figure = Figure(figsize=(1.6 * (views + 2), 1.42 * len(LEVELS)), layout="constrained")
+    for row, level in zip(figure.subplots(len(LEVELS), views + 2), LEVELS.values(), strict=True):
+        drawn, seen = first_person(level.name, root, size, views, seed=5)
+        pictures: list[NDArray[np.uint8] | None] = [None, *drawn, seen[-1]]
+        if level.layout is not None:
+            pictures[0] = from_above(level.layout.plans()[0])
+        for ax, picture in zip(row, pictures, strict=True):
+            ax.set_axis_off()
+            if picture is not None:
+                ax.imshow(picture, interpolation="nearest")
+        row[0].set_title(level.name, fontsize=7, loc="left")
+        if pictures[0] is None:
+            row[0].text(0.5, 0.5, "ViZDoom's map", fontsize=7, ha="center", va="center", transform=row[0].transAxes)
+        row[-1].set_title(f"as observed, {size}x{size}", fontsize=7, loc="left")
+    return figure
+
+
+def main() -> None:
+    """Draw the overview into a file."""
+    parser = argparse.ArgumentParser(description="Draw all levels on ViZDoom's engine.")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    arguments = parser.parse_args()
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    overview(arguments.data).savefig(arguments.out, dpi=90, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    main()

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pbt_core import Hyperparameters, Plan, Stream
+from pbt_core import Hyperparameters, Plan, Space, Stream
 from reproductions.dmlab.episode import seen
-from reproductions.dmlab.sweep import SPACE
+from reproductions.dmlab.sweep import SPACE, WITH_PIXEL_CONTROL
 from reproductions.dmlab.unreal import TASKS, Unreal
 from reproductions.shared.bounds import Count
 from reproductions.shared.rl.agent import Agent
@@ -34,7 +34,8 @@ class DMLab(ActorCriticTask):
     engine, level: which engine, and one of its levels. data: folder for what is made once. size: of a picture in pixels.
     width: of perception and LSTM. pixel_control, reward_prediction, value_replay: weights of the auxiliary losses; one of 0
     has no network. frames: in the replay memory, of all environments together. replays, replay_length: sequences from it for
-    an update, and their steps. actions: of DeepMind Lab's action set.
+    an update, and their steps. actions: of DeepMind Lab's action set. search_pixel_control: the weight of pixel control is a
+    hyperparameter too, and ``pixel_control`` without effect.
     """
 
     level: str = "seekavoid_arena"
@@ -49,17 +50,26 @@ class DMLab(ActorCriticTask):
     replays: Count = 4
     replay_length: Count = 20
     actions: Literal[9, 15] = 9
-    space = SPACE
+    search_pixel_control: bool = False
+    clip_rewards: bool = False  # a goal is worth ten apples
+
+    @property
+    def space(self) -> Space:
+        return WITH_PIXEL_CONTROL if self.search_pixel_control else SPACE
 
     def prepare(self, plan: Plan) -> None:
         """ConfigError if the level is not there, or if the memory is too small for a sequence."""
         if self.engine == "deepmind_lab":
-            from reproductions.dmlab.lab import check
+            from reproductions.dmlab.lab_process import check
 
             try:
-                check(self.level, self.size, Path(self.data))
+                check(self.level, self.size, Path(self.data) / "deepmind_lab" / "running")
             except ValueError as error:
                 raise ConfigError(f"task.{error}") from None
+        if self.search_pixel_control and not self.pixel_control:
+            raise ConfigError(
+                "task.pixel_control = 0 leaves pixel control out: task.search_pixel_control = true must have it, of any weight"
+            )
         needed = self.replay_length + 1
         if self.tasks and self.frames // self.batch < needed:
             raise ConfigError(
@@ -102,10 +112,10 @@ class DMLab(ActorCriticTask):
 def _environments(engine: Engine, level: str, batch: int, size: int, data: str, actions: int) -> Environments:
     """One set a process, which all its members use in turn: making one takes seconds."""
     if engine == "deepmind_lab":
-        from reproductions.dmlab.lab import DeepMindLab
+        from reproductions.dmlab.lab_process import LabProcess
 
-        cache = Path(data) / "deepmind_lab_levels"
-        return DeepMindLab(level, batch, size, Path(data), cache, actions)
+        folder = Path(data) / "deepmind_lab"
+        return LabProcess(level, batch, size, folder / "running", folder / "levels", actions)
     from reproductions.dmlab.doom import Doom
 
     return Doom(level, batch, size, Path(data))

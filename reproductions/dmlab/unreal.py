@@ -21,7 +21,7 @@ from reproductions.dmlab.auxiliary import (
     value_replay_loss,
 )
 from reproductions.shared.rl.actor_critic import LstmActorCritic
-from reproductions.shared.rl.agent import LAST_ACTION, LAST_REWARD, Loss, Observations, Recurrent, restarted
+from reproductions.shared.rl.agent import LAST_ACTION, LAST_REWARD, Loss, Observations
 from reproductions.shared.rl.environments import Discrete
 from reproductions.shared.rl.memory import Memory, Sequences
 from reproductions.shared.rl.networks import Perception
@@ -99,12 +99,7 @@ class Unreal(LstmActorCritic):
         steps, n = sequences.fresh.shape
         flat = {name: values.flatten(0, 1) for name, values in sequences.observations.items()}
         features = self.features(flat).view(steps, n, -1)
-        carried: Recurrent = self.initial(n)
-        outputs = []
-        for t in range(steps):
-            carried = self.remember(features[t], restarted(carried, sequences.fresh[t]))
-            outputs.append(carried["hidden"])
-        return torch.stack(outputs)
+        return self.remembered(features, sequences.fresh)
 
     def _reward_prediction(self, memory: Memory, rng: np.random.Generator) -> Tensor:
         """From what the convolutions make of three pictures; the LSTM has no part in it (section 3.2)."""
@@ -124,11 +119,13 @@ class PixelControl(nn.Module):
         super().__init__()
         self.base = (side - 4) // 2 + 1  # what a kernel of 4 with stride 2 makes ``side`` of
         self.linear = nn.Linear(width, 32 * self.base**2)
-        self.value = nn.ConvTranspose2d(32, 1, 4, 2)
-        self.advantage = nn.ConvTranspose2d(32, actions, 4, 2)
+        self.maps = nn.ConvTranspose2d(
+            32, 1 + actions, 4, 2
+        )  # the value's, and each action's advantage: one pass for all
 
     def forward(self, hidden: Tensor) -> Tensor:
         flat = torch.relu(self.linear(hidden.flatten(0, -2))).view(-1, 32, self.base, self.base)
-        advantage = self.advantage(flat)
-        q = self.value(flat) + advantage - advantage.mean(1, keepdim=True)
+        maps = self.maps(flat)
+        value, advantage = maps[:, :1], maps[:, 1:]
+        q = value + advantage - advantage.mean(1, keepdim=True)
         return q.view(*hidden.shape[:-1], *q.shape[1:])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reproductions.dmlab.lab import ACTION_SETS, DeepMindLab, check
+from reproductions.dmlab.lab import ACTION_SETS, DeepMindLab
 from reproductions.dmlab.level_cache import LevelCache
 from reproductions.dmlab.levels_of_the_paper import ANCHORS, EXACT, PAPER_LEVELS, script
 from reproductions.dmlab.scratch import Scratch
@@ -240,21 +240,6 @@ def test_a_map_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     assert cache.fetch("maps/a\nb/../c", str(tmp_path / "to"))
     assert (tmp_path / "to").read_bytes() == b"map"
     assert not cache.fetch("maps/other", str(tmp_path / "to"))
-
-
-def test_a_level_whose_map_is_missing_is_found_out_without_dying(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """DeepMind Lab ends the process: a process of its own, then."""
-    (tmp_path / "deepmind_lab.py").write_text("from fake_deepmind_lab import *\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    check("seekavoid_arena_01", 84, tmp_path / "run")
-    missing = "contributed/dmlab30/natlab_fixed_large_map"
-    with pytest.raises(ValueError, match=rf"level = '{missing}' cannot be played with .*: Can't find map"):
-        check(missing, 84, tmp_path / "run")
-    with pytest.raises(ValueError, match=r"level = 'lt_nowhere' cannot be played .*: RuntimeError: .*Level not found"):
-        check("lt_nowhere", 84, tmp_path / "run")
-    assert not list((tmp_path / "run").glob("scratch-*"))
 
 
 def test_the_module_is_needed_where_an_environment_is_made_and_nowhere_else() -> None:

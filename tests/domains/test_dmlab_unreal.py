@@ -15,6 +15,7 @@ from reproductions.dmlab.auxiliary import (
 )
 from reproductions.dmlab.sweep import CELL
 from reproductions.dmlab.unreal import TASKS, PixelControl, Unreal
+from reproductions.shared.rl.agent import restarted
 from reproductions.shared.rl.environments import Array, Discrete
 from reproductions.shared.rl.learner import Learner, train
 from reproductions.shared.rl.networks import Perception
@@ -98,8 +99,33 @@ def test_pixel_control_gives_each_action_a_value_in_each_cell(size):
     q = head(torch.randn(3, 2, 16, generator=draws(7)))
     assert q.shape == (3, 2, 5, cells(size), cells(size))
     flat = torch.relu(head.linear(torch.randn(2, 16, generator=draws(8)))).view(-1, 32, head.base, head.base)
-    q = head.value(flat) + head.advantage(flat) - head.advantage(flat).mean(1, keepdim=True)
-    assert torch.allclose(q.mean(1), head.value(flat).squeeze(1), atol=1e-5)
+    maps = head.maps(flat)
+    q = head(torch.randn(2, 16, generator=draws(8)))
+    assert torch.allclose(q.mean(1), maps[:, 0], atol=1e-5)
+    assert torch.allclose(q[:, 1] - q[:, 0], maps[:, 2] - maps[:, 1], atol=1e-5)
+
+
+def test_what_is_remembered_of_a_sequence_is_what_single_steps_would_remember():
+    """From zeros at every beginning, and so are the gradients; beginnings anywhere."""
+    agent = Unreal(Perception(3, 16, 8), Discrete(3), 8, 16, ())
+    fresh = torch.zeros(9, 4, dtype=torch.bool)
+    fresh[0] = fresh[4, 1] = fresh[5, 1] = fresh[8, 2] = True
+    known = torch.randn(9, 4, 8 + 3 + 1, generator=draws(9))
+    gradients, outputs = [], []
+    for stepwise in (True, False):
+        features = known.clone().requires_grad_()
+        if stepwise:
+            carried, seen = agent.initial(4), []
+            for row, begun in zip(features, fresh, strict=True):
+                carried = agent.remember(row, restarted(carried, begun))
+                seen.append(carried["hidden"])
+            outputs.append(torch.stack(seen))
+        else:
+            outputs.append(agent.remembered(features, fresh))
+        outputs[-1].square().sum().backward()
+        gradients.append(features.grad)
+    torch.testing.assert_close(*outputs)
+    torch.testing.assert_close(*gradients)
 
 
 class Room:

@@ -123,6 +123,24 @@ class LstmActorCritic(_ActorCritic):
         hidden, cell = self.memory(features, (carried["hidden"], carried["cell"]))
         return {"hidden": hidden, "cell": cell}
 
+    def remembered(self, features: Tensor, fresh: Tensor) -> Tensor:
+        """The LSTM's outputs along known sequences, from zeros at each beginning: [T, N, inputs] to [T, N, width].
+
+        fresh: bool [T, N], true in the first row. The same as ``remember`` step by step, in one pass: what follows a
+        beginning is taken for a sequence of its own.
+        """
+        steps, n = fresh.shape
+        part = fresh.T.flatten().cumsum(0).view(n, steps).T - 1
+        count = int(part[-1, -1]) + 1
+        begun = fresh.T.nonzero()[:, 1]
+        place = torch.arange(steps, device=fresh.device)[:, None] - begun[part], part
+        parts = features.new_zeros(steps, count, features.shape[-1]).index_put(place, features)
+        zeros = features.new_zeros(1, count, self.width)
+        lstm = self.memory
+        weights = [lstm.weight_ih, lstm.weight_hh, lstm.bias_ih, lstm.bias_hh]
+        outputs = torch.lstm(parts, (zeros, zeros), weights, True, 1, 0.0, self.training, False, False)[0]
+        return outputs[place]
+
 
 def actor_critic_loss(
     policy: Distribution, values: Tensor, returns: Tensor, actions: Any, coefficients: Mapping[str, float]
