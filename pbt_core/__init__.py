@@ -4,7 +4,7 @@ Knows no domain, no plots and no tracker. Start with ``PBT``, ``Space``, ``Plan`
 """
 
 from pbt_core.dimensions import Dimension
-from pbt_core.engines import Engine, Processes, Serial, Worker, current_worker
+from pbt_core.engines import Engine, Leased, Processes, Serial, Worker, current_worker
 from pbt_core.errors import RunError
 from pbt_core.exploit import BinaryTournament, Exploit, Truncation, WelchTTest
 from pbt_core.explore import (
@@ -55,6 +55,7 @@ __all__ = [
     "ExploreWarning",
     "Hyperparameters",
     "Integer",
+    "Leased",
     "Lineage",
     "LogUniform",
     "Member",

@@ -240,34 +240,51 @@ def _checked_decision(method: Method, member: Member, view: Population, space: S
 # -- engines ---------------------------------------------------------------------------------------------------------
 
 
-def check_engine(engine: Engine, task: AnyTask | None = None, method: Method | None = None) -> None:
+def check_engine(
+    engine: Engine, task: AnyTask | None = None, method: Method | None = None, *, synchronous: bool = True
+) -> None:
     """The rules of ``Engine``: the serial engine's record in synchronous mode, otherwise a complete one with decisions
     that follow from its events.
 
-    Also: an interrupted run resumes to the record of an unbroken one, and a finished run is left alone. ``method`` must
-    not stop a member before its 70 steps are done.
+    Also, in both modes: an interrupted run resumes to such a record, and a finished run is left alone. ``method`` must not
+    stop a member before its 70 steps are done. synchronous: whether the engine has that mode.
     """
     task = Hill() if task is None else task
     method = PBT(ready=20) if method is None else method
     plan = Plan(population=6, steps=70, interval=10, seed=3)
     with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        oracle = Serial().run(task, method, plan, directory / "oracle").events
-        events = engine.run(task, method, plan, directory / "whole").events
-        assert events == oracle, "synchronous mode: the record differs from the serial engine's"
-        assert engine.run(task, method, plan, directory / "whole").events == oracle, "a finished run was changed"
+        if synchronous:
+            _check_synchronous(engine, task, method, plan, Path(name) / "synchronous")
+        _check_asynchronous(engine, task, method, replace(plan, synchronous=False), Path(name) / "asynchronous")
 
-        for after in (1, len(oracle) // 3, len(oracle) - 2):
-            part = directory / f"broken-{after}"
-            _interrupt(engine, task, method, plan, part, after)
-            assert engine.run(task, method, plan, part).events == oracle, f"resumed after event {after}: another record"
 
-        free = replace(plan, synchronous=False)
-        events = engine.run(task, method, free, directory / "free").events
-        for member in range(plan.population):
-            steps = [e["step"] for e in events if e["event"] == "evaluated" and e["member"] == member]
-            assert steps == [10, 20, 30, 40, 50, 60, 70], f"asynchronous mode: member {member} was evaluated at {steps}"
-        check_decisions(events, method, task, free)
+def _check_synchronous(engine: Engine, task: AnyTask, method: Method, plan: Plan, directory: Path) -> None:
+    oracle = Serial().run(task, method, plan, directory / "oracle").events
+    events = engine.run(task, method, plan, directory / "whole").events
+    assert events == oracle, "synchronous mode: the record differs from the serial engine's"
+    assert engine.run(task, method, plan, directory / "whole").events == oracle, "a finished run was changed"
+    for after in (1, len(oracle) // 3, len(oracle) - 2):
+        part = directory / f"broken-{after}"
+        _interrupt(engine, task, method, plan, part, after)
+        assert engine.run(task, method, plan, part).events == oracle, f"resumed after event {after}: another record"
+
+
+def _check_asynchronous(engine: Engine, task: AnyTask, method: Method, plan: Plan, directory: Path) -> None:
+    events = engine.run(task, method, plan, directory / "whole").events
+    again = engine.run(task, method, plan, directory / "whole").events
+    assert events == again, "asynchronous mode: a finished run was changed"
+    _check_complete(events, method, task, plan)
+    for after in (1, len(events) // 3):
+        part = directory / f"broken-{after}"
+        _interrupt(engine, task, method, plan, part, after)
+        _check_complete(engine.run(task, method, plan, part).events, method, task, plan)
+
+
+def _check_complete(events: Sequence[Event], method: Method, task: AnyTask, plan: Plan) -> None:
+    for member in range(plan.population):
+        steps = [e["step"] for e in events if e["event"] == "evaluated" and e["member"] == member]
+        assert steps == [10, 20, 30, 40, 50, 60, 70], f"asynchronous mode: member {member} was evaluated at {steps}"
+    check_decisions(events, method, task, plan)
 
 
 class _Interrupted(Exception):
