@@ -223,7 +223,7 @@ def test_an_altered_entry_is_named(change, tmp_path):
         Leased().run(Hill(), METHOD, FREE, tmp_path, observer=_stop_after("evaluated"))
     path = tmp_path / LOG / "0000000001.json"
     path.write_bytes(change)
-    with pytest.raises(RecordError, match="0000000001.json: "):
+    with pytest.raises(RecordError, match=r"0000000001\.json: "):
         Leased().run(Hill(), METHOD, FREE, tmp_path)
 
 
@@ -297,7 +297,10 @@ def test_a_method_that_cannot_replace_a_failed_member_ends_its_workers(tmp_path)
     ("plan", "line"),
     [
         (Plan(population=2, steps=10, interval=5), "synchronous = True needs a coordinator"),
-        (Plan(population=2, steps=10, interval=5, synchronous=False, stop=Until(seconds=5)), "needs a coordinator's clock"),
+        (
+            Plan(population=2, steps=10, interval=5, synchronous=False, stop=Until(seconds=5)),
+            "needs a coordinator's clock",
+        ),
     ],
 )
 def test_a_plan_that_needs_a_coordinator_is_refused(plan, line, tmp_path):
@@ -318,10 +321,10 @@ def test_another_run_in_the_folder_is_refused(tmp_path):
     """By what differs, whether it is under way or finished."""
     with contextlib.suppress(KeyboardInterrupt):
         Leased().run(Hill(), METHOD, FREE, tmp_path, observer=_stop_after("evaluated"))
-    with pytest.raises(RecordError, match="holds another run: task.size was 3 and is 4"):
+    with pytest.raises(RecordError, match=r"holds another run: task\.size was 3 and is 4"):
         Leased().run(Hill(size=4), METHOD, FREE, tmp_path)
     Leased().run(Hill(), METHOD, FREE, tmp_path)
-    with pytest.raises(RecordError, match="holds another run: task.size was 3 and is 4"):
+    with pytest.raises(RecordError, match=r"holds another run: task\.size was 3 and is 4"):
         Leased().run(Hill(size=4), METHOD, FREE, tmp_path)
 
 

@@ -121,6 +121,7 @@ class ExecutionSummary(Document):
     device: Words
     threads: Annotated[Count, Field(ge=1)]
     timeout: Seconds | None
+    lease: Seconds | None = None
 
 
 class Digests(Document):

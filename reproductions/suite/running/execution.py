@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from pbt_core import Processes, Serial
+from pbt_core import Leased, Processes, Serial
 from pbt_core.engines import Engine
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import first_violation, shown
 from reproductions.suite.study.registry import ConfigError
-from reproductions.suite.study.settings import Checked
+from reproductions.suite.study.settings import Checked, Settings
 
 #: One device, or several of NVIDIA's cards.
 DEVICES = r"cpu|mps|cuda|cuda:[0-9]{1,4}(,cuda:[0-9]{1,4})*"
@@ -26,6 +26,7 @@ class Execution(Checked):
     engine: a key of ENGINES. workers: processes; None for one a device, or one a core where there are no accelerators.
     device: "cpu", "mps", "cuda" (all cards that are visible), "cuda:1" or "cuda:0,cuda:1"; members are spread over several.
     threads: of numerical libraries in each worker. timeout: seconds after which an interval counts as hung.
+    lease: of the engine "leased", seconds without a sign of life after which a worker is taken over.
     """
 
     engine: str
@@ -33,6 +34,7 @@ class Execution(Checked):
     device: str = Field("cpu", max_length=1000)
     threads: int = Field(1, ge=1, le=1024)
     timeout: float | None = Field(None, gt=0, le=1_000_000)
+    lease: float | None = Field(None, gt=0.1, le=1_000_000)
 
     @model_validator(mode="after")
     def _can_be(self) -> Execution:
@@ -46,9 +48,29 @@ class Execution(Checked):
             raise ValueError(
                 f"timeout = {self.timeout} needs engine = 'processes': the serial engine cannot be interrupted"
             )
-        if self.engine == "serial" and len(names) > 1:
-            raise ValueError(f"device = {self.device!r} needs engine = 'processes': the serial engine has one device")
+        if self.engine != "processes" and len(names) > 1:
+            raise ValueError(
+                f"device = {self.device!r} needs engine = 'processes': the engine {self.engine!r} has one device"
+            )
+        if self.engine != "leased" and self.lease is not None:
+            raise ValueError(f"lease = {self.lease} needs engine = 'leased'")
+        if self.engine == "leased" and self.workers not in (None, 1):
+            raise ValueError(f"workers = {self.workers}: with engine = 'leased' start the command so many times")
         return self
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes may carry the same run out at once."""
+        return self.engine == "leased"
+
+    def check(self, settings: Settings) -> None:
+        """ConfigError unless a run of these settings can be carried out so."""
+        if self.shared and settings.synchronous:
+            raise ConfigError("engine = 'leased' has nobody who makes members wait for each other: needs --no-sync")
+        if self.shared and settings.stop is not None and settings.stop.seconds is not None:
+            raise ConfigError(
+                f"stop.seconds = {settings.stop.seconds}: engine = 'leased' has no common clock: use stop.score"
+            )
 
     def build_engine(self, accelerators: tuple[str, ...]) -> Engine:
         """The engine; ``accelerators`` are the names that ``device`` stands for on this machine."""
@@ -64,8 +86,17 @@ def _processes(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
     return Processes(workers, execution.timeout, execution.threads, accelerators)
 
 
+def _leased(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
+    lease = Leased().lease if execution.lease is None else execution.lease
+    return Leased(lease, execution.timeout, execution.threads, accelerators[:1])
+
+
 #: How each engine is made from an execution and the accelerators of this machine.
-ENGINES: Mapping[str, Callable[[Execution, tuple[str, ...]], Engine]] = {"serial": _serial, "processes": _processes}
+ENGINES: Mapping[str, Callable[[Execution, tuple[str, ...]], Engine]] = {
+    "serial": _serial,
+    "processes": _processes,
+    "leased": _leased,
+}
 
 
 def resolve_execution(domain: str, scale: str, **chosen: Any) -> Execution:
