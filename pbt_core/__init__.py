@@ -4,7 +4,7 @@ Knows no domain, no plots and no tracker. Start with ``PBT``, ``Space``, ``Plan`
 """
 
 from pbt_core.dimensions import Dimension
-from pbt_core.engines import Engine, Leased, Processes, Serial, Worker, current_worker
+from pbt_core.engines import Engine, Leased, Processes, Ray, Serial, Worker, current_worker
 from pbt_core.errors import RunError
 from pbt_core.exploit import BinaryTournament, Exploit, Truncation, WelchTTest
 from pbt_core.explore import (
@@ -68,6 +68,7 @@ __all__ = [
     "Plan",
     "Population",
     "Processes",
+    "Ray",
     "Record",
     "RecordError",
     "Resample",

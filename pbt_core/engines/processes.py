@@ -101,6 +101,8 @@ class Processes:
 class _Pipes:
     """The transport: processes of this machine, each at the other end of a pipe."""
 
+    prompt = True
+
     def __init__(self, driver: Driver, task: AnyTask, assignment: Assignment, devices: Sequence[str]) -> None:
         self._assignment, self._devices = assignment, devices
         self._context = _context(task)

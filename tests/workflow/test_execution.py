@@ -72,7 +72,16 @@ def test_a_run_goes_on_however_it_is_carried_out(first, second, tmp_path):
     execute(ASKED, tmp_path / "whole")
     records = [(tmp_path / name / "state" / "events.jsonl").read_bytes() for name in ("run", "whole")]
     assert records[0] == records[1]
-    assert summary["execution"] == {"workers": 1, "device": "cpu", "threads": 1, "timeout": None, "lease": None, **second}
+    assert summary["execution"] == {
+        "workers": 1,
+        "device": "cpu",
+        "threads": 1,
+        "timeout": None,
+        "lease": None,
+        "address": None,
+        "gpus": None,
+        **second,
+    }
 
 
 def test_the_request_holds_what_is_asked_for_alone(tmp_path):

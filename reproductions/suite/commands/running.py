@@ -53,6 +53,10 @@ def _add_run(commands: Commands) -> None:
     _add_place(p)
     p.add_argument("--lease", type=number, metavar="SECONDS",
                    help="of the engine leased: silence after which a worker is taken over (default: 60)")  # fmt: skip
+    p.add_argument("--address", metavar="A",
+                   help="of the engine ray: the cluster, as for ray.init (default: a Ray of this machine)")  # fmt: skip
+    p.add_argument("--gpus", type=number, metavar="G",
+                   help="of the engine ray: a worker's part of a card, such as 0.25 (default: 1 with --device cuda)")  # fmt: skip
     p.add_argument("--extend", action="store_true",
                    help="let a finished run go on to more steps (--set steps=...) or with another stop")  # fmt: skip
     p.set_defaults(do=_run)

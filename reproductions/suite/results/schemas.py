@@ -122,6 +122,8 @@ class ExecutionSummary(Document):
     threads: Annotated[Count, Field(ge=1)]
     timeout: Seconds | None
     lease: Seconds | None = None
+    address: Words | None = None
+    gpus: Annotated[float, Field(gt=0)] | None = None
 
 
 class Digests(Document):

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from pbt_core import Leased, Processes, Serial
+from pbt_core import Leased, Processes, Ray, Serial
 from pbt_core.engines import Engine
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import first_violation, shown
@@ -27,6 +27,8 @@ class Execution(Checked):
     device: "cpu", "mps", "cuda" (all cards that are visible), "cuda:1" or "cuda:0,cuda:1"; members are spread over several.
     threads: of numerical libraries in each worker. timeout: seconds after which an interval counts as hung.
     lease: of the engine "leased", seconds without a sign of life after which a worker is taken over.
+    address: of the engine "ray", the cluster; None for a Ray of this machine. gpus: of "ray", what each worker has of a card,
+    such as 0.25 (None: a whole one if ``device`` is one).
     """
 
     engine: str
@@ -35,6 +37,8 @@ class Execution(Checked):
     threads: int = Field(1, ge=1, le=1024)
     timeout: float | None = Field(None, gt=0, le=1_000_000)
     lease: float | None = Field(None, gt=0.1, le=1_000_000)
+    address: str | None = Field(None, min_length=1, max_length=1000)
+    gpus: float | None = Field(None, gt=0, le=1024)
 
     @model_validator(mode="after")
     def _can_be(self) -> Execution:
@@ -46,14 +50,17 @@ class Execution(Checked):
             raise ValueError(f"device = {shown(self.device)} {rule}")
         if self.engine == "serial" and self.timeout is not None:
             raise ValueError(
-                f"timeout = {self.timeout} needs engine = 'processes': the serial engine cannot be interrupted"
+                f"timeout = {self.timeout} needs another engine, as 'processes': the serial one cannot be interrupted"
             )
         if self.engine != "processes" and len(names) > 1:
             raise ValueError(
                 f"device = {self.device!r} needs engine = 'processes': the engine {self.engine!r} has one device"
             )
-        if self.engine != "leased" and self.lease is not None:
-            raise ValueError(f"lease = {self.lease} needs engine = 'leased'")
+        for key, engine in (("lease", "leased"), ("address", "ray"), ("gpus", "ray")):
+            if self.engine != engine and getattr(self, key) is not None:
+                raise ValueError(f"{key} = {shown(getattr(self, key))} needs engine = {engine!r}")
+        if self.gpus is not None and self.device == "cpu":
+            raise ValueError(f"gpus = {self.gpus} needs device = 'cuda'")
         if self.engine == "leased" and self.workers not in (None, 1):
             raise ValueError(f"workers = {self.workers}: with engine = 'leased' start the command so many times")
         return self
@@ -91,11 +98,24 @@ def _leased(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
     return Leased(lease, execution.timeout, execution.threads, accelerators[:1])
 
 
+def _ray(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
+    gpus = execution.gpus or (1.0 if accelerators else 0.0)
+    return Ray(
+        execution.workers,
+        cpus=float(execution.threads),
+        gpus=gpus,
+        address=execution.address,
+        timeout=execution.timeout,
+        threads=execution.threads,
+    )
+
+
 #: How each engine is made from an execution and the accelerators of this machine.
 ENGINES: Mapping[str, Callable[[Execution, tuple[str, ...]], Engine]] = {
     "serial": _serial,
     "processes": _processes,
     "leased": _leased,
+    "ray": _ray,
 }
 
 
