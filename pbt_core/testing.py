@@ -103,6 +103,33 @@ def check_task(task: AnyTask, steps: int = 3, seed: int = 0) -> None:
             raise AssertionError(f"{error.error}\n{error.frames}") from None
 
 
+def check_population(
+    task: AnyTask, steps: int = 3, members: int = 3, seed: int = 0, relative: float = 1e-4, absolute: float = 1e-6
+) -> None:
+    """The rule of ``PopulationTask``: ``step_all`` leaves what ``step`` leaves for each member, up to these tolerances.
+
+    Two intervals are trained; every tensor of a state's checkpoint is compared, everything else in it must be equal.
+    """
+    calls, stream, rng = Calls(task), Stream(seed), Stream(seed, ("check",)).generator()
+    settings = [calls.task.space.sample(rng) for _ in range(members)]
+    with global_generators_kept():
+        alone, together = (
+            [calls.init(stream.child("init", m), values) for m, values in enumerate(settings)] for _ in range(2)
+        )
+        for t in range(2):
+            seeds = [stream.child("step", m, t) for m in range(members)]
+            alone = [calls.step(s, h, steps, r) for s, h, r in zip(alone, settings, seeds, strict=True)]
+            together = calls.step_all(together, settings, steps, seeds)
+        for m, pair in enumerate(zip(alone, together, strict=True)):
+            one, all_ = (_through_disk(task.save(state)) for state in pair)
+            assert one.json == all_.json, f"member {m}: the checkpoint of step_all differs in its json"
+            for name, expected in one.tensors.items():
+                got = all_.tensors[name]
+                close = np.allclose(got, expected, rtol=relative, atol=absolute, equal_nan=True)
+                worst = float(np.max(np.abs(np.asarray(got, float) - np.asarray(expected, float)), initial=0.0))
+                assert close, f"member {m}: {name} of step_all is not that of step: they differ by up to {worst:g}"
+
+
 def _check_task(calls: Calls, steps: int, stream: Stream, rng: np.random.Generator) -> None:
     space = calls.task.space
     first = space.sample(rng)
@@ -318,4 +345,12 @@ def check_decisions(events: Sequence[Event], method: Method, task: AnyTask, plan
         ledger.apply(event)
 
 
-__all__ = ["GlobalDrawWarning", "Hill", "check_decisions", "check_engine", "check_method", "check_task"]
+__all__ = [
+    "GlobalDrawWarning",
+    "Hill",
+    "check_decisions",
+    "check_engine",
+    "check_method",
+    "check_population",
+    "check_task",
+]

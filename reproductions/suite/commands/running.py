@@ -56,7 +56,7 @@ def _add_run(commands: Commands) -> None:
     p.add_argument("--address", metavar="A",
                    help="of the engine ray: the cluster, as for ray.init (default: a Ray of this machine)")  # fmt: skip
     p.add_argument("--gpus", type=number, metavar="G",
-                   help="of the engine ray: a worker's part of a card, such as 0.25 (default: 1 with --device cuda)")  # fmt: skip
+                   help="of the engine ray: a worker's part of a card (default: 1 with --device cuda)")  # fmt: skip
     p.add_argument("--extend", action="store_true",
                    help="let a finished run go on to more steps (--set steps=...) or with another stop")  # fmt: skip
     p.set_defaults(do=_run)

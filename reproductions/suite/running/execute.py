@@ -52,10 +52,10 @@ def execute(
     engine = execution.build_engine(accelerators)
     task.prepare(settings.plan())
     # Here, too, the task computes as in a worker: its numerics now, its final report after the run. The order of sums, and so
-    # their last bits, may change with the threads; form: one program a member.
+    # their last bits, may change with the threads, and with members trained as one program.
     place = Worker(0, 1, accelerators[:1])
     with acting_as(place):
-        numerics = {**task.numerics(), "threads": execution.threads, "form": "member"}
+        numerics = {**task.numerics(), "threads": execution.threads, "form": execution.form}
     state, request = prepare_state(settings, numerics, out, extend, execution.shared)
     record = state / "events.jsonl"
     with showing(read(record) if record.exists() and not execution.shared else []) as observer:

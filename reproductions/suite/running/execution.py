@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from pbt_core import Leased, Processes, Ray, Serial
+from pbt_core import Batched, Leased, Processes, Ray, Serial
 from pbt_core.engines import Engine
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import first_violation, shown
@@ -48,9 +48,9 @@ class Execution(Checked):
         if not re.fullmatch(DEVICES, self.device) or len(set(names)) < len(names):
             rule = "must be cpu, mps, cuda (all that are visible), cuda:N or different ones such as cuda:0,cuda:1"
             raise ValueError(f"device = {shown(self.device)} {rule}")
-        if self.engine == "serial" and self.timeout is not None:
+        if self.engine in ("serial", "batched") and self.timeout is not None:
             raise ValueError(
-                f"timeout = {self.timeout} needs another engine, as 'processes': the serial one cannot be interrupted"
+                f"timeout = {self.timeout} needs another engine, as 'processes': {self.engine!r} cannot be interrupted"
             )
         if self.engine != "processes" and len(names) > 1:
             raise ValueError(
@@ -72,12 +72,19 @@ class Execution(Checked):
 
     def check(self, settings: Settings) -> None:
         """ConfigError unless a run of these settings can be carried out so."""
+        if self.form == "batched" and not hasattr(registry.task_class(settings.domain), "step_all"):
+            raise ConfigError(f"engine = 'batched': {settings.domain} has no population form: use another engine")
         if self.shared and settings.synchronous:
             raise ConfigError("engine = 'leased' has nobody who makes members wait for each other: needs --no-sync")
         if self.shared and settings.stop is not None and settings.stop.seconds is not None:
             raise ConfigError(
                 f"stop.seconds = {settings.stop.seconds}: engine = 'leased' has no common clock: use stop.score"
             )
+
+    @property
+    def form(self) -> str:
+        """Whether members are trained one by one ("member") or as one program ("batched"), which rounds otherwise."""
+        return "batched" if self.engine == "batched" else "member"
 
     def build_engine(self, accelerators: tuple[str, ...]) -> Engine:
         """The engine; ``accelerators`` are the names that ``device`` stands for on this machine."""
@@ -86,6 +93,10 @@ class Execution(Checked):
 
 def _serial(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
     return Serial(threads=execution.threads, devices=accelerators[:1])
+
+
+def _batched(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
+    return Batched(threads=execution.threads, devices=accelerators[:1])
 
 
 def _processes(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
@@ -114,6 +125,7 @@ def _ray(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
 ENGINES: Mapping[str, Callable[[Execution, tuple[str, ...]], Engine]] = {
     "serial": _serial,
     "processes": _processes,
+    "batched": _batched,
     "leased": _leased,
     "ray": _ray,
 }
