@@ -123,7 +123,7 @@ def check_population(
         for m, pair in enumerate(zip(alone, together, strict=True)):
             one, all_ = (_through_disk(task.save(state)) for state in pair)
             assert one.json == all_.json, f"member {m}: the checkpoint of step_all differs in its json"
-            for name, expected in one.tensors.items():
+            for name, expected in sorted(one.tensors.items()):
                 got = all_.tensors[name]
                 close = np.allclose(got, expected, rtol=relative, atol=absolute, equal_nan=True)
                 worst = float(np.max(np.abs(np.asarray(got, float) - np.asarray(expected, float)), initial=0.0))

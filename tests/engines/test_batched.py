@@ -66,7 +66,7 @@ def test_members_train_as_many_together_as_may(monkeypatch, tmp_path):
 
 def test_a_member_that_fails_fails_alone(tmp_path):
     """The program is done again member by member, which finds the one."""
-    serial, batched = records(tmp_path, Together(fault=("raise", 0.02)))
+    serial, batched = records(tmp_path, Together(fault=("raise", 0.01)))
     assert b'"failed"' in serial
     assert serial == batched
 
@@ -81,7 +81,7 @@ def test_a_form_that_breaks_the_contract_does_not_spoil_the_run(mistake, tmp_pat
 def test_the_check_of_a_population_form_finds_what_is_wrong():
     """A form that is right passes."""
     check_population(Together())
-    with pytest.raises(AssertionError, match="member 1: x of step_all is not that of step"):
+    with pytest.raises(AssertionError, match="member 1: v of step_all is not that of step"):
         check_population(Wrong(mistake="values"))
 
 
