@@ -130,25 +130,30 @@ class Bench:
         Whoever made the program fail is found by doing them one by one.
         """
         wall, cpu = time.perf_counter(), time.process_time()
-        begun: dict[int, Any] = {}
-        try:
-            for work in works:
-                begun[work.member] = self._begin(work)
-            seeds = [self.streams.step(work.member, work.start) for work in works]
-            states = self.calls.step_all(
-                list(begun.values()), [work.hyperparameters for work in works], works[0].stop - works[0].start, seeds
-            )
-        except TaskError:
-            for state in begun.values():
-                self.calls.close(state)
+        states = self._trained_together(works)
+        if states is None:
             return [self.carry_out(work) for work in works]
-        finally:
-            self.calls.go_home()
         share = {
             "train_s": (time.perf_counter() - wall) / len(works),
             "cpu_s": (time.process_time() - cpu) / len(works),
         }
         return [self._judged(work, state, share) for work, state in zip(works, states, strict=True)]
+
+    def _trained_together(self, works: Sequence[Work]) -> list[Any] | None:
+        """The members' states after these intervals; None if the program failed."""
+        begun: list[Any] = []
+        try:
+            for work in works:
+                begun.append(self._begin(work))
+            seeds = [self.streams.step(work.member, work.start) for work in works]
+            values = [work.hyperparameters for work in works]
+            return self.calls.step_all(begun, values, works[0].stop - works[0].start, seeds)
+        except TaskError:
+            for state in begun:
+                self.calls.close(state)
+            return None
+        finally:
+            self.calls.go_home()
 
     def close(self) -> None:
         """Give up all states."""
