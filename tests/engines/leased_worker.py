@@ -1,4 +1,7 @@
-"""Run as a program by the tests of leased workers: python leased_worker.py DIRECTORY [SECONDS BY WHICH ITS CLOCK IS WRONG]."""
+"""Run as a program by the tests of leased workers: python leased_worker.py DIRECTORY [WRONG [PAUSE]].
+
+WRONG: seconds by which its clock is wrong. PAUSE: seconds of an interval.
+"""
 
 import sys
 import time
@@ -16,4 +19,6 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:
         right, wrong = time.time, float(sys.argv[2])
         time.time = lambda: right() + wrong
-    Leased(lease=LEASE).run(Slow(), METHOD, PLAN, Path(sys.argv[1]))
+    Leased(lease=LEASE).run(
+        Slow(pause=float(sys.argv[3]) if len(sys.argv) > 3 else 0.03), METHOD, PLAN, Path(sys.argv[1])
+    )

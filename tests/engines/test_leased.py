@@ -109,6 +109,24 @@ def test_workers_share_nothing_but_the_folder(tmp_path):
     assert len({json.loads(line)["worker"] for line in lines}) == 2
 
 
+def test_a_job_array_of_slurm_works_on_one_run(tmp_path):
+    """One job is requeued in the middle, as when it is pre-empted; it goes on with the others."""
+    if shutil.which("sbatch") is None or subprocess.run(["sinfo", "-h"], capture_output=True, check=False).returncode:
+        pytest.skip("there is no Slurm cluster here")
+    slow = f"{sys.executable} {PROGRAM} {tmp_path / 'run'} 0 0.3"
+    batch = ["sbatch", "--parsable", "--array=1-3", "--requeue", f"--chdir={tmp_path}", f"--wrap={slow}"]
+    job = subprocess.run(batch, env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        while not (tmp_path / "run" / LOG).is_dir() or len(list((tmp_path / "run" / LOG).iterdir())) < 10:
+            time.sleep(0.05)
+        subprocess.run(["scontrol", "requeue", f"{job}_1"], check=True)
+        while not (tmp_path / "run" / "events.jsonl").exists():
+            time.sleep(0.1)
+    finally:
+        subprocess.run(["scancel", job], check=True)
+    check_record(tmp_path / "run")
+
+
 def test_a_worker_that_was_taken_over_drops_what_it_made(tmp_path):
     """The fencing number: its claim is no longer the member's, so it publishes nothing and goes on with other members."""
     begun, taken = threading.Event(), threading.Event()
