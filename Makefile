@@ -1,6 +1,8 @@
 # `make demo` and `make test` create what they need; both again do only what is not done yet.
 PYTHON ?= python3
 VENV := .venv
+# How long `make chaos` strikes runs.
+MINUTES ?= 5
 # What `make report` reports on: everything of the laptop scale, or `make report TARGET=demo` after `make demo`.
 TARGET ?= all
 BIN := $(VENV)/bin
@@ -8,12 +10,13 @@ STAMP := $(VENV)/.installed
 # What a user sets reaches the shell as it is: as a variable of the shell, not as a part of its commands.
 override PYTHON := $(value PYTHON)
 override TARGET := $(value TARGET)
-export PYTHON TARGET
+override MINUTES := $(value MINUTES)
+export PYTHON TARGET MINUTES
 # The shell's own folder is quoted whatever its name. Snakemake fails where its cache, usually in HOME, cannot be written.
 WITH := [ -n "$$XDG_CACHE_HOME" ] || [ -w "$$HOME" ] || export XDG_CACHE_HOME="$$PWD/.snakemake/cache"; \
   PATH="$$PWD/$(BIN):$$PATH" PYTHONPATH="$$PWD:$$PWD/workflow/plugins"
 
-.PHONY: venv demo test lint docs bench ui report clean
+.PHONY: venv demo test lint docs bench chaos ui report clean
 
 venv: $(STAMP)
 
@@ -47,6 +50,10 @@ bench: $(STAMP)
 	@$(BIN)/python benchmarks/growth.py --out results/benchmarks/growth.json
 	@$(BIN)/python benchmarks/atari_speed.py --out results/benchmarks/atari_speed.json
 	@$(BIN)/python benchmarks/dmlab_speed.py --out results/benchmarks/dmlab_speed.json
+
+# Runs of every engine are killed, paused, torn and flipped at random; prints what was tried and what failed.
+chaos: $(STAMP)
+	@$(BIN)/python tests/chaos/campaign.py --minutes "$$MINUTES"
 
 ui: $(STAMP)
 	@$(BIN)/python -m reproductions ui

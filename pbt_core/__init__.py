@@ -4,7 +4,7 @@ Knows no domain, no plots and no tracker. Start with ``PBT``, ``Space``, ``Plan`
 """
 
 from pbt_core.dimensions import Dimension
-from pbt_core.engines import Engine, Processes, Serial, Worker, current_worker
+from pbt_core.engines import Batched, Engine, Leased, Processes, Ray, Serial, Worker, current_worker
 from pbt_core.errors import RunError
 from pbt_core.exploit import BinaryTournament, Exploit, Truncation, WelchTTest
 from pbt_core.explore import (
@@ -31,13 +31,14 @@ from pbt_core.schema import Event, RecordError
 from pbt_core.seeds import Stream
 from pbt_core.space import Choice, Hyperparameters, Integer, LogUniform, OneMinus, Space, Uniform, Value
 from pbt_core.store import Checkpoint, CheckpointError
-from pbt_core.task import AnyTask, Score, Task
+from pbt_core.task import AnyTask, PopulationTask, Score, Task
 
 __all__ = [
     "DRIFT_FREE_FACTORS",
     "PAPER_FACTORS",
     "PBT",
     "AnyTask",
+    "Batched",
     "BinaryTournament",
     "Checkpoint",
     "CheckpointError",
@@ -55,6 +56,7 @@ __all__ = [
     "ExploreWarning",
     "Hyperparameters",
     "Integer",
+    "Leased",
     "Lineage",
     "LogUniform",
     "Member",
@@ -66,7 +68,9 @@ __all__ = [
     "Perturb",
     "Plan",
     "Population",
+    "PopulationTask",
     "Processes",
+    "Ray",
     "Record",
     "RecordError",
     "Resample",

@@ -54,6 +54,19 @@ class Calls:
     def step(self, state: Any, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> Any:
         return self._state("step", seed, lambda: self.task.step(state, dict(hyperparameters), steps, seed))
 
+    def step_all(
+        self, states: Sequence[Any], hyperparameters: Sequence[Hyperparameters], steps: int, seeds: Sequence[Stream]
+    ) -> list[Any]:
+        """The population form of ``step``, for a task that has it."""
+        copies = [dict(values) for values in hyperparameters]
+        call = lambda: list(self.task.step_all(list(states), copies, steps, list(seeds)))  # type: ignore[attr-defined]  # noqa: E731
+        after: list[Any] = self._guarded("step_all", seeds[0], call)
+        if len(after) != len(states):
+            raise TaskError(f"{self.name}.step_all returned {len(after)} states for {len(states)} members")
+        if any(state is None for state in after):
+            raise TaskError(f"{self.name}.step_all returned None for a member; it must return the states")
+        return after
+
     def evaluate(self, state: Any, seed: Stream) -> dict[str, Any]:
         """The score as plain numbers, the fields of an ``evaluated`` event.
 

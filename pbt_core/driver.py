@@ -19,6 +19,7 @@ from pbt_core.errors import RunError
 from pbt_core.journal import Journal, Observer, Timing
 from pbt_core.ledger import Ledger
 from pbt_core.method import Method
+from pbt_core.outcomes import Outcome, cannot_replace, end_of, events_of, next_interval
 from pbt_core.plan import Plan
 from pbt_core.resuming import Leftovers, complete_last_lines, identity, must_be_the_same
 from pbt_core.scheduling import Asynchronous, Scheduling, Synchronous
@@ -27,10 +28,9 @@ from pbt_core.seeds import Streams
 from pbt_core.space import Space
 from pbt_core.store import Store
 from pbt_core.task import AnyTask
-from pbt_core.work import Done, Failed, Work
+from pbt_core.work import Failed, Work
 
 log = logging.getLogger("pbt_core")
-Outcome = Done | Failed
 
 
 class Driver:
@@ -166,41 +166,21 @@ class Driver:
         """End the run because of failed members that cannot be replaced; the next start tries their interval again."""
         where = [{"member": m, "step": self.ledger.slots[m].member.step} for m in lost]
         self.journal.append(*({"event": "retried", **place} for place in where))
-        raise RunError(
-            f"member {lost[0]} failed in the interval that ends at step {where[0]['step']} and "
-            f"{type(self._decider.method).__name__} cannot replace it: {self.journal.failures[lost[0]]['error']} (traceback in "
-            f"{self.journal.path}; the same command tries that interval again)"
-        )
+        what = cannot_replace(self._decider.method, self.journal.failures[lost[0]])
+        raise RunError(f"{what} (traceback in {self.journal.path}; the same command tries that interval again)")
 
     # -- work and outcomes -------------------------------------------------------------------------------------------
 
     def _work(self, member: int) -> Work:
-        slot = self.ledger.slots[member]
-        start = slot.member.step
-        stop = min(start + self.plan.interval, self.plan.steps)
-        own = slot.latest if slot.source not in (None, slot.latest) else None
-        return Work(member, start, stop, slot.member.hyperparameters, slot.source, own, self.journal.spare(member))
+        return next_interval(self.ledger.slots[member], self.plan, self.journal.spare(member))
 
     def _record(self, outcome: Outcome) -> None:
         work = outcome.work
-        where = {"member": work.member, "step": work.stop}
-        if isinstance(outcome, Failed):
-            what = {"kind": outcome.kind, "error": outcome.error, "traceback": outcome.traceback}
-            self._close_if_done(work.member, work.stop)
-            self.journal.append({"event": "failed", **where, **what})
-            return
-        evaluated = {
-            "event": "evaluated",
-            **where,
-            **outcome.score,
-            "hyperparameters": work.hyperparameters,
-            "checkpoint": outcome.checkpoint.digest,
-        }
-        score = outcome.score["score"]
         self._close_if_done(work.member, work.stop)
-        self.journal.append(evaluated, *([] if math.isfinite(score) else [{"event": "diverged", **where}]))
-        self.note(member=work.member, step=work.stop, steps=work.stop - work.start, **outcome.timing)
-        self._look_at_score(score)
+        self.journal.append(*events_of(outcome))
+        if not isinstance(outcome, Failed):
+            self.note(member=work.member, step=work.stop, steps=work.stop - work.start, **outcome.timing)
+            self._look_at_score(outcome.score["score"])
 
     def _look_at_score(self, score: float | None) -> None:
         target = self.plan.stop.score if self.plan.stop else None
@@ -230,12 +210,7 @@ class Driver:
             self._record(ready)
         if not self._scheduling.idle:
             return
-        best = self.ledger.best()
-        answer = {"best": best.member.id, "step": best.member.step, "score": best.member.score} if best else {}
-        reason = self._ending if self._ending and self._open else "steps"
-        self.journal.append(
-            {"event": "finished", "best": None, "step": None, "score": None, **answer, "reason": reason}
-        )
+        self.journal.append(end_of(self.ledger, self._ending if self._ending and self._open else "steps"))
         self.journal.keep_only_needed()
 
     # -- beginning and resuming --------------------------------------------------------------------------------------

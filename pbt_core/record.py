@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pbt_core.files import collector_paused
+from pbt_core.leases.log import SharedLog
 from pbt_core.parquet import ABSENT, Column, rows, to_array, write_parquet
 from pbt_core.schema import SCHEMA, Event, read_lines
 from pbt_core.values import identical
@@ -248,13 +249,15 @@ def _same(one: Event, other: Event) -> bool:
 
 
 def read(path: Path) -> Record:
-    """The events of a record, finished or not: ``events.jsonl`` or ``events.parquet``.
+    """The events of a record, finished or not: ``events.jsonl``, ``events.parquet``, or the log of leased workers.
 
     RecordError, with the file, the place and the rule, for a file that is no valid record.
     """
     if path.suffix == ".parquet":
         return read_parquet(path)
     with collector_paused():
+        if path.is_dir():
+            return Record(event for _, entry in SharedLog(path).read() for event in entry.events)
         return Record(event for event, _, _ in read_lines(path))
 
 

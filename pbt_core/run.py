@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pbt_core.errors import RunError
+from pbt_core.leases.log import LOG
 from pbt_core.ledger import Ledger
 from pbt_core.lineage import Lineage, Segment
 from pbt_core.method import Method
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pbt_core.journal import Observer
 
 #: Where the record of a run can be below a folder, in the order of the search.
-_PLACES = ("events.jsonl", "state/events.jsonl", "events.parquet")
+_PLACES = ("events.jsonl", "state/events.jsonl", "events.parquet", LOG, f"state/{LOG}")
 #: How often the record of a run under way is read again because its checkpoints have moved on.
 _TRIES = 5
 
@@ -50,7 +51,7 @@ class Run:
         folder = Path(folder)
         for place in _PLACES:
             path = folder / place
-            if path.is_file():
+            if path.is_file() or (path.is_dir() and path.name == LOG):
                 run = cls(path.parent, path)
                 run.record  # noqa: B018 - a damaged record is an error now, not later
                 return run

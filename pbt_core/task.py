@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -67,6 +67,23 @@ class Task(Protocol[State]):
 
     def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> State:
         """The state that was saved: this member's own, or a parent's, to be trained with other hyperparameters."""
+        ...
+
+
+class PopulationTask(Task[State], Protocol[State]):
+    """A task that can also train several members as one program, in its population form.
+
+    What it leaves must be what ``step`` leaves for each member, up to rounding: see ``pbt_core.testing.check_population``.
+    """
+
+    def step_all(
+        self,
+        states: Sequence[State],
+        hyperparameters: Sequence[Hyperparameters],
+        steps: int,
+        seeds: Sequence[Stream],
+    ) -> Sequence[State]:
+        """As ``step`` for each of the members, in their order."""
         ...
 
 

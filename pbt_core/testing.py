@@ -103,6 +103,33 @@ def check_task(task: AnyTask, steps: int = 3, seed: int = 0) -> None:
             raise AssertionError(f"{error.error}\n{error.frames}") from None
 
 
+def check_population(
+    task: AnyTask, steps: int = 3, members: int = 3, seed: int = 0, relative: float = 1e-4, absolute: float = 1e-6
+) -> None:
+    """The rule of ``PopulationTask``: ``step_all`` leaves what ``step`` leaves for each member, up to these tolerances.
+
+    Two intervals are trained; every tensor of a state's checkpoint is compared, everything else in it must be equal.
+    """
+    calls, stream, rng = Calls(task), Stream(seed), Stream(seed, ("check",)).generator()
+    settings = [calls.task.space.sample(rng) for _ in range(members)]
+    with global_generators_kept():
+        alone, together = (
+            [calls.init(stream.child("init", m), values) for m, values in enumerate(settings)] for _ in range(2)
+        )
+        for t in range(2):
+            seeds = [stream.child("step", m, t) for m in range(members)]
+            alone = [calls.step(s, h, steps, r) for s, h, r in zip(alone, settings, seeds, strict=True)]
+            together = calls.step_all(together, settings, steps, seeds)
+        for m, pair in enumerate(zip(alone, together, strict=True)):
+            one, all_ = (_through_disk(task.save(state)) for state in pair)
+            assert one.json == all_.json, f"member {m}: the checkpoint of step_all differs in its json"
+            for name, expected in sorted(one.tensors.items()):
+                got = all_.tensors[name]
+                close = np.allclose(got, expected, rtol=relative, atol=absolute, equal_nan=True)
+                worst = float(np.max(np.abs(np.asarray(got, float) - np.asarray(expected, float)), initial=0.0))
+                assert close, f"member {m}: {name} of step_all is not that of step: they differ by up to {worst:g}"
+
+
 def _check_task(calls: Calls, steps: int, stream: Stream, rng: np.random.Generator) -> None:
     space = calls.task.space
     first = space.sample(rng)
@@ -240,34 +267,51 @@ def _checked_decision(method: Method, member: Member, view: Population, space: S
 # -- engines ---------------------------------------------------------------------------------------------------------
 
 
-def check_engine(engine: Engine, task: AnyTask | None = None, method: Method | None = None) -> None:
+def check_engine(
+    engine: Engine, task: AnyTask | None = None, method: Method | None = None, *, synchronous: bool = True
+) -> None:
     """The rules of ``Engine``: the serial engine's record in synchronous mode, otherwise a complete one with decisions
     that follow from its events.
 
-    Also: an interrupted run resumes to the record of an unbroken one, and a finished run is left alone. ``method`` must
-    not stop a member before its 70 steps are done.
+    Also, in both modes: an interrupted run resumes to such a record, and a finished run is left alone. ``method`` must not
+    stop a member before its 70 steps are done. synchronous: whether the engine has that mode.
     """
     task = Hill() if task is None else task
     method = PBT(ready=20) if method is None else method
     plan = Plan(population=6, steps=70, interval=10, seed=3)
     with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        oracle = Serial().run(task, method, plan, directory / "oracle").events
-        events = engine.run(task, method, plan, directory / "whole").events
-        assert events == oracle, "synchronous mode: the record differs from the serial engine's"
-        assert engine.run(task, method, plan, directory / "whole").events == oracle, "a finished run was changed"
+        if synchronous:
+            _check_synchronous(engine, task, method, plan, Path(name) / "synchronous")
+        _check_asynchronous(engine, task, method, replace(plan, synchronous=False), Path(name) / "asynchronous")
 
-        for after in (1, len(oracle) // 3, len(oracle) - 2):
-            part = directory / f"broken-{after}"
-            _interrupt(engine, task, method, plan, part, after)
-            assert engine.run(task, method, plan, part).events == oracle, f"resumed after event {after}: another record"
 
-        free = replace(plan, synchronous=False)
-        events = engine.run(task, method, free, directory / "free").events
-        for member in range(plan.population):
-            steps = [e["step"] for e in events if e["event"] == "evaluated" and e["member"] == member]
-            assert steps == [10, 20, 30, 40, 50, 60, 70], f"asynchronous mode: member {member} was evaluated at {steps}"
-        check_decisions(events, method, task, free)
+def _check_synchronous(engine: Engine, task: AnyTask, method: Method, plan: Plan, directory: Path) -> None:
+    oracle = Serial().run(task, method, plan, directory / "oracle").events
+    events = engine.run(task, method, plan, directory / "whole").events
+    assert events == oracle, "synchronous mode: the record differs from the serial engine's"
+    assert engine.run(task, method, plan, directory / "whole").events == oracle, "a finished run was changed"
+    for after in (1, len(oracle) // 3, len(oracle) - 2):
+        part = directory / f"broken-{after}"
+        _interrupt(engine, task, method, plan, part, after)
+        assert engine.run(task, method, plan, part).events == oracle, f"resumed after event {after}: another record"
+
+
+def _check_asynchronous(engine: Engine, task: AnyTask, method: Method, plan: Plan, directory: Path) -> None:
+    events = engine.run(task, method, plan, directory / "whole").events
+    again = engine.run(task, method, plan, directory / "whole").events
+    assert events == again, "asynchronous mode: a finished run was changed"
+    _check_complete(events, method, task, plan)
+    for after in (1, len(events) // 3):
+        part = directory / f"broken-{after}"
+        _interrupt(engine, task, method, plan, part, after)
+        _check_complete(engine.run(task, method, plan, part).events, method, task, plan)
+
+
+def _check_complete(events: Sequence[Event], method: Method, task: AnyTask, plan: Plan) -> None:
+    for member in range(plan.population):
+        steps = [e["step"] for e in events if e["event"] == "evaluated" and e["member"] == member]
+        assert steps == [10, 20, 30, 40, 50, 60, 70], f"asynchronous mode: member {member} was evaluated at {steps}"
+    check_decisions(events, method, task, plan)
 
 
 class _Interrupted(Exception):
@@ -301,4 +345,12 @@ def check_decisions(events: Sequence[Event], method: Method, task: AnyTask, plan
         ledger.apply(event)
 
 
-__all__ = ["GlobalDrawWarning", "Hill", "check_decisions", "check_engine", "check_method", "check_task"]
+__all__ = [
+    "GlobalDrawWarning",
+    "Hill",
+    "check_decisions",
+    "check_engine",
+    "check_method",
+    "check_population",
+    "check_task",
+]

@@ -15,6 +15,7 @@ from pbt_core.driver import Driver
 from pbt_core.errors import RunError
 from pbt_core.files import Busy, locked
 from pbt_core.journal import Observer
+from pbt_core.leases.log import LOG
 from pbt_core.method import Method
 from pbt_core.plan import Plan
 from pbt_core.run import Run
@@ -59,6 +60,8 @@ def driving(
     The directory is taken as it is now: a task that changes the working directory does not move its run.
     """
     directory = Path(directory).absolute()
+    if (directory / LOG).is_dir():
+        raise RunError(f"{directory} holds a run of workers without a coordinator: join them with the engine Leased")
     try:
         with locked(directory):
             driver = Driver(task, method, plan, directory, observer, extend=extend)
@@ -81,6 +84,12 @@ def check_whole(engine: str, name: str, value: object, most: int) -> None:
     """ValueError unless ``value`` is a whole number from 1 to ``most``."""
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise ValueError(f"{engine}: {name} = {value!r} must be a whole number in [1, {most}]")
+
+
+def check_seconds(engine: str, name: str, value: object, above: float, most: float) -> None:
+    """ValueError unless ``value`` is a number above ``above`` and at most ``most``."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not above < value <= most:
+        raise ValueError(f"{engine}: {name} = {value!r} must be above {above:g} and at most {most:.0f} seconds")
 
 
 def cores() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -41,7 +41,12 @@ class Transport(Protocol):
 
     ``poll`` waits for news of any of them, at most ``timeout`` seconds (None: until there is some). A worker that is gone
     stays so until it is started again; ``start`` replaces one that still runs. An exception as a message ends the run.
+
+    prompt: whether a worker that was started will begin in any case, so that it may be given work before it is ready.
     """
+
+    @property
+    def prompt(self) -> bool: ...
 
     def start(self, worker: int) -> None: ...
 
@@ -74,6 +79,7 @@ class Pool:
         self._work: dict[int, Work] = {}
         self._begun: dict[int, float] = {}  # by worker that is ready: when its interval began
         self._ready: set[int] = set()
+        self._again: deque[Work] = deque()  # intervals whose workers were lost
         self._losses: Counter[tuple[int, int]] = Counter()
         self._idle_losses = 0
 
@@ -85,7 +91,7 @@ class Pool:
                 self.transport.start(worker)
             while not self.driver.finished:
                 self._assign()
-                if self._work:
+                if self._work or len(self._ready) < self.count:
                     self._collect()
                 else:
                     self.driver.must_be_finished()
@@ -95,16 +101,13 @@ class Pool:
 
     def _assign(self) -> None:
         for worker in range(self.count):
-            if worker not in self._work:
-                work = self.driver.next_work(worker)
+            if worker not in self._work and (worker in self._ready or self.transport.prompt):
+                work = self._again.popleft() if self._again else self.driver.next_work(worker)
                 if work is None:
                     return
-                self._send(worker, work)
-
-    def _send(self, worker: int, work: Work) -> None:
-        self._work[worker] = work
-        self._begun[worker] = self._clock()
-        self.transport.send(worker, work)
+                self._work[worker] = work
+                self._begun[worker] = self._clock()
+                self.transport.send(worker, work)
 
     def _collect(self) -> None:
         """Wait for an outcome, the death of a worker or the end of a time limit."""
@@ -136,7 +139,7 @@ class Pool:
         self.driver.complete(Failed(work, "hung", f"the interval took more than {self.timeout} s"))
 
     def _lost(self, worker: int, exit_reason: int | None) -> None:
-        """A worker is gone: do its interval again, unless that has cost workers before."""
+        """A worker is gone: its interval is done again, by the next that is ready, unless it has cost workers before."""
         work = self._work.pop(worker, None)
         self._replace(worker)
         attempts = PATIENCE.get(exit_reason, ATTEMPTS)
@@ -148,7 +151,7 @@ class Pool:
         self.driver.note(lost_worker=worker, member=work.member, step=work.start, exitcode=exit_reason)
         self._losses[work.member, work.start] += 1
         if self._losses[work.member, work.start] < attempts:
-            self._send(worker, work)
+            self._again.append(work)
         else:
             error = f"{attempts} workers died in this interval, the last with exit code {exit_reason}"
             self.driver.complete(Failed(work, "crashed", error))

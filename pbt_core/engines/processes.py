@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pbt_core.driver import Driver
-from pbt_core.engines.base import MOST_THREADS, check_whole, cores, driving, limit_threads
+from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole, cores, driving, limit_threads
 from pbt_core.engines.devices import VISIBLE, checked, share_out, visible
 from pbt_core.engines.family import kill_group, kill_marked
 from pbt_core.engines.pool import Gone, Message, Pool
@@ -63,13 +63,8 @@ class Processes:
         if self.workers is not None:
             check_whole("Processes", "workers", self.workers, MOST_WORKERS)
         check_whole("Processes", "threads", self.threads, MOST_THREADS)
-        limit = self.timeout
-        if limit is not None and (
-            not isinstance(limit, int | float) or isinstance(limit, bool) or not 0 < limit <= LONGEST_TIMEOUT
-        ):
-            raise ValueError(
-                f"Processes: timeout = {limit!r} must be above 0 and at most {LONGEST_TIMEOUT:.0f} seconds"
-            )
+        if self.timeout is not None:
+            check_seconds("Processes", "timeout", self.timeout, 0.0, LONGEST_TIMEOUT)
         object.__setattr__(self, "devices", checked("Processes", self.devices))
 
     def run(
@@ -105,6 +100,8 @@ class Processes:
 
 class _Pipes:
     """The transport: processes of this machine, each at the other end of a pipe."""
+
+    prompt = True
 
     def __init__(self, driver: Driver, task: AnyTask, assignment: Assignment, devices: Sequence[str]) -> None:
         self._assignment, self._devices = assignment, devices

@@ -81,8 +81,6 @@ class Assignment:
 
 def serve(assignment: Assignment, pipe: Connection) -> None:
     """Do what a worker does. Ends by itself: in order when the pipe closes, at once when the driver dies."""
-    global _current
-    _current = assignment.worker
     with contextlib.suppress(PermissionError):  # a leader of its group already
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it and ends its workers
@@ -92,25 +90,36 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None, "a worker has a parent"
     threading.Thread(target=_die_with, args=(parent.sentinel, assignment.mark), daemon=True).start()
-    limit_threads(assignment.threads)
     try:
-        task = pickle.loads(assignment.task)  # noqa: S301 - from the driver's memory, not from disk
-    except Exception as error:
-        pipe.send(RunError(f"workers cannot make the task: {type(error).__name__}: {error}"))
+        bench = bench_of(assignment)
+    except RunError as error:
+        pipe.send(error)
         return
-    store = Store(assignment.checkpoints, assignment.durable)
-    bench = Bench(task, store, assignment.seed, assignment.capacity, interruptible=False)
     # The pipe closes when all is done, or breaks when the driver dies: here both look the same.
     with global_generators_kept(), contextlib.suppress(EOFError, OSError):
         pipe.send(Ready())
         while True:
-            pipe.send(_carried_out(bench, pipe.recv()))
+            pipe.send(outcome_of(bench, pipe.recv()))
     bench.close()
     # multiprocessing leaves these out, and programs beside a task are often ended by them.
     atexit._run_exitfuncs()
 
 
-def _carried_out(bench: Bench, work: Work) -> Done | Failed | CheckpointError | RunError:
+def bench_of(assignment: Assignment) -> Bench:
+    """Where this process works from now on, as the worker that it was made. RunError if the task cannot be made here."""
+    global _current
+    _current = assignment.worker
+    limit_threads(assignment.threads)
+    try:
+        task = pickle.loads(assignment.task)  # noqa: S301 - from the driver's memory, not from disk
+    except Exception as error:
+        raise RunError(f"workers cannot make the task: {type(error).__name__}: {error}") from None
+    store = Store(assignment.checkpoints, assignment.durable)
+    return Bench(task, store, assignment.seed, assignment.capacity, interruptible=False)
+
+
+def outcome_of(bench: Bench, work: Work) -> Done | Failed | CheckpointError | RunError:
+    """The outcome of an interval, or an error that ends the run."""
     try:
         return bench.carry_out(work)
     except CheckpointError as error:

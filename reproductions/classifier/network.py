@@ -7,6 +7,7 @@ vector, which is updated at once. A test holds both against autograd and ``torch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -92,3 +93,63 @@ def train(
             torch.sum(error, 0, out=h2)
             velocity.mul_(momentum).add_(gradient).add_(weights, alpha=weight_decay)
             weights.add_(velocity, alpha=-lr)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The hyperparameters of ``train``, of one member."""
+
+    lr: float
+    momentum: float
+    weight_decay: float
+    dropout: float
+
+
+def train_all(
+    networks: Sequence[Network],
+    images: Tensor,
+    targets: Tensor,
+    batches: Tensor,
+    rngs: Sequence[torch.Generator],
+    rules: Sequence[Rule],
+) -> None:
+    """``train`` for several networks of one shape at once, members along the first axis; up to rounding the same.
+
+    batches: int64 [members, steps, batch]. The draws of each member are those of ``train``.
+    """
+    first, members, batch = networks[0], len(networks), batches.shape[2]
+    inputs, units = first.inputs, first.hidden
+    weights = torch.stack([network.weights for network in networks])
+    velocity = torch.stack([network.velocity for network in networks])
+    gradient = torch.empty_like(weights)
+    sizes = [inputs * units, units, units * CLASSES, CLASSES]
+    shapes = [(members, inputs, units), (members, 1, units), (members, units, CLASSES), (members, 1, CLASSES)]
+    w1, b1, w2, b2 = (part.unflatten(1, shape[1:]) for part, shape in zip(weights.split(sizes, 1), shapes, strict=True))
+    parts = gradient.split(sizes, 1)
+    lr, momentum, decay, dropout = (
+        torch.tensor([[getattr(rule, name)] for rule in rules], device=first.device)
+        for name in ("lr", "momentum", "weight_decay", "dropout")
+    )
+    for block in batches.split(BLOCK, 1):
+        drawn = torch.stack([torch.rand(block.shape[1], batch, units, generator=rng) for rng in rngs], 1)
+        kept = drawn.to(first.device) >= dropout[:, :, None]
+        masks = kept.float().div_(1 - dropout[:, :, None])
+        for index, mask in zip(block.unbind(1), masks, strict=True):
+            x = images.index_select(0, index.flatten()).view(members, batch, inputs)
+            right = targets.index_select(0, index.flatten()).view(members, batch, CLASSES)
+            hidden = torch.baddbmm(b1, x, w1).relu_().mul_(mask)
+            error = torch.softmax(torch.baddbmm(b2, hidden, w2), 2).sub_(right).div_(batch)
+            below = torch.bmm(error, w2.transpose(1, 2)).mul_(mask).mul_(hidden.sign())
+            found = (
+                torch.bmm(x.transpose(1, 2), below),
+                below.sum(1),
+                torch.bmm(hidden.transpose(1, 2), error),
+                error.sum(1),
+            )
+            for part, value in zip(parts, found, strict=True):
+                part.copy_(value.flatten(1))
+            velocity.mul_(momentum).add_(gradient).addcmul_(weights, decay)
+            weights.addcmul_(velocity, lr, value=-1)
+    for network, new_weights, new_velocity in zip(networks, weights, velocity, strict=True):
+        network.weights.copy_(new_weights)
+        network.velocity.copy_(new_velocity)

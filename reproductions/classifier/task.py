@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
-from reproductions.classifier.network import CLASSES, Network, train
+from reproductions.classifier.network import CLASSES, Network, Rule, train, train_all
 from reproductions.classifier.sweep import SPACE
 from reproductions.shared import device
 from reproductions.shared.bounds import Count
@@ -81,12 +83,29 @@ class Classifier(DomainTask[Network]):
             sets.targets,
             torch.randint(self.train, (steps, self.batch), generator=rng).to(state.device),
             rng,
-            lr=float(hyperparameters["lr"]),
-            momentum=1 - float(hyperparameters["one_minus_momentum"]),
-            weight_decay=float(hyperparameters["weight_decay"]),
-            dropout=float(hyperparameters["dropout"]),
+            **dataclasses.asdict(_rule(hyperparameters)),
         )
         return state
+
+    def step_all(
+        self,
+        states: Sequence[Network],
+        hyperparameters: Sequence[Hyperparameters],
+        steps: int,
+        seeds: Sequence[Stream],
+    ) -> Sequence[Network]:
+        """The population form: all members as one program."""
+        sets, rngs = self._sets(), [_torch(seed) for seed in seeds]
+        batches = torch.stack([torch.randint(self.train, (steps, self.batch), generator=rng) for rng in rngs])
+        train_all(
+            states,
+            sets.images[: self.train],
+            sets.targets,
+            batches.to(states[0].device),
+            rngs,
+            [_rule(values) for values in hyperparameters],
+        )
+        return states
 
     def evaluate(self, state: Network, seed: Stream) -> Score:
         """Accuracy in per cent on the images that select and on those reported; nothing is drawn."""
@@ -141,6 +160,15 @@ def pooled(images: NDArray[np.uint8], pool: int) -> Tensor:
     """uint8 [N, 28, 28] to float32 [N, pixels]: means over squares, then about zero mean and unit deviation."""
     squares = torch.from_numpy(images).float().view(-1, SIDE // pool, pool, SIDE // pool, pool)
     return squares.mean((2, 4)).flatten(1).div_(255).sub_(MEAN).div_(DEVIATION)
+
+
+def _rule(hyperparameters: Hyperparameters) -> Rule:
+    return Rule(
+        lr=float(hyperparameters["lr"]),
+        momentum=1 - float(hyperparameters["one_minus_momentum"]),
+        weight_decay=float(hyperparameters["weight_decay"]),
+        dropout=float(hyperparameters["dropout"]),
+    )
 
 
 def _torch(seed: Stream) -> torch.Generator:

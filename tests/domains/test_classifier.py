@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from torch import nn
 from pbt_core import Checkpoint, Lineage, Processes, Serial, Stream
 from pbt_core.lineage import retrace
 from pbt_core.store import digest
+from pbt_core.testing import check_population
 from reproductions.classifier.network import Network, train
 from reproductions.classifier.task import TEST, TRAIN, Classifier, pooled
 from reproductions.shared.images import fashion_mnist
+from reproductions.suite.cli import main
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.settings import resolve
 
@@ -99,6 +102,20 @@ def test_training_is_that_of_autograd_and_torchs_sgd(dropout):
     train(network, images, targets, batches, rng(5), lr=0.1, momentum=0.8, weight_decay=0.01, dropout=dropout)
     for ours, theirs in zip(network.layers(network.weights), (w1, b1, w2, b2), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_the_population_form_trains_each_member_as_it_trains_alone(smoke):
+    """Every member with its own draws and hyperparameters, up to rounding; intervals of more than one block."""
+    check_population(smoke, steps=120, members=5)
+
+
+def test_the_whole_suite_runs_it_as_one_program(tmp_path, capsys):
+    """By its engine; the numerics say so, and hold a resumption to it."""
+    run = ["run", "classifier", "pbt", "--scale", "smoke", "--quiet", "--out", str(tmp_path)]
+    assert main([*run, "--engine", "batched"]) == 0
+    assert json.loads((tmp_path / "summary.json").read_text())["numerics"]["form"] == "batched"
+    assert main([*run, "--engine", "serial"]) == 2
+    assert "form was 'batched' and is 'member'" in capsys.readouterr().err
 
 
 def test_a_learning_rate_of_zero_after_a_clone_leaves_the_weights_alone(smoke):

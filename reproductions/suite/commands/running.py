@@ -1,4 +1,4 @@
-"""Commands that run things, and say what can be run: `run`, `plan`, `list`, `kinds`."""
+"""Commands that run things, and say what can be run: `run`, `worker`, `plan`, `list`, `kinds`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import sys
 from pathlib import Path
 
 from reproductions.suite.commands import Commands, number, path, whole_number
-from reproductions.suite.running.execution import ENGINES, resolve_execution
+from reproductions.suite.running.execution import ENGINES, Execution, resolve_execution
 from reproductions.suite.study import manual, registry
 from reproductions.suite.study.names import DEFAULT
 from reproductions.suite.study.outputs import check
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.requirements import missing, require
-from reproductions.suite.study.settings import EXECUTION, SCALES, resolve
+from reproductions.suite.study.settings import EXECUTION, SCALES, Settings, resolve
 
 
 def add(commands: Commands) -> None:
     """Add the parsers of these commands."""
     _add_run(commands)
+    _add_worker(commands)
     _add_plan(commands)
     _add_list(commands)
     _add_kinds(commands)
@@ -49,14 +50,45 @@ def _add_run(commands: Commands) -> None:
                    help="members wait for each other after each interval (default: the scale's)")  # fmt: skip
     p.add_argument("--workers", type=whole_number, metavar="W",
                    help="worker processes (default: one a core, or one an accelerator)")  # fmt: skip
+    _add_place(p)
+    p.add_argument("--lease", type=number, metavar="SECONDS",
+                   help="of the engine leased: silence after which a worker is taken over (default: 60)")  # fmt: skip
+    p.add_argument("--address", metavar="A",
+                   help="of the engine ray: the cluster, as for ray.init (default: a Ray of this machine)")  # fmt: skip
+    p.add_argument("--gpus", type=number, metavar="G",
+                   help="of the engine ray: a worker's part of a card (default: 1 with --device cuda)")  # fmt: skip
+    p.add_argument("--extend", action="store_true",
+                   help="let a finished run go on to more steps (--set steps=...) or with another stop")  # fmt: skip
+    p.set_defaults(do=_run)
+
+
+def _add_place(p: argparse.ArgumentParser) -> None:
+    """Options of whoever trains."""
     p.add_argument("--device", metavar="D",
                    help="cpu, mps, cuda (all that are visible), cuda:N or cuda:0,cuda:1 (default: the scale's)")  # fmt: skip
     p.add_argument("--threads", type=whole_number, metavar="T", help="threads of each worker (default: 1)")
     p.add_argument("--timeout", type=number, metavar="SECONDS", help="an interval longer than this counts as hung")
-    p.add_argument("--extend", action="store_true",
-                   help="let a finished run go on to more steps (--set steps=...) or with another stop")  # fmt: skip
     p.add_argument("--quiet", action="store_true", help="no progress")
-    p.set_defaults(do=_run)
+
+
+def _add_worker(commands: Commands) -> None:
+    p = commands.add_parser(
+        "worker",
+        help="help with a run that others began with the engine leased",
+        description="Work on the run in DIR until it is finished, together with all others that do: on any machine that sees "
+        "DIR, any number of times. Begin it with `run DOMAIN METHOD --engine leased --no-sync --out DIR`.",
+    )
+    p.add_argument("--run", type=path, metavar="DIR", required=True, help="the --out of the run")
+    _add_place(p)
+    p.set_defaults(do=_worker)
+
+
+def _worker(a: argparse.Namespace) -> None:
+    from reproductions.suite.running.states import requested
+
+    settings = requested(a.run)
+    chosen = {"engine": "leased", "device": a.device, "threads": a.threads, "timeout": a.timeout}
+    _carry_out(settings, a.run, resolve_execution(settings.domain, settings.scale, **chosen), a.quiet)
 
 
 def _run(a: argparse.Namespace) -> None:
@@ -72,23 +104,28 @@ def _run(a: argparse.Namespace) -> None:
         synchronous=a.sync,
     )
     chosen = {key: getattr(a, key) for key in EXECUTION}
-    execution = resolve_execution(a.domain, a.scale, **chosen)
-    require(f"{a.domain} on {settings.problem}", missing(a.domain, settings.task))
-    check(a.out)
+    _carry_out(settings, a.out, resolve_execution(a.domain, a.scale, **chosen), a.quiet, a.extend)
+
+
+def _carry_out(settings: Settings, out: Path, execution: Execution, quiet: bool, extend: bool = False) -> None:
+    """Run, and say what came of it in a line."""
+    execution.check(settings)
+    require(f"{settings.domain} on {settings.problem}", missing(settings.domain, settings.task))
+    check(out)
     for place in ("state", "events.parquet", "lineage.json", "summary.json"):
-        if (a.out / place).exists() and (a.out / place).is_dir() != (place == "state"):
-            raise ConfigError(f"--out {a.out}: {place} in it must be a {'folder' if place == 'state' else 'file'}")
+        if (out / place).exists() and (out / place).is_dir() != (place == "state"):
+            raise ConfigError(f"--out {out}: {place} in it must be a {'folder' if place == 'state' else 'file'}")
     from reproductions.suite.running.execute import execute
     from reproductions.suite.running.progress import showing
 
-    summary = execute(settings, a.out, lambda earlier: showing(settings, earlier, a.quiet), a.extend, execution)
+    summary = execute(settings, out, lambda earlier: showing(settings, earlier, quiet), extend, execution)
     final = summary["final"]
     scores = "no finite score" if final is None else f"score {_shown(final['score'])}"
     if final and final["held_out"] is not None:
         scores += f", held out {_shown(final['held_out'])}"
     if final and final["reported"] is not None:
         scores += f", reported {_shown(final['reported']['value'])}"
-    print(f"{a.domain} {settings.problem} {a.method} seed {a.seed}: {scores}; in {a.out}")
+    print(f"{settings.domain} {settings.problem} {settings.method} seed {settings.seed}: {scores}; in {out}")
 
 
 def _shown(score: float) -> str:

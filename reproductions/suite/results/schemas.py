@@ -121,6 +121,9 @@ class ExecutionSummary(Document):
     device: Words
     threads: Annotated[Count, Field(ge=1)]
     timeout: Seconds | None
+    lease: Seconds | None = None
+    address: Words | None = None
+    gpus: Annotated[float, Field(gt=0)] | None = None
 
 
 class Digests(Document):

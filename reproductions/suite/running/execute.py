@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -14,13 +15,14 @@ from pbt_core import Run, Stream, Worker
 from pbt_core.engines.base import limit_threads
 from pbt_core.engines.worker import acting_as
 from pbt_core.events import read
+from pbt_core.files import locked
 from pbt_core.journal import Observer, read_timing, sessions
 from pbt_core.schema import Event
 from reproductions.suite.running import final
 from reproductions.suite.running.accelerators import accelerator_names
 from reproductions.suite.running.execution import Execution, resolve_execution
 from reproductions.suite.running.provenance import provenance
-from reproductions.suite.running.states import prepare_state, write_json, write_request
+from reproductions.suite.running.states import Request, prepare_state, write_json, write_request
 from reproductions.suite.study.settings import Settings
 
 #: Files of a run whose digests its summary holds: a summary beside the record of another run is detected.
@@ -44,38 +46,52 @@ def execute(
     Raises ConfigError before any work, RunError or RecordError if the run cannot go on.
     """
     execution = execution or resolve_execution(settings.domain, settings.scale)
+    execution.check(settings)
     task = settings.build_task()
     accelerators = accelerator_names(execution.device, task.devices)
     engine = execution.build_engine(accelerators)
     task.prepare(settings.plan())
     # Here, too, the task computes as in a worker: its numerics now, its final report after the run. The order of sums, and so
-    # their last bits, may change with the threads; form: one program a member.
+    # their last bits, may change with the threads, and with members trained as one program.
     place = Worker(0, 1, accelerators[:1])
     with acting_as(place):
-        numerics = {**task.numerics(), "threads": execution.threads, "form": "member"}
-    state, request = prepare_state(settings, numerics, out, extend)
+        numerics = {**task.numerics(), "threads": execution.threads, "form": execution.form}
+    state, request = prepare_state(settings, numerics, out, extend, execution.shared)
     record = state / "events.jsonl"
-    with showing(read(record) if record.exists() else []) as observer:
+    with showing(read(record) if record.exists() and not execution.shared else []) as observer:
         run = engine.run(task, settings.build_method(), settings.plan(), state, observer, extend=extend)
-    write_request(state, request)  # of an extended run it says more steps from now on
-    run.export(out)
-    seed = Stream(settings.seed)
-    limit_threads(execution.threads)  # the engine has nothing to limit where all was done before
-    with acting_as(place):
-        reported = final.report(task, run, seed.child("report"))
-        final.illustrate(task, run, seed.child("illustrate"), out / "illustration.safetensors")
-    described = task.describe()
-    digests = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in DIGESTED}
-    summary = {
-        **({"described": described} if described else {}),
-        **summarise(settings, run, state / "timing.jsonl", reported),
-        "execution": execution.model_dump(mode="json"),
-        "numerics": numerics,
-        "digests": digests,
-        "sources": request.sources,
-    }
-    write_json(out / "summary.json", summary)
+    with locked(state, wait=True) if execution.shared else nullcontext():
+        if execution.shared and (written := _written(out, request)) is not None:
+            return written  # by another worker of the run
+        write_request(state, request)  # of an extended run it says more steps from now on
+        run.export(out)
+        seed = Stream(settings.seed)
+        limit_threads(execution.threads)  # the engine has nothing to limit where all was done before
+        with acting_as(place):
+            reported = final.report(task, run, seed.child("report"))
+            final.illustrate(task, run, seed.child("illustrate"), out / "illustration.safetensors")
+        described = task.describe()
+        digests = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in DIGESTED}
+        summary = {
+            **({"described": described} if described else {}),
+            **summarise(settings, run, state / "timing.jsonl", reported),
+            "execution": execution.model_dump(mode="json"),
+            "numerics": numerics,
+            "digests": digests,
+            "sources": request.sources,
+        }
+        write_json(out / "summary.json", summary)
     return summary
+
+
+def _written(out: Path, request: Request) -> dict[str, Any] | None:
+    """The summary in ``out`` if it is of this very run."""
+    path = out / "summary.json"
+    if not path.exists():
+        return None
+    summary: dict[str, Any] = json.loads(path.read_bytes())
+    same = summary.get("settings") == request.settings and summary.get("sources") == request.sources
+    return summary if same else None
 
 
 def summarise(settings: Settings, run: Run, timing: Path, reported: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 from pbt_core import RunError
 from pbt_core.files import Busy, locked, write_whole
 from pbt_core.identity import differences
+from pbt_core.leases.log import LOG
 from pbt_core.schema import encode
 from reproductions.suite.running.provenance import sources_digest
+from reproductions.suite.study.inputs import first_violation
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.settings import Settings
 
@@ -36,23 +38,26 @@ class Numerics(RootModel[dict[str, Any]]):
     """What the numbers of a state folder depend on beside its request; see ``DomainTask.numerics``."""
 
 
-def prepare_state(settings: Settings, numerics: Mapping[str, Any], out: Path, extend: bool) -> tuple[Path, Request]:
+def prepare_state(
+    settings: Settings, numerics: Mapping[str, Any], out: Path, extend: bool, shared: bool = False
+) -> tuple[Path, Request]:
     """The state folder of this request in ``out``, and the request.
 
     ConfigError if it holds another run, or the run was made with other numerics; RunError if another process runs it. A
-    state made by other sources is moved aside, never continued: the sources in the summary made all of the run.
+    state made by other sources is moved aside, never continued: the sources in the summary made all of the run. shared:
+    other processes may be at work in it, which is then no error; a state made by other sources is.
     """
     state = out / "state"
     request = Request(settings=settings.model_dump(mode="json", by_alias=True), sources=sources_digest(settings.domain))
     try:
-        with locked(state):  # another process may be running in it
-            _prepare_locked(state, request, dict(numerics), extend)
+        with locked(state, wait=shared):  # another process may be running in it
+            _prepare_locked(state, request, dict(numerics), extend, shared)
     except Busy:
         raise RunError(f"another process is running in {state}") from None
     return state, request
 
 
-def _prepare_locked(state: Path, requested: Request, numerics: dict[str, Any], extend: bool) -> None:
+def _prepare_locked(state: Path, requested: Request, numerics: dict[str, Any], extend: bool, shared: bool) -> None:
     request, kept = state / "request.json", state / "numerics.json"
     if request.exists():
         held = _read(request, Request)
@@ -63,18 +68,31 @@ def _prepare_locked(state: Path, requested: Request, numerics: dict[str, Any], e
             )
             _must_be_made_alike(_read(kept, Numerics).root, numerics, state.parent)
             return
+        if shared:
+            raise ConfigError(f"{state} was made by other sources than these: use those, or choose another --out")
         aside = state.with_name(f"state-{held.sources}")
         notice = f"the sources have changed since {state} was made: it is kept as {aside}, the run begins anew"
         print(notice, file=sys.stderr)
         shutil.rmtree(aside, ignore_errors=True)
         os.replace(state, aside)
-    elif (state / "events.jsonl").exists():
+    elif (state / "events.jsonl").exists() or (state / LOG).exists():
         raise ConfigError(
             f"{state} holds a record but no request.json, so its settings are unknown. Choose another --out"
         )
     state.mkdir(parents=True, exist_ok=True)
     write_json(kept, numerics)  # first: where there is a request there are numerics
     write_request(state, requested)
+
+
+def requested(out: Path) -> Settings:
+    """The settings of the run that was begun in ``out``. ConfigError, in one line, if there is none."""
+    path = out / "state" / "request.json"
+    if not path.exists():
+        raise ConfigError(f"--run {out}: {path} is missing: begin the run with `run ... --engine leased --out {out}`")
+    try:
+        return Settings.model_validate_json(json.dumps(_read(path, Request).settings), strict=True)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: settings.{first_violation(error)}") from None
 
 
 def write_request(state: Path, request: Request) -> None:

@@ -61,13 +61,14 @@ def exchanged(folder: Path) -> Iterator[Path]:
 
 
 def check(out: Path) -> None:
-    """ConfigError unless the folder ``out``, or one that can be made there, can be written to. Leaves nothing behind."""
-    with contextlib.suppress(_Undo), _folder(out), _temporary(out):
-        raise _Undo
+    """ConfigError unless the folder ``out``, or one that can be made there, can be written to. Leaves nothing behind.
 
-
-class _Undo(Exception):
-    """Ends a mere check: folders that were made for it are removed."""
+    ``out`` itself is never made and removed again: another process may be at work there.
+    """
+    with _refused(out):
+        there = next(folder for folder in (out, *out.parents) if os.path.lexists(folder))
+    with _temporary(there, out) as place, _refused(out):
+        (place / out.relative_to(there)).mkdir(parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
@@ -99,9 +100,9 @@ def _make(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _temporary(folder: Path) -> Iterator[Path]:
-    """A folder of its own in ``folder``, hence on the same disk, removed in the end."""
-    with _refused(folder):
+def _temporary(folder: Path, wanted: Path | None = None) -> Iterator[Path]:
+    """A folder of its own in ``folder``, hence on the same disk, removed in the end; errors name what is ``wanted``."""
+    with _refused(wanted or folder):
         place = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
     try:
         yield place
@@ -113,7 +114,7 @@ def _temporary(folder: Path) -> Iterator[Path]:
 def _refused(folder: Path) -> Iterator[None]:
     try:
         yield
-    except FileExistsError:
+    except (FileExistsError, NotADirectoryError):
         raise ConfigError(f"cannot write to {shown(str(folder))}: part of it is a file, not a folder") from None
     except OSError as error:
         raise ConfigError(f"cannot write to {shown(str(folder))}: {error.strerror or error}") from None

@@ -1,0 +1,84 @@
+"""The batched engine: members that may train at the same time are trained as one program, in this process.
+
+For tasks that offer their population form (``PopulationTask``), on an accelerator or with networks so small that calling the
+library is what costs. What comes out equals the serial engine's up to rounding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from pbt_core.calls import global_generators_kept
+from pbt_core.driver import Driver
+from pbt_core.engines.base import MOST_THREADS, check_whole, driving, limit_threads
+from pbt_core.engines.devices import checked
+from pbt_core.engines.worker import Worker, acting_as
+from pbt_core.journal import Observer
+from pbt_core.method import Method
+from pbt_core.plan import MOST_MEMBERS, Plan
+from pbt_core.run import Run
+from pbt_core.task import AnyTask
+from pbt_core.work import Bench, Work
+
+
+@dataclass(frozen=True)
+class Batched:
+    """As ``Serial``, but with up to ``together`` members in one program. Keeps the states of all members in memory.
+
+    In asynchronous mode all members that are free train together, so that they advance in step.
+    """
+
+    together: int = 256
+    threads: int = 1
+    devices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_whole("Batched", "together", self.together, MOST_MEMBERS)
+        check_whole("Batched", "threads", self.threads, MOST_THREADS)
+        object.__setattr__(self, "devices", checked("Batched", self.devices))
+
+    def run(
+        self,
+        task: AnyTask,
+        method: Method,
+        plan: Plan,
+        directory: Path,
+        observer: Observer | None = None,
+        *,
+        extend: bool = False,
+    ) -> Run:
+        """See ``Engine.run``. ValueError for a task that has no population form."""
+        if not callable(getattr(task, "step_all", None)):
+            raise ValueError(f"Batched: {type(task).__name__} has no step_all: it cannot train members as one program")
+        limit_threads(self.threads)
+        worker = Worker(0, 1, self.devices) if self.devices else None
+        with driving(task, method, plan, directory, observer, extend) as driver:
+            bench = Bench(task, driver.store, plan.seed)
+            with acting_as(worker), global_generators_kept(), contextlib.closing(bench):
+                while works := _available(driver):
+                    for group in _programs(works, self.together):
+                        for outcome in bench.carry_out_together(group):
+                            driver.complete(outcome)
+            driver.must_be_finished()
+        return Run(driver.directory)
+
+
+def _available(driver: Driver) -> list[Work]:
+    """All intervals that can be done now."""
+    return list(iter(driver.next_work, None))
+
+
+def _programs(works: list[Work], together: int) -> Iterator[list[Work]]:
+    """The intervals of one program each: equally long, at most so many together."""
+    for _, group in groupby(sorted(works, key=_length), key=_length):
+        alike = list(group)
+        for start in range(0, len(alike), together):
+            yield alike[start : start + together]
+
+
+def _length(work: Work) -> int:
+    return work.stop - work.start

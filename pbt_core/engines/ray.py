@@ -1,0 +1,275 @@
+"""The cluster engine: workers are Ray's actors, on as many machines as it has. Needs ``ray`` (the extra ``cluster``).
+
+Every worker asks Ray for its share of the machines; a population larger than what there is takes turns. Actors that die,
+with their node or alone, are replaced where there is room, and their intervals done again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Literal
+
+from pbt_core.driver import Driver
+from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole, driving
+from pbt_core.engines.pool import Gone, Message, Pool, Ready
+from pbt_core.engines.processes import GRACE, LONGEST_TIMEOUT, MOST_WORKERS
+from pbt_core.engines.worker import Assignment, Worker, bench_of, outcome_of
+from pbt_core.errors import RunError
+from pbt_core.files import write_whole
+from pbt_core.journal import Observer
+from pbt_core.method import Method
+from pbt_core.plan import Plan
+from pbt_core.run import Run
+from pbt_core.store import Reference
+from pbt_core.task import AnyTask
+from pbt_core.work import Done, Failed, Work
+
+#: What an actor answers: an outcome, or an error that ends the run, and the checkpoint's bytes where no folder is shared.
+Answer = tuple[Done | Failed | Exception, bytes | None]
+#: Seconds in which a cluster must answer.
+PATIENCE = 30.0
+#: The reason of an exit that Ray does not tell.
+UNKNOWN = 255
+
+
+@dataclass(frozen=True)
+class Ray:
+    """Ray's actors as workers; fewer than members are shared fairly.
+
+    workers: how many (None: as many as what is asked for fits into the cluster now, at most one a member).
+    cpus, gpus, resources: what each worker asks Ray for; fractions are allowed, resources are the cluster's own kinds.
+    address: of a running cluster, as for ``ray.init``; None for the one that this process has joined, else a Ray of this
+        machine alone, which ends with the run.
+    weights: how checkpoints get to workers. "folder": through the run's, which all nodes see; "objects": through Ray's
+        object store, for nodes that share nothing.
+    timeout, threads: as in ``Processes``. A worker sees the cards that Ray lends it, as "cuda:0" and so on.
+    """
+
+    workers: int | None = None
+    cpus: float = 1.0
+    gpus: float = 0.0
+    resources: Mapping[str, float] = field(default_factory=dict)
+    address: str | None = None
+    weights: Literal["folder", "objects"] = "folder"
+    timeout: float | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.workers is not None:
+            check_whole("Ray", "workers", self.workers, MOST_WORKERS)
+        check_whole("Ray", "threads", self.threads, MOST_THREADS)
+        if self.timeout is not None:
+            check_seconds("Ray", "timeout", self.timeout, 0.0, LONGEST_TIMEOUT)
+        for name, amount in {"cpus": self.cpus, "gpus": self.gpus, **self.resources}.items():
+            if not isinstance(amount, int | float) or isinstance(amount, bool) or not 0 <= amount <= 1e6:
+                raise ValueError(f"Ray: {name} = {amount!r} must be a number in [0, 1000000]")
+        if not any(self._wanted.values()):
+            raise ValueError(
+                "Ray: cpus, gpus or resources must be above 0: else there is no end to how many workers fit"
+            )
+        if self.weights not in ("folder", "objects"):
+            raise ValueError(f"Ray: weights = {self.weights!r} must be 'folder' or 'objects'")
+
+    @property
+    def _wanted(self) -> dict[str, float]:
+        return {name: float(n) for name, n in {"CPU": self.cpus, "GPU": self.gpus, **self.resources}.items() if n}
+
+    def run(
+        self,
+        task: AnyTask,
+        method: Method,
+        plan: Plan,
+        directory: Path,
+        observer: Observer | None = None,
+        *,
+        extend: bool = False,
+    ) -> Run:
+        """See ``Engine.run``. RunError if Ray cannot be imported or reached, or no worker fits into the cluster."""
+        ray = _library()
+        sent = _pickled(ray, task)
+        with driving(task, method, plan, directory, observer, extend) as driver:
+            if not driver.finished:
+                with _joined(ray, self.address):
+                    count = min(self.workers or self._room(ray), plan.population)
+                    assignment = Assignment(
+                        Worker(0, count),
+                        sent,
+                        driver.store.directory,
+                        plan.durable,
+                        plan.seed,
+                        capacity=-(-plan.population // count),
+                        threads=self.threads,
+                        mark="",
+                    )
+                    Pool(driver, _Actors(ray, self, driver, assignment), count, self.timeout).run()
+        return Run(driver.directory)
+
+    def _room(self, ray: Any) -> int:
+        """How many workers fit into the cluster."""
+        there: dict[str, float] = ray.cluster_resources()
+        room = min(int(there.get(name, 0.0) / amount) for name, amount in self._wanted.items())
+        if room < 1:
+            lacking = {name: n for name, n in self._wanted.items() if there.get(name, 0.0) < n}
+            raise RunError(
+                f"Ray: a worker wants {lacking}, of which the cluster has { ({n: there.get(n, 0.0) for n in lacking}) }"
+            )
+        return room
+
+
+def _library() -> Any:
+    """Ray, or a RunError that says how to get it."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise RunError(f"Ray: {error}; pip install 'pbt-suite[cluster]'") from None
+    return ray
+
+
+def _pickled(ray: Any, task: AnyTask) -> bytes:
+    """The task as it is sent to actors, its class too where they could not import it. ValueError if that cannot be."""
+    try:
+        content: bytes = ray.cloudpickle.dumps(task)
+    except Exception as error:
+        what = "Keep only settings in it and load data lazily, or use the serial engine"
+        raise ValueError(f"Ray: the task cannot be sent to workers: {error}. {what}") from None
+    return content
+
+
+@contextlib.contextmanager
+def _joined(ray: Any, address: str | None) -> Iterator[None]:
+    """Be in a cluster for the block, unless this process had joined one before."""
+    if ray.is_initialized():
+        yield
+        return
+    alone = {"_node_ip_address": "127.0.0.1"} if address is None and "RAY_ADDRESS" not in os.environ else {}
+    _must_answer(address)
+    try:
+        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="ERROR", **alone)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise RunError(f"Ray: address = {address!r} cannot be joined: {error}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _must_answer(address: str | None) -> None:
+    """RunError unless somebody listens at ``address``, if it is HOST:PORT: Ray ends the whole process where nobody does."""
+    host, _, port = (address or "").rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise RunError(f"Ray: address = {address!r} cannot be joined: {error}") from None
+
+
+class _Actor:
+    """A worker's end: what ``serve`` is to a process."""
+
+    def __init__(self, assignment: Assignment, paths: list[str], shares_folder: bool) -> None:
+        sys.path.extend(path for path in paths if path not in sys.path)
+        self._shares = shares_folder
+        if not shares_folder:
+            assignment = replace(assignment, checkpoints=Path(mkdtemp(prefix="pbt-weights-")))
+        self._bench = bench_of(assignment)
+
+    def ready(self) -> bool:
+        return True
+
+    def carry_out(self, work: Work, files: Mapping[str, bytes]) -> Answer:
+        folder = self._bench.store.directory
+        for name, content in files.items():
+            write_whole(folder / name, content)
+        outcome = outcome_of(self._bench, work)
+        if self._shares or not isinstance(outcome, Done):
+            return outcome, None
+        # What another worker may need is with the driver now; here only what this worker has just made stays.
+        made = outcome.checkpoint.filename
+        for path in folder.iterdir():
+            if path.name != made and path.name.startswith(f"m{work.member:05d}-"):
+                path.unlink()
+        return outcome, (folder / made).read_bytes()
+
+    def close(self) -> None:
+        self._bench.close()
+        if not self._shares:
+            shutil.rmtree(self._bench.store.directory, ignore_errors=True)
+
+
+class _Actors:
+    """The transport: actors by number, each with at most one call under way. One may have to wait for a place for ever."""
+
+    prompt = False
+
+    def __init__(self, ray: Any, engine: Ray, driver: Driver, assignment: Assignment) -> None:
+        self._ray, self._assignment = ray, assignment
+        self._folder = driver.store.directory
+        self._shares = engine.weights == "folder"
+        options = {"num_cpus": engine.cpus, "num_gpus": engine.gpus, "resources": dict(engine.resources)}
+        self._class = ray.remote(_Actor).options(**options, max_restarts=0, max_task_retries=0)
+        self._paths = [path or str(Path.cwd()) for path in sys.path]
+        self._actors: dict[int, Any] = {}
+        self._calls: dict[Any, int] = {}
+
+    def start(self, worker: int) -> None:
+        assignment = replace(self._assignment, worker=replace(self._assignment.worker, index=worker))
+        self._actors[worker] = self._class.remote(assignment, self._paths, self._shares)
+        self._calls[self._actors[worker].ready.remote()] = worker
+
+    def send(self, worker: int, work: Work) -> None:
+        files = (
+            {} if self._shares else dict(self._content(part) for part in (work.source, work.own) if part is not None)
+        )
+        # The file of another checkpoint can only be taken where it is.
+        call = self._actors[worker].carry_out.remote(work if self._shares else replace(work, recycle=None), files)
+        self._calls[call] = worker
+
+    def poll(self, timeout: float | None) -> list[tuple[int, Message]]:
+        heard, _ = self._ray.wait(list(self._calls), timeout=timeout)
+        return [(self._calls[call], self._message(call)) for call in heard]
+
+    def kill(self, worker: int) -> None:
+        self._ray.kill(self._actors.pop(worker))
+        self._calls = {call: other for call, other in self._calls.items() if other != worker}
+
+    def close(self, orderly: bool) -> None:
+        if orderly:
+            closing = [
+                actor.close.remote() for worker, actor in self._actors.items() if worker not in self._calls.values()
+            ]
+            end = time.monotonic() + GRACE
+            if closing:
+                self._ray.wait(closing, num_returns=len(closing), timeout=max(0.0, end - time.monotonic()))
+        for worker in list(self._actors):
+            self.kill(worker)
+
+    def _message(self, call: Any) -> Message:
+        worker = self._calls.pop(call)
+        try:
+            answer = self._ray.get(call)
+        except self._ray.exceptions.RayActorError:
+            return Gone(UNKNOWN)
+        except self._ray.exceptions.RayError as error:
+            return RunError(f"Ray: worker {worker}: {error}")
+        if answer is True:
+            return Ready()
+        outcome, content = answer
+        if content is not None:
+            write_whole(self._folder / outcome.checkpoint.filename, content)
+        message: Message = outcome
+        return message
+
+    def _content(self, reference: Reference) -> tuple[str, bytes]:
+        return reference.filename, (self._folder / reference.filename).read_bytes()

@@ -1,0 +1,92 @@
+"""Signs of life: every worker has a file that grows while it lives, and watches those of the others.
+
+A worker counts as lost when its file has not grown for the length of a lease, as the watcher's own clock counts it. Clocks
+of different machines are never compared, and time in which the watcher itself was paused does not count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+#: Signs of life in the length of a lease.
+BEATS = 6
+
+
+class Heartbeat:
+    """Gives signs of life from a thread while the block lasts, and says who has ``lapsed``.
+
+    folder: where all workers' files are. lease: seconds. clock: seconds, by any clock of this process.
+    An interval that is longer than ``limit`` seconds hangs: the signs stop, so that another worker may take it on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        worker: str,
+        lease: float,
+        limit: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder, self.worker, self.lease, self.limit, self._clock = folder, worker, lease, limit, clock
+        self._seen: dict[str, tuple[int, float]] = {}  # by worker: the size of its file, seconds since that changed
+        self._looked = clock()
+        self._begun: float | None = None
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.beat()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def working(self, works: bool) -> None:
+        """Say that an interval begins or has ended."""
+        self._begun = self._clock() if works else None
+
+    def lapsed(self, worker: str) -> bool:
+        """Whether another worker gave no sign of life for the length of a lease."""
+        _, silent = self._seen.setdefault(worker, (-1, 0.0))
+        return worker != self.worker and silent > self.lease
+
+    def beat(self) -> None:
+        """Give a sign of life, unless the interval under way hangs."""
+        begun = self._begun
+        if self.limit is not None and begun is not None and self._clock() - begun > self.limit:
+            return
+        with contextlib.suppress(OSError), (self.folder / self.worker).open("ab") as file:
+            file.write(b".")
+
+    def look(self) -> None:
+        """Look at the signs of the others."""
+        now = self._clock()
+        awake = min(now - self._looked, 2 * self.lease / BEATS)  # the rest of it this process was paused
+        self._looked = now
+        for worker, (size, silent) in list(self._seen.items()):
+            grown = self._size(worker)
+            self._seen[worker] = (grown, 0.0) if grown != size else (size, silent + awake)
+
+    def _size(self, worker: str) -> int:
+        try:
+            # Opened, and not only asked for its size: NFS promises what is new to those who open a file.
+            with (self.folder / worker).open("rb") as file:
+                return os.fstat(file.fileno()).st_size
+        except OSError:
+            return -2
+
+    def _run(self) -> None:
+        while not self._end.wait(self.lease / BEATS):
+            self.beat()
+            self.look()

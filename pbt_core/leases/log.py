@@ -1,0 +1,139 @@
+"""A log that many processes write together, on all machines that see its folder.
+
+Each entry is a file named by its place. It is written under another name and published by one hard link, which fails where
+the place is taken: whoever appends has read everything before its entry, and what is published never changes. So the order
+is the same for all, and a worker that was paused for an hour can spoil nothing when it wakes up.
+
+Asked of the file system: ``link`` is atomic and fails where the name exists (local ones and NFS do this), and a file that
+was linked is seen whole. No clock is read and no lock is held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pbt_core.errors import RunError
+from pbt_core.schema import START, Event, RecordError, check, decode, line
+
+#: Folders in that of the run: of the log, and of the workers' signs of life.
+LOG, WORKERS = "log", "workers"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a worker did, at one place of the log.
+
+    events: of the run's record, in their order.
+    claims: the member whose next interval the worker takes on; the entry's place numbers the claim (a fencing number).
+    ends: the number of a claim that ends here, with the interval's outcome among the events or given back without one.
+    timing: seconds, by name, that the interval took.
+    lease: of the first entry: seconds without a sign of life after which a worker's claims are free.
+    """
+
+    worker: str
+    events: tuple[Event, ...] = ()
+    claims: int | None = None
+    ends: int | None = None
+    timing: Mapping[str, float] = field(default_factory=dict)
+    lease: float | None = None
+
+
+class SharedLog:
+    """The log in ``folder``, read up to some place. ``append`` publishes an entry at the next one."""
+
+    def __init__(self, folder: Path, durable: bool = False) -> None:
+        self.folder, self.durable = folder, durable
+        self.place = 0
+        self._chain = START
+
+    def read(self) -> Iterator[tuple[int, Entry]]:
+        """The entries that were not read yet, each with its place. RecordError for one that is altered."""
+        while True:
+            path = self._path(self.place)
+            try:
+                text = path.read_bytes()
+            except FileNotFoundError:
+                return
+            entry, self._chain = _parsed(path, text, self._chain)
+            self.place += 1
+            yield self.place - 1, entry
+
+    def append(self, entry: Entry) -> bool:
+        """Publish ``entry`` at the place after the last that was read; False, and nothing done, if that is taken."""
+        text, chain = line(_as_json(entry), self._chain)
+        if not publish(self._path(self.place), text, self.durable):
+            return False
+        self.place, self._chain = self.place + 1, chain
+        return True
+
+    def _path(self, place: int) -> Path:
+        return self.folder / f"{place:010d}.json"
+
+
+def publish(path: Path, content: bytes, durable: bool = False) -> bool:
+    """Make the file ``path`` with this content, at once; False if there is one already."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            # NFS may carry a call out and lose its answer: the second try fails, though the first was heard.
+            return os.stat(temporary).st_nlink == 2  # noqa: PTH116 - the names of a file, which pathlib hides
+        except OSError as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            what = f"{path.parent} cannot hold a run of leased workers: its file system makes no hard links"
+            raise RunError(f"{what} ({error.strerror})") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    if durable:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return True
+
+
+def _as_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "worker": entry.worker,
+        "claims": entry.claims,
+        "ends": entry.ends,
+        "timing": dict(entry.timing),
+        "lease": entry.lease,
+        "events": list(entry.events),
+    }
+
+
+def _parsed(path: Path, text: bytes, chain: str) -> tuple[Entry, str]:
+    try:
+        data = json.loads(text)
+        if not isinstance(data, dict):
+            raise ValueError("an entry must be an object")
+        data.pop("chain", None)
+        written, after = line(data, chain)
+        if written != text:
+            raise ValueError(
+                "the checksum is not that of the log so far: it or an entry before it is altered or missing"
+            )
+        events = tuple(decode(event) for event in data["events"])
+        for event in events:
+            check(event)
+        return Entry(**{**data, "events": events}), after
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise RecordError(f"{path}: {error}") from None

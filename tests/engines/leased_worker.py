@@ -1,0 +1,24 @@
+"""Run as a program by the tests of leased workers: python leased_worker.py DIRECTORY [WRONG [PAUSE]].
+
+WRONG: seconds by which its clock is wrong. PAUSE: seconds of an interval.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from slow import Slow
+
+from pbt_core import PBT, Leased, Plan
+
+PLAN = Plan(population=8, steps=100, interval=10, seed=9, synchronous=False)
+METHOD = PBT(ready=10)
+LEASE = 1.0
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        right, wrong = time.time, float(sys.argv[2])
+        time.time = lambda: right() + wrong
+    Leased(lease=LEASE).run(
+        Slow(pause=float(sys.argv[3]) if len(sys.argv) > 3 else 0.03), METHOD, PLAN, Path(sys.argv[1])
+    )

@@ -1,0 +1,156 @@
+"""The cluster engine, on clusters of several nodes that are processes of this machine."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from slow import Slow
+from waiting import LONG
+
+from pbt_core import PBT, Plan, Run, RunError, Serial, current_worker
+from pbt_core.engines.ray import Ray
+from pbt_core.testing import Hill, check_decisions, check_engine
+
+ray = pytest.importorskip("ray", reason="the extra `cluster` is not installed")
+PLAN = Plan(population=6, steps=60, interval=10, seed=3)
+METHOD = PBT(ready=10)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two nodes of two cores; this process has joined."""
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    nodes.add_node(num_cpus=2, resources={"second": 1})
+    ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+    yield nodes
+    ray.shutdown()
+    nodes.shutdown()
+
+
+def test_the_engine_keeps_the_contract(cluster):
+    """The serial engine's record, resumption, asynchronous mode."""
+    check_engine(Ray(workers=1))
+
+
+@pytest.mark.parametrize("weights", ["folder", "objects"])
+def test_a_synchronous_run_leaves_the_bytes_of_the_serial_engine(weights, cluster, tmp_path):
+    """Through a common folder, or through Ray's object store, the record and all kept weights are equal."""
+    for name, engine in (("serial", Serial()), ("ray", Ray(weights=weights))):
+        engine.run(Hill(), METHOD, PLAN, tmp_path / name)
+    assert (tmp_path / "serial" / "events.jsonl").read_bytes() == (tmp_path / "ray" / "events.jsonl").read_bytes()
+    names = [sorted(p.name for p in (tmp_path / e / "checkpoints").iterdir()) for e in ("serial", "ray")]
+    assert names[0] == names[1]
+
+
+@dataclass(frozen=True)
+class Striking(Hill):
+    """Strikes once: where the file is not yet, ``blow`` is struck in place of training."""
+
+    file: str = ""
+    blow: str = "kill"
+
+    def step(self, state, hyperparameters, steps, seed):
+        try:
+            Path(self.file).touch(exist_ok=False)
+        except FileExistsError:
+            return super().step(state, hyperparameters, steps, seed)
+        if self.blow == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(LONG)
+        raise AssertionError("it was ended long ago")
+
+
+def test_an_actor_that_dies_is_replaced_and_its_interval_done_again(cluster, tmp_path):
+    """The record is that of a run without the loss."""
+    Serial().run(Hill(), METHOD, PLAN, tmp_path / "serial")
+    run = Ray(workers=2).run(Hill(), METHOD, PLAN, tmp_path / "whole")
+    assert (tmp_path / "serial" / "events.jsonl").read_bytes() == (tmp_path / "whole" / "events.jsonl").read_bytes()
+    killed = Ray(workers=2).run(Striking(file=str(tmp_path / "once")), METHOD, PLAN, tmp_path / "killed")
+    assert [e for e in killed.events if e["event"] != "started"] == [e for e in run.events if e["event"] != "started"]
+    assert '"lost_worker"' in (tmp_path / "killed" / "timing.jsonl").read_text()
+
+
+def test_a_node_that_is_killed_in_the_middle_is_survived(tmp_path):
+    """Its workers' intervals go to those of the other node; nothing is lost, nothing is there twice."""
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    done = subprocess.run(
+        [sys.executable, "-m", "ray_nodes", str(tmp_path / "ray"), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": paths, "RAY_USAGE_STATS_ENABLED": "0"},
+        capture_output=True,
+        text=True,
+        timeout=LONG,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "killed").exists()
+    assert '"lost_worker"' in (tmp_path / "ray" / "timing.jsonl").read_text()
+    Serial().run(Hill(), METHOD, PLAN, tmp_path / "serial")
+    records = [Run.open(tmp_path / name).events for name in ("serial", "ray")]
+    assert [e for e in records[0] if e["event"] != "started"] == [e for e in records[1] if e["event"] != "started"]
+
+
+def test_a_worker_that_hangs_is_ended_and_its_member_has_failed(cluster, tmp_path):
+    """As in the engine of processes."""
+    task = Striking(file=str(tmp_path / "once"), blow="hang")
+    run = Ray(workers=2, timeout=5.0).run(task, METHOD, PLAN, tmp_path / "run")
+    assert "hung" in {e["kind"] for e in run.events if e["event"] == "failed"}
+    assert run.finished
+
+
+def test_asynchronous_decisions_follow_from_the_record(cluster, tmp_path):
+    """With more members than workers."""
+    plan = Plan(population=9, steps=60, interval=10, seed=3, synchronous=False)
+    run = Ray(workers=3).run(Slow(), METHOD, plan, tmp_path)
+    check_decisions(run.events, METHOD, Slow(), plan)
+    assert len({(e["member"], e["step"]) for e in run.events if e["event"] == "evaluated"}) == 9 * 6
+
+
+class Placed(Hill):
+    """Scores tell which worker trained."""
+
+    def step(self, state, hyperparameters, steps, seed):
+        worker = current_worker()
+        assert worker is not None
+        assert worker.count == 1
+        assert ray.get_runtime_context().get_assigned_resources().get("second") == 0.5
+        return super().step(state, hyperparameters, steps, seed)
+
+
+def test_workers_get_what_they_ask_for(cluster, tmp_path):
+    """Of a kind of resource that one node has, in fractions; what the cluster does not have is one line."""
+    engine = Ray(workers=1, cpus=0, resources={"second": 0.5})
+    run = engine.run(Placed(), METHOD, PLAN, tmp_path / "second")
+    assert not [e for e in run.events if e["event"] == "failed"]
+    with pytest.raises(RunError, match=r"a worker wants \{'GPU': 1.0\}, of which the cluster has \{'GPU': 0.0\}"):
+        Ray(gpus=1).run(Hill(), METHOD, PLAN, tmp_path / "gpu")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"workers": 0}, {"cpus": -1}, {"cpus": True}, {"timeout": 0}, {"threads": 0}, {"cpus": 0}, {"weights": "x"}],
+)
+def test_wrong_settings_are_named(settings):
+    """Key, value and rule."""
+    with pytest.raises(ValueError, match=f"Ray: {next(iter(settings))}"):
+        Ray(**settings)
+
+
+def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
+    """In a process that has joined none."""
+    program = (
+        "from pathlib import Path; from pbt_core import PBT, Plan; from pbt_core.engines.ray import Ray\n"
+        "from pbt_core.testing import Hill\n"
+        f"Ray(address='127.0.0.1:1').run(Hill(), PBT(ready=10), Plan(2, 20, 10), Path({str(tmp_path)!r}))"
+    )
+    paths = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert "RunError: Ray: address = '127.0.0.1:1' cannot be joined" in done.stderr

@@ -1,0 +1,78 @@
+"""Workers without a coordinator, from the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from waiting import LONG
+
+from reproductions.suite.cli import main
+
+ROOT = Path(__file__).parents[2]
+RUN = ["run", "toy", "pbt", "--no-sync", "--quiet", "--set", "population=6", "--set", "steps=300"]
+
+
+def command(*arguments):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "reproductions", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_commands_that_are_started_at_once_make_one_run(tmp_path):
+    """One begins it, the others join; each says what came of it, and the summary is written once."""
+    out = tmp_path / "run"
+    started = [command(*RUN, "--engine", "leased", "--out", out) for _ in range(3)]
+    heard = [process.communicate(timeout=LONG) for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], heard
+    assert len({stdout for stdout, _ in heard}) == 1
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["member_steps"] == 6 * 300
+    assert summary["execution"]["engine"] == "leased"
+    before = (out / "summary.json").read_bytes()
+    assert main(["worker", "--run", str(out), "--quiet"]) == 0
+    assert (out / "summary.json").read_bytes() == before
+    assert main(["runs", str(out), "--out", str(tmp_path / "runs.csv")]) == 0
+
+
+def test_a_worker_needs_a_run_that_was_begun(tmp_path, capsys):
+    """It says how to begin one."""
+    assert main(["worker", "--run", str(tmp_path)]) == 2
+    assert "begin the run with `run ... --engine leased" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--engine", "leased", "--sync"], "needs --no-sync"),
+        (["--engine", "leased", "--no-sync", "--workers", "2"], "start the command so many times"),
+        (["--engine", "serial", "--lease", "5"], "lease = 5.0 needs engine = 'leased'"),
+        (["--engine", "leased", "--no-sync", "--lease", "0"], "lease"),
+        (["--engine", "leased", "--no-sync", "--set", "stop={seconds: 5}"], "use stop.score"),
+    ],
+)
+def test_what_cannot_be_carried_out_so_is_one_line(options, line, tmp_path, capsys):
+    """Before any work, and nothing is written."""
+    assert main(["run", "toy", "pbt", "--quiet", "--out", str(tmp_path / "run"), *options]) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert line in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_workers_of_other_sources_are_refused(tmp_path, capsys):
+    """Nothing is moved aside from under those that work there."""
+    assert main([*RUN, "--engine", "leased", "--out", str(tmp_path)]) == 0
+    request = tmp_path / "state" / "request.json"
+    held = json.loads(request.read_text())
+    request.write_text(json.dumps({**held, "sources": "0" * 16}))
+    assert main(["worker", "--run", str(tmp_path), "--quiet"]) == 2
+    assert "was made by other sources than these" in capsys.readouterr().err
+    assert (tmp_path / "state" / "events.jsonl").exists()
