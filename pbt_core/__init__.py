@@ -4,7 +4,19 @@ Knows no domain, no plots and no tracker. Start with ``PBT``, ``Space``, ``Plan`
 """
 
 from pbt_core.dimensions import Dimension
-from pbt_core.engines import Engine, Processes, Serial, Worker, current_worker
+from pbt_core.engines import (
+    Cluster,
+    Durations,
+    Engine,
+    IntervalTimes,
+    Preemption,
+    Processes,
+    RandomPreemptions,
+    Serial,
+    Simulated,
+    Worker,
+    current_worker,
+)
 from pbt_core.errors import RunError
 from pbt_core.exploit import BinaryTournament, Exploit, Truncation, WelchTTest
 from pbt_core.explore import (
@@ -43,10 +55,12 @@ __all__ = [
     "CheckpointError",
     "Choice",
     "Clone",
+    "Cluster",
     "Compose",
     "Continue",
     "Decision",
     "Dimension",
+    "Durations",
     "Engine",
     "Evaluation",
     "Event",
@@ -55,6 +69,7 @@ __all__ = [
     "ExploreWarning",
     "Hyperparameters",
     "Integer",
+    "IntervalTimes",
     "Lineage",
     "LogUniform",
     "Member",
@@ -66,7 +81,9 @@ __all__ = [
     "Perturb",
     "Plan",
     "Population",
+    "Preemption",
     "Processes",
+    "RandomPreemptions",
     "Record",
     "RecordError",
     "Resample",
@@ -76,6 +93,7 @@ __all__ = [
     "Score",
     "Segment",
     "Serial",
+    "Simulated",
     "Space",
     "Stop",
     "Stream",
