@@ -38,6 +38,7 @@ from pbt_core.pbt import PBT
 from pbt_core.plan import Plan, Until
 from pbt_core.population import Evaluation, Member, Population
 from pbt_core.record import Record
+from pbt_core.recorded import Curve, RecordedCurves
 from pbt_core.run import Run
 from pbt_core.schema import Event, RecordError
 from pbt_core.seeds import Stream
@@ -58,6 +59,7 @@ __all__ = [
     "Cluster",
     "Compose",
     "Continue",
+    "Curve",
     "Decision",
     "Dimension",
     "Durations",
@@ -86,6 +88,7 @@ __all__ = [
     "RandomPreemptions",
     "Record",
     "RecordError",
+    "RecordedCurves",
     "Resample",
     "Restart",
     "Run",
