@@ -16,11 +16,13 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from pbt_core.bounded import Bounded
 from pbt_core.calls import global_generators_kept
 from pbt_core.driver import Driver, Outcome
 from pbt_core.engines.base import MOST_THREADS, check_whole, driving, limit_threads
+from pbt_core.engines.bounded import Bounded
 from pbt_core.engines.cluster import Cluster, RandomPreemptions
+from pbt_core.engines.devices import checked
+from pbt_core.engines.worker import Worker, acting_as
 from pbt_core.errors import RunError
 from pbt_core.journal import Observer
 from pbt_core.method import Method
@@ -39,7 +41,7 @@ class Simulated:
         again by the next that is free; nothing of it is recorded.
     staleness: in asynchronous mode, how many intervals a member may be ahead of the slowest; None for any number. A
         synchronous plan keeps any bound.
-    threads: of numerical libraries.
+    threads: of numerical libraries. devices: as those of ``Serial``.
 
     Outcomes due at one instant are recorded before any worker is given new work. An interrupted run resumes as on real
     workers: intervals in flight are begun anew at the second of the last note, so in asynchronous mode an interrupted run
@@ -49,6 +51,7 @@ class Simulated:
     cluster: Cluster = field(default_factory=Cluster)
     staleness: int | None = None
     threads: int = 1
+    devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.cluster, Cluster):
@@ -56,6 +59,7 @@ class Simulated:
         if self.staleness is not None:
             check_whole("Simulated", "staleness", self.staleness, MOST_STEPS)
         check_whole("Simulated", "threads", self.threads, MOST_THREADS)
+        object.__setattr__(self, "devices", checked("Simulated", self.devices))
 
     def run(
         self,
@@ -69,12 +73,13 @@ class Simulated:
     ) -> Run:
         """See ``Engine.run``. RunError, too, if every worker is lost for good before the run is over."""
         limit_threads(self.threads)
+        worker = Worker(0, 1, self.devices) if self.devices else None
         clock = VirtualClock()
         bounded: Bounded[Outcome] | None = None if self.staleness is None else Bounded(self.staleness, plan.interval)
         with driving(task, method, plan, directory, observer, extend, clock=clock, scheduling=bounded) as driver:
             bench = Bench(task, driver.store, plan.seed)
             stream = Stream(plan.seed).child("cluster", self.cluster.seed)
-            with global_generators_kept(), contextlib.closing(bench):
+            with acting_as(worker), global_generators_kept(), contextlib.closing(bench):
                 _Simulation(driver, bench, self.cluster, clock, stream).run()
         return Run(driver.directory)
 

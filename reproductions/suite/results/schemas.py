@@ -121,6 +121,8 @@ class ExecutionSummary(Document):
     device: Words
     threads: Annotated[Count, Field(ge=1)]
     timeout: Seconds | None
+    cluster: dict[str, Json] | None = None
+    staleness: Annotated[Count, Field(ge=1)] | None = None
 
 
 class Digests(Document):

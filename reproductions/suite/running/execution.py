@@ -7,10 +7,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
-from pbt_core import Processes, Serial
+from pbt_core import Processes, Serial, Simulated
 from pbt_core.engines import Engine
+from reproductions.suite.running.clusters import ClusterFile
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import first_violation, shown
 from reproductions.suite.study.registry import ConfigError
@@ -26,6 +33,8 @@ class Execution(Checked):
     engine: a key of ENGINES. workers: processes; None for one a device, or one a core where there are no accelerators.
     device: "cpu", "mps", "cuda" (all cards that are visible), "cuda:1" or "cuda:0,cuda:1"; members are spread over several.
     threads: of numerical libraries in each worker. timeout: seconds after which an interval counts as hung.
+    cluster: the virtual workers of engine "simulated", whose number is then ``workers``. staleness: how many intervals a
+    member may be ahead of the slowest there, in asynchronous mode; None for any number.
     """
 
     engine: str
@@ -33,6 +42,8 @@ class Execution(Checked):
     device: str = Field("cpu", max_length=1000)
     threads: int = Field(1, ge=1, le=1024)
     timeout: float | None = Field(None, gt=0, le=1_000_000)
+    cluster: ClusterFile | None = None
+    staleness: int | None = Field(None, ge=1, le=2**53)
 
     @model_validator(mode="after")
     def _can_be(self) -> Execution:
@@ -42,13 +53,32 @@ class Execution(Checked):
         if not re.fullmatch(DEVICES, self.device) or len(set(names)) < len(names):
             rule = "must be cpu, mps, cuda (all that are visible), cuda:N or different ones such as cuda:0,cuda:1"
             raise ValueError(f"device = {shown(self.device)} {rule}")
-        if self.engine == "serial" and self.timeout is not None:
+        if self.engine != "processes" and self.timeout is not None:
             raise ValueError(
-                f"timeout = {self.timeout} needs engine = 'processes': the serial engine cannot be interrupted"
+                f"timeout = {self.timeout} needs engine = 'processes': the {self.engine} engine cannot be interrupted"
             )
-        if self.engine == "serial" and len(names) > 1:
-            raise ValueError(f"device = {self.device!r} needs engine = 'processes': the serial engine has one device")
+        if self.engine != "processes" and len(names) > 1:
+            raise ValueError(
+                f"device = {self.device!r} needs engine = 'processes': the {self.engine} engine has one device"
+            )
+        self._check_simulation()
         return self
+
+    def _check_simulation(self) -> None:
+        if self.engine != "simulated":
+            for name in ("cluster", "staleness"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} needs engine = 'simulated'")
+        elif self.cluster is None:
+            raise ValueError("engine = 'simulated' needs cluster: the file that describes its workers")
+        elif self.cluster.per_step is None:
+            raise ValueError("cluster.per_step is required: the virtual seconds of a training step")
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Other engines have nothing to say of what is simulated."""
+        data: dict[str, Any] = handler(self)
+        return {k: v for k, v in data.items() if self.engine == "simulated" or k not in ("cluster", "staleness")}
 
     def build_engine(self, accelerators: tuple[str, ...]) -> Engine:
         """The engine; ``accelerators`` are the names that ``device`` stands for on this machine."""
@@ -64,8 +94,17 @@ def _processes(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
     return Processes(workers, execution.timeout, execution.threads, accelerators)
 
 
+def _simulated(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
+    assert execution.cluster is not None, "checked above"
+    return Simulated(execution.cluster.cluster(1.0), execution.staleness, execution.threads, accelerators[:1])
+
+
 #: How each engine is made from an execution and the accelerators of this machine.
-ENGINES: Mapping[str, Callable[[Execution, tuple[str, ...]], Engine]] = {"serial": _serial, "processes": _processes}
+ENGINES: Mapping[str, Callable[[Execution, tuple[str, ...]], Engine]] = {
+    "serial": _serial,
+    "processes": _processes,
+    "simulated": _simulated,
+}
 
 
 def resolve_execution(domain: str, scale: str, **chosen: Any) -> Execution:
@@ -76,6 +115,10 @@ def resolve_execution(domain: str, scale: str, **chosen: Any) -> Execution:
     declared = dataclasses.asdict(registry.sweep(domain).SCALES[scale])
     data = {key: declared[key] for key in Execution.model_fields if key in declared}
     data |= {key: value for key, value in chosen.items() if value is not None}
+    if isinstance(cluster := data.get("cluster"), ClusterFile):
+        if chosen.get("workers") is not None:
+            raise ConfigError(f"workers = {shown(chosen['workers'])}: those of a simulated run are its cluster's")
+        data["workers"] = len(cluster.speed_of_each)
     try:
         return Execution.model_validate(data, strict=True)
     except ValidationError as error:
