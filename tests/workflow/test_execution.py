@@ -184,7 +184,9 @@ def test_engines_are_made_as_the_execution_says():
     assert how(engine="serial", device="cuda").build_engine(both) == Serial(devices=("cuda:0",))
     with pytest.raises(ConfigError, match="'cuda:0,cuda:1' needs engine = 'processes'"):
         how(engine="serial", device="cuda:0,cuda:1")
-    with pytest.raises(ConfigError, match=r"engine = 'telepathy' must be one of \['serial', 'processes'\]"):
+    with pytest.raises(
+        ConfigError, match=r"engine = 'telepathy' must be one of \['serial', 'processes', 'simulated'\]"
+    ):
         how(engine="telepathy")
 
 
