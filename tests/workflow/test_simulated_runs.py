@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from checkouts import ROOT
+from checkouts import ROOT, snakemake
 
 from pbt_core import Cluster, IntervalTimes, Preemption, RandomPreemptions, Simulated
 from reproductions.suite.cli import main
@@ -240,6 +240,22 @@ def test_the_figure_has_a_colour_a_mode_and_no_difference_of_rounds_to_themselve
     assert [count for count in dots[1] if count] == [3] * 2
     assert [label.get_text() for label in left.get_xticklabels()] == ["no stragglers", "10% take\n10 times as long"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["synchronous", "asynchronous"]
+
+
+def test_the_workflow_simulates_every_mode_on_every_cluster_with_every_seed(tmp_path):
+    """And draws from all of them; a cluster that no file describes is one line, before anything is planned."""
+    overlay = tmp_path / "overlay.yaml"
+    wanted = "domain: toy, method: pbt, clusters: [none, many], staleness: [1, 3], seeds: [4, 5]"
+    overlay.write_text(f"scale: smoke\nstragglers: {{{wanted}}}\n")
+    plan = snakemake("-n", "stragglers", "--configfile", str(overlay)).stdout
+    for cluster in ("none", "many"):
+        for mode in ("synchronous", "asynchronous", "staleness-1", "staleness-3"):
+            assert f"results/smoke/simulated/{cluster}/{mode}/seed-5/summary.json" in plan
+    assert plan.count("rule simulated_run:") == 16
+    overlay.write_text(f"stragglers: {{{wanted.replace('many', 'crowded')}}}\n")
+    done = snakemake("-n", "stragglers", "--configfile", str(overlay), check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1].startswith("error: config/clusters/crowded.yaml: ")
 
 
 def test_runs_that_differ_in_more_are_not_compared(compared):

@@ -1,11 +1,15 @@
 """What waiting for stragglers costs: simulated runs, and the figure of `snakemake stragglers`. No part of `all`."""
 
+from reproductions.suite.running.clusters import read_cluster
+
 STRAGGLERS = config.get("stragglers")
 SIMULATED = f"results/{SCALE}/simulated/{{cluster}}/{{mode}}/seed-{{seed}}"
 #: How members wait for each other, as options of `run`.
 MODES = {"synchronous": ["--sync"], "asynchronous": ["--no-sync"]}
 
 if STRAGGLERS is not None:
+    for name in STRAGGLERS["clusters"]:
+        checked(read_cluster, Path("config", "clusters", f"{name}.yaml"))
     MODES |= {f"staleness-{bound}": ["--no-sync", "--staleness", str(bound)] for bound in STRAGGLERS["staleness"]}
 
     rule simulated_run:
