@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reproductions.suite.figures.look import PALETTE, panels, pretty, unit
+from reproductions.suite.figures.look import PALETTE, panels, pretty
 from reproductions.suite.results.stragglers import ASYNCHRONOUS, SYNCHRONOUS, VARIED, table
 from reproductions.suite.study.sweep import Measure
 
@@ -64,7 +64,8 @@ def _mark(ax: Axes, x: float, values: np.ndarray, mean: pd.DataFrame, column: st
 
 
 def _difference(measure: Measure) -> str:
-    return f"{unit(measure.held_out or measure.score, measure.unit)},\nless that of the synchronous run"
+    units = f" ({measure.unit})" if measure.unit else ""
+    return f"{measure.held_out or measure.score}{units}\nless that of the synchronous run"
 
 
 def _cluster(share: float, slowdown: float) -> str:
