@@ -3,6 +3,7 @@
 from baselines.bayesian import Bayesian
 from baselines.genetic import Genetic
 from baselines.halving import Halving
+from baselines.multi_frequency import MultiFrequency
 from baselines.pb2 import PB2
 from baselines.random_search import RandomSearch
 from baselines.scheduled import Annealed, Fixed, Noam, Piecewise, Schedule, Scheduled, replay
@@ -14,6 +15,7 @@ __all__ = [
     "Fixed",
     "Genetic",
     "Halving",
+    "MultiFrequency",
     "Noam",
     "Piecewise",
     "RandomSearch",

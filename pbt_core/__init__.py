@@ -4,7 +4,22 @@ Knows no domain, no plots and no tracker. Start with ``PBT``, ``Space``, ``Plan`
 """
 
 from pbt_core.dimensions import Dimension
-from pbt_core.engines import Batched, Engine, Leased, Processes, Ray, Serial, Worker, current_worker
+from pbt_core.engines import (
+    Batched,
+    Cluster,
+    Durations,
+    Engine,
+    IntervalTimes,
+    Leased,
+    Preemption,
+    Processes,
+    RandomPreemptions,
+    Ray,
+    Serial,
+    Simulated,
+    Worker,
+    current_worker,
+)
 from pbt_core.errors import RunError
 from pbt_core.exploit import BinaryTournament, Exploit, Truncation, WelchTTest
 from pbt_core.explore import (
@@ -26,6 +41,7 @@ from pbt_core.pbt import PBT
 from pbt_core.plan import Plan, Until
 from pbt_core.population import Evaluation, Member, Population
 from pbt_core.record import Record
+from pbt_core.recorded import Curve, RecordedCurves
 from pbt_core.run import Run
 from pbt_core.schema import Event, RecordError
 from pbt_core.seeds import Stream
@@ -44,10 +60,13 @@ __all__ = [
     "CheckpointError",
     "Choice",
     "Clone",
+    "Cluster",
     "Compose",
     "Continue",
+    "Curve",
     "Decision",
     "Dimension",
+    "Durations",
     "Engine",
     "Evaluation",
     "Event",
@@ -56,6 +75,7 @@ __all__ = [
     "ExploreWarning",
     "Hyperparameters",
     "Integer",
+    "IntervalTimes",
     "Leased",
     "Lineage",
     "LogUniform",
@@ -69,10 +89,13 @@ __all__ = [
     "Plan",
     "Population",
     "PopulationTask",
+    "Preemption",
     "Processes",
+    "RandomPreemptions",
     "Ray",
     "Record",
     "RecordError",
+    "RecordedCurves",
     "Resample",
     "Restart",
     "Run",
@@ -80,6 +103,7 @@ __all__ = [
     "Score",
     "Segment",
     "Serial",
+    "Simulated",
     "Space",
     "Stop",
     "Stream",

@@ -39,7 +39,8 @@ class Driver:
     ``next_work`` gives an interval to carry out, or None while all depend on intervals under way; ``complete``
     takes its outcome. The run is over when ``finished``.
 
-    extend: whether a finished run of fewer steps goes on. clock: seconds, by which durations are measured.
+    extend: whether a finished run of fewer steps goes on. clock: seconds, by which durations are measured. scheduling: whose
+    turn it is, in asynchronous mode (default: first come, first served).
     Raises RecordError if the directory holds another run, ValueError for what cannot be run at all.
     """
 
@@ -53,12 +54,14 @@ class Driver:
         *,
         extend: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        scheduling: Scheduling[Outcome] | None = None,
     ) -> None:
         self.space, self.plan, self.directory = _space(task), plan, directory
         self._identity = identity(task, method, plan, self.space)
         self._decider = Decider(method, self.space, Streams(plan.seed), plan.synchronous)
         self.store = Store(directory / "checkpoints", plan.durable)
-        self._scheduling: Scheduling[Outcome] = Synchronous() if plan.synchronous else Asynchronous()
+        free = Asynchronous() if scheduling is None else scheduling
+        self._scheduling: Scheduling[Outcome] = Synchronous() if plan.synchronous else free
         self.journal = Journal(directory / "events.jsonl", self.store, empty_ledger(plan.synchronous), observer)
         self._leftovers = Leftovers(self.store, set())
         self._open: set[int] = set()

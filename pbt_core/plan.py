@@ -46,7 +46,7 @@ class Plan:
     seed: from which every random stream is derived.
     synchronous: members wait for each other after every interval and decide on the same view (bit-identical for any
         number of workers). Otherwise each member decides when it is its turn, on what is published by then (the paper's
-        asynchronous mode; bit-identical in the serial engine only).
+        asynchronous mode; bit-identical in the serial and the simulated engine only).
     stop: ends the run earlier, by time or score.
     durable: bring every event and checkpoint to the disk before going on. Without it a killed process loses at most the
         interval in flight, but a loss of power may cost more. It is not part of a run's identity.

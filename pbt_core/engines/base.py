@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -17,8 +18,10 @@ from pbt_core.files import Busy, locked
 from pbt_core.journal import Observer
 from pbt_core.leases.log import LOG
 from pbt_core.method import Method
+from pbt_core.outcomes import Outcome
 from pbt_core.plan import Plan
 from pbt_core.run import Run
+from pbt_core.scheduling import Scheduling
 from pbt_core.task import AnyTask
 
 #: Variables that numerical libraries read when they are loaded.
@@ -53,18 +56,27 @@ class Engine(Protocol):
 
 @contextlib.contextmanager
 def driving(
-    task: AnyTask, method: Method, plan: Plan, directory: Path, observer: Observer | None, extend: bool
+    task: AnyTask,
+    method: Method,
+    plan: Plan,
+    directory: Path,
+    observer: Observer | None,
+    extend: bool,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    scheduling: Scheduling[Outcome] | None = None,
 ) -> Iterator[Driver]:
     """A driver with its directory held alone; RunError if another process is at work in it.
 
-    The directory is taken as it is now: a task that changes the working directory does not move its run.
+    The directory is taken as it is now: a task that changes the working directory does not move its run. ``clock`` and
+    ``scheduling`` are the driver's.
     """
     directory = Path(directory).absolute()
     if (directory / LOG).is_dir():
         raise RunError(f"{directory} holds a run of workers without a coordinator: join them with the engine Leased")
     try:
         with locked(directory):
-            driver = Driver(task, method, plan, directory, observer, extend=extend)
+            driver = Driver(task, method, plan, directory, observer, extend=extend, clock=clock, scheduling=scheduling)
             with contextlib.closing(driver):
                 yield driver
     except Busy:

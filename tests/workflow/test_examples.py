@@ -48,7 +48,9 @@ def test_an_example_of_a_task_runs_as_its_first_line_says(name, tmp_path):
     assert float(selected[1]) > 0.85
 
 
-@pytest.mark.parametrize(("name", "says"), [("search_space", "begins with"), ("own_method", "restarts")])
+@pytest.mark.parametrize(
+    ("name", "says"), [("search_space", "begins with"), ("own_method", "restarts"), ("simulated", "virtual hours")]
+)
 def test_an_example_without_a_task_runs_as_its_first_line_says(name, says, tmp_path):
     """Away from the checkout, with warnings as errors; the method checks itself against the contract of methods."""
     assert says in program(name, tmp_path)

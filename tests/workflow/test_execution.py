@@ -77,9 +77,6 @@ def test_a_run_goes_on_however_it_is_carried_out(first, second, tmp_path):
         "device": "cpu",
         "threads": 1,
         "timeout": None,
-        "lease": None,
-        "address": None,
-        "gpus": None,
         **second,
     }
 
@@ -193,7 +190,7 @@ def test_engines_are_made_as_the_execution_says():
     assert how(engine="serial", device="cuda").build_engine(both) == Serial(devices=("cuda:0",))
     with pytest.raises(ConfigError, match="'cuda:0,cuda:1' needs engine = 'processes'"):
         how(engine="serial", device="cuda:0,cuda:1")
-    with pytest.raises(ConfigError, match=r"engine = 'telepathy' must be one of .*'serial', 'processes', 'leased'.*"):
+    with pytest.raises(ConfigError, match=r"engine = 'telepathy' must be one of \['serial', 'processes', "):
         how(engine="telepathy")
 
 

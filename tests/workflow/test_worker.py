@@ -54,7 +54,7 @@ def test_a_worker_needs_a_run_that_was_begun(tmp_path, capsys):
     [
         (["--engine", "leased", "--sync"], "needs --no-sync"),
         (["--engine", "leased", "--no-sync", "--workers", "2"], "start the command so many times"),
-        (["--engine", "serial", "--lease", "5"], "lease = 5.0 needs engine = 'leased'"),
+        (["--engine", "serial", "--lease", "5"], "lease needs engine = 'leased'"),
         (["--engine", "leased", "--no-sync", "--lease", "0"], "lease"),
         (["--engine", "leased", "--no-sync", "--set", "stop={seconds: 5}"], "use stop.score"),
     ],

@@ -1,4 +1,4 @@
-"""Commands that look at finished runs: `table`, `runs`, `claims`, `figure`, `paper`, `show`."""
+"""Commands that look at finished runs: `table`, `runs`, `claims`, `figure`, `paper`, `stragglers`, `show`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def add(commands: Commands) -> None:
     _add_claims(commands)
     _add_figure(commands)
     _add_paper(commands)
+    _add_stragglers(commands)
     _add_show(commands)
 
 
@@ -158,6 +159,38 @@ def _paper(a: argparse.Namespace) -> None:
         runs = records.load(a.runs) if a.runs or not a.table else []
         table = run_table.read_runs(a.table) if a.table else run_table.runs(runs)
         written = plotting.draw(paper.figures(runs, table), place)
+    _print(a.out, written)
+
+
+def _add_stragglers(commands: Commands) -> None:
+    p = commands.add_parser(
+        "stragglers",
+        help="compare simulated runs by how members wait for each other: wall-clock time and score",
+        description="Write stragglers.csv (means over seeds with Student's 95 % intervals), runs.csv and the figure, from runs "
+        "of `run --engine simulated` that differ in --sync, --staleness, seed and the stragglers of their --cluster alone.",
+    )
+    p.add_argument("runs", metavar="RUN", type=path, nargs="+", help="folder of a finished run (has summary.json)")
+    p.add_argument("--out", type=path, metavar="DIR", required=True, help="folder to write to")
+    p.set_defaults(do=_stragglers)
+
+
+def _stragglers(a: argparse.Namespace) -> None:
+    from functools import partial
+
+    from reproductions.suite.figures import plotting
+    from reproductions.suite.figures.stragglers import stragglers
+    from reproductions.suite.results import records
+    from reproductions.suite.results.stragglers import runs, table
+
+    loaded = records.load(a.runs)
+    frame = runs(loaded)
+    first = loaded[0].summary
+    measure = registry.sweep(first["domain"]).MEASURE
+    draw = partial(stragglers, frame, first["method"], first["problem"], measure)
+    with staged(a.out) as place:
+        frame.to_csv(place / "runs.csv", index=False)
+        table(frame).to_csv(place / "stragglers.csv", index=False)
+        written = [place / "runs.csv", place / "stragglers.csv", *plotting.draw({"stragglers": draw}, place)]
     _print(a.out, written)
 
 

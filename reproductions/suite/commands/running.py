@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from reproductions.suite.commands import Commands, number, path, whole_number
+from reproductions.suite.running.clusters import read_cluster
 from reproductions.suite.running.execution import ENGINES, Execution, resolve_execution
 from reproductions.suite.study import manual, registry
 from reproductions.suite.study.names import DEFAULT
@@ -57,6 +58,10 @@ def _add_run(commands: Commands) -> None:
                    help="of the engine ray: the cluster, as for ray.init (default: a Ray of this machine)")  # fmt: skip
     p.add_argument("--gpus", type=number, metavar="G",
                    help="of the engine ray: a worker's part of a card (default: 1 with --device cuda)")  # fmt: skip
+    p.add_argument("--cluster", type=path, metavar="FILE",
+                   help="of the engine simulated: its virtual workers (see config/clusters)")  # fmt: skip
+    p.add_argument("--staleness", type=whole_number, metavar="B",
+                   help="of the engine simulated, with --no-sync: how far a member may be ahead of the slowest")  # fmt: skip
     p.add_argument("--extend", action="store_true",
                    help="let a finished run go on to more steps (--set steps=...) or with another stop")  # fmt: skip
     p.set_defaults(do=_run)
@@ -104,6 +109,7 @@ def _run(a: argparse.Namespace) -> None:
         synchronous=a.sync,
     )
     chosen = {key: getattr(a, key) for key in EXECUTION}
+    chosen["cluster"] = None if a.cluster is None else read_cluster(a.cluster)
     _carry_out(settings, a.out, resolve_execution(a.domain, a.scale, **chosen), a.quiet, a.extend)
 
 
@@ -143,6 +149,9 @@ def _add_plan(commands: Commands) -> None:
     p.add_argument("--configfile", type=path, metavar="FILE", nargs="+", default=[], help="as for snakemake")
     p.add_argument("--config", metavar="KEY=VALUE", nargs="+", default=[],
                    help="as for snakemake, such as assume_requirements=true")  # fmt: skip
+    p.add_argument("--simulate", type=path, metavar="FILE",
+                   help="also say how long the runs to do would take on the workers that FILE describes (see "
+                   "config/clusters), by simulating one run of each method; made-up scores, nothing is trained")  # fmt: skip
     p.set_defaults(do=_plan)
 
 
@@ -150,15 +159,19 @@ def _plan(a: argparse.Namespace) -> None:
     from functools import cache
 
     from pbt_core.engines.base import cores
-    from reproductions.suite.planning import costs, forecast, jobs
+    from reproductions.suite.planning import costs, forecast, jobs, simulation
 
+    cluster = None if a.simulate is None else read_cluster(a.simulate)
     answer = jobs.ask(a.targets, a.configfile, a.config)
     for line in answer.left_out:
         print(line, file=sys.stderr)
     planned = jobs.jobs(answer.table)
     known = cache(lambda scale: costs.past_costs(Path("results"), scale))
-    budget = forecast.budgets([Path("config", "config.yaml"), *a.configfile])
-    print(forecast.table(planned, forecast.lines(planned, known, budget), cores()))
+    files = [Path("config", "config.yaml"), *a.configfile]
+    lines = forecast.lines(planned, known, forecast.budgets(files))
+    print(forecast.table(planned, lines, cores()))
+    if cluster is not None:
+        print(f"\n{simulation.table(lines, forecast.settings_of(files), cluster)}")
 
 
 def _add_list(commands: Commands) -> None:

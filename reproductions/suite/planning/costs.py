@@ -87,6 +87,7 @@ def past_costs(results: Path, scale: str) -> Costs:
     InputError in one line for a file of theirs that is not valid.
     """
     local = [read_model(folder / "summary.json", Summary) for folder in finished(results, scale)]
+    local = [run for run in local if run.execution is None or run.execution.engine != "simulated"]  # no real seconds
     table = results / "reference" / scale / "runs.csv"
     kept = read_rows(table, RunRow) if table.exists() else []
     for row in kept:

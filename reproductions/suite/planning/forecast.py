@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,27 +14,37 @@ from reproductions.suite.planning.jobs import Job
 from reproductions.suite.study import configuration, requested
 from reproductions.suite.study.names import DEFAULT, RunName
 from reproductions.suite.study.registry import ConfigError
-from reproductions.suite.study.settings import resolve
+from reproductions.suite.study.settings import Settings, resolve
 
 HEADER = ("domain", "problem", "method", "runs", "done", "to do", "CPU h", "wall h", "costs from", "why")
 
 
-def budgets(configfiles: Iterable[Path]) -> Callable[[RunName], int | None]:
-    """Member-steps of a run, with the variants that the files name; None where they are unknown."""
+def settings_of(configfiles: Iterable[Path]) -> Callable[[RunName], Settings | None]:
+    """The settings of a run, with the variants that the files name; None where they are unknown."""
     variants: dict[str, dict[str, Any]] = {}
     for path in configfiles:
         for name, settings in (configuration.read(path).get("variants") or {}).items():
             variants.setdefault(name, {}).update(settings)
 
-    def of(run: RunName) -> int | None:
+    def of(run: RunName) -> Settings | None:
         if run.variant not in (DEFAULT, *variants):
             return None
         changes = requested.overrides(variants.get(run.variant, {}))
         try:
-            settings = resolve(run.domain, run.method, 0, run.scale, run.variant, run.problem, changes)
+            return resolve(run.domain, run.method, 0, run.scale, run.variant, run.problem, changes)
         except ConfigError:  # such as a replay, whose schedule is not there yet
             return None
-        return settings.population * settings.steps
+
+    return of
+
+
+def budgets(configfiles: Iterable[Path]) -> Callable[[RunName], int | None]:
+    """Member-steps of a run, with the variants that the files name; None where they are unknown."""
+    settings = settings_of(configfiles)
+
+    def of(run: RunName) -> int | None:
+        resolved = settings(run)
+        return None if resolved is None else resolved.population * resolved.steps
 
     return of
 
@@ -78,15 +88,7 @@ def table(planned: Sequence[Job], grouped: Sequence[Line], cores: int) -> str:
     hours = ("unknown",) * 2 if unknown and not known else tuple(least + hours for hours in _hours(known, cores))
     done = sum(line.done for line in grouped)
     rows.append(("total", "", "", str(done + len(costs)), str(done), str(len(costs)), *hours, "", ""))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
-    numbers = range(3, 8)
-    printed = [
-        "  ".join(
-            cell.rjust(width) if i in numbers else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    printed = aligned(rows, range(3, 8))
     printed.append(f"wall h: on {cores} core{'s' * (cores != 1)}, runs side by side where there is room")
     if unknown:
         printed.append(f"the cost of {unknown} of the runs is unknown: no run like them was measured at this scale")
@@ -99,6 +101,18 @@ def table(planned: Sequence[Job], grouped: Sequence[Line], cores: int) -> str:
     to_do = sum(bool(job.why) for job in planned)
     printed.append(f"{to_do} of {len(planned)} jobs to do" if to_do else "nothing to be done")
     return "\n".join(printed)
+
+
+def aligned(rows: Sequence[Sequence[str]], numbers: Container[int]) -> list[str]:
+    """Rows as lines of text in columns; those of ``numbers`` end at the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if i in numbers else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _row(line: Line, cores: int) -> tuple[str, ...]:
@@ -116,10 +130,11 @@ def _row(line: Line, cores: int) -> tuple[str, ...]:
 
 def _hours(costs: Sequence[Cost], cores: int) -> tuple[str, str]:
     cpu, elapsed = sum(cost.cpu_s for cost in costs) / 3600, wall_seconds(costs, cores) / 3600
-    return _short(cpu), _short(elapsed)
+    return short(cpu), short(elapsed)
 
 
-def _short(hours: float) -> str:
+def short(hours: float) -> str:
+    """Hours with the digits that matter."""
     return "<0.01" if 0 < hours < 0.01 else f"{hours:.2f}" if hours < 100 else f"{hours:.0f}"
 
 

@@ -124,6 +124,8 @@ class ExecutionSummary(Document):
     lease: Seconds | None = None
     address: Words | None = None
     gpus: Annotated[float, Field(gt=0)] | None = None
+    cluster: dict[str, Json] | None = None
+    staleness: Annotated[Count, Field(ge=1)] | None = None
 
 
 class Digests(Document):

@@ -7,10 +7,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
-from pbt_core import Batched, Leased, Processes, Ray, Serial
+from pbt_core import Batched, Leased, Processes, Ray, Serial, Simulated
 from pbt_core.engines import Engine
+from reproductions.suite.running.clusters import ClusterFile
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import first_violation, shown
 from reproductions.suite.study.registry import ConfigError
@@ -18,6 +25,17 @@ from reproductions.suite.study.settings import Checked, Settings
 
 #: One device, or several of NVIDIA's cards.
 DEVICES = r"cpu|mps|cuda|cuda:[0-9]{1,4}(,cuda:[0-9]{1,4})*"
+
+#: Engines that can end an interval which hangs.
+INTERRUPTIBLE = ("processes", "leased", "ray")
+#: What only one engine knows.
+OF_ONE_ENGINE = {
+    "lease": "leased",
+    "address": "ray",
+    "gpus": "ray",
+    "cluster": "simulated",
+    "staleness": "simulated",
+}
 
 
 class Execution(Checked):
@@ -29,6 +47,8 @@ class Execution(Checked):
     lease: of the engine "leased", seconds without a sign of life after which a worker is taken over.
     address: of the engine "ray", the cluster; None for a Ray of this machine. gpus: of "ray", what each worker has of a card,
     such as 0.25 (None: a whole one if ``device`` is one).
+    cluster: the virtual workers of engine "simulated", whose number is then ``workers``. staleness: how many intervals a
+    member may be ahead of the slowest there, in asynchronous mode; None for any number.
     """
 
     engine: str
@@ -39,6 +59,8 @@ class Execution(Checked):
     lease: float | None = Field(None, gt=0.1, le=1_000_000)
     address: str | None = Field(None, min_length=1, max_length=1000)
     gpus: float | None = Field(None, gt=0, le=1024)
+    cluster: ClusterFile | None = None
+    staleness: int | None = Field(None, ge=1, le=2**53)
 
     @model_validator(mode="after")
     def _can_be(self) -> Execution:
@@ -48,22 +70,31 @@ class Execution(Checked):
         if not re.fullmatch(DEVICES, self.device) or len(set(names)) < len(names):
             rule = "must be cpu, mps, cuda (all that are visible), cuda:N or different ones such as cuda:0,cuda:1"
             raise ValueError(f"device = {shown(self.device)} {rule}")
-        if self.engine in ("serial", "batched") and self.timeout is not None:
-            raise ValueError(
-                f"timeout = {self.timeout} needs another engine, as 'processes': {self.engine!r} cannot be interrupted"
-            )
+        if self.engine not in INTERRUPTIBLE and self.timeout is not None:
+            rule = f"needs an engine of {list(INTERRUPTIBLE)}: {self.engine!r} cannot be interrupted"
+            raise ValueError(f"timeout = {self.timeout} {rule}")
         if self.engine != "processes" and len(names) > 1:
             raise ValueError(
                 f"device = {self.device!r} needs engine = 'processes': the engine {self.engine!r} has one device"
             )
-        for key, engine in (("lease", "leased"), ("address", "ray"), ("gpus", "ray")):
+        for key, engine in OF_ONE_ENGINE.items():
             if self.engine != engine and getattr(self, key) is not None:
-                raise ValueError(f"{key} = {shown(getattr(self, key))} needs engine = {engine!r}")
+                raise ValueError(f"{key} needs engine = {engine!r}")
         if self.gpus is not None and self.device == "cpu":
             raise ValueError(f"gpus = {self.gpus} needs device = 'cuda'")
         if self.engine == "leased" and self.workers not in (None, 1):
             raise ValueError(f"workers = {self.workers}: with engine = 'leased' start the command so many times")
+        if self.engine == "simulated" and self.cluster is None:
+            raise ValueError("engine = 'simulated' needs cluster: the file that describes its workers")
+        if self.cluster is not None and self.cluster.per_step is None:
+            raise ValueError("cluster.per_step is required: the virtual seconds of a training step")
         return self
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What belongs to another engine is left out."""
+        data: dict[str, Any] = handler(self)
+        return {key: value for key, value in data.items() if OF_ONE_ENGINE.get(key, self.engine) == self.engine}
 
     @property
     def shared(self) -> bool:
@@ -121,6 +152,11 @@ def _ray(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
     )
 
 
+def _simulated(execution: Execution, accelerators: tuple[str, ...]) -> Engine:
+    assert execution.cluster is not None, "checked above"
+    return Simulated(execution.cluster.cluster(1.0), execution.staleness, execution.threads, accelerators[:1])
+
+
 #: How each engine is made from an execution and the accelerators of this machine.
 ENGINES: Mapping[str, Callable[[Execution, tuple[str, ...]], Engine]] = {
     "serial": _serial,
@@ -128,6 +164,7 @@ ENGINES: Mapping[str, Callable[[Execution, tuple[str, ...]], Engine]] = {
     "batched": _batched,
     "leased": _leased,
     "ray": _ray,
+    "simulated": _simulated,
 }
 
 
@@ -139,6 +176,10 @@ def resolve_execution(domain: str, scale: str, **chosen: Any) -> Execution:
     declared = dataclasses.asdict(registry.sweep(domain).SCALES[scale])
     data = {key: declared[key] for key in Execution.model_fields if key in declared}
     data |= {key: value for key, value in chosen.items() if value is not None}
+    if isinstance(cluster := data.get("cluster"), ClusterFile):
+        if chosen.get("workers") is not None:
+            raise ConfigError(f"workers = {shown(chosen['workers'])}: those of a simulated run are its cluster's")
+        data["workers"] = len(cluster.speed_of_each)
     try:
         return Execution.model_validate(data, strict=True)
     except ValidationError as error:

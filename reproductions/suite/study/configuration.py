@@ -23,6 +23,7 @@ from reproductions.suite.study.registry import ConfigError
 #: Names of the workflow's own rules and folders.
 TARGETS = (
     *("all", "claims", "demo", "figure", "figures", "paper", "paper_figures", "run", "runs_table"),
+    *("simulated_run", "stragglers"),
     *("table", "tables", "track", "tracking", "verdicts"),
 )
 _TYPES = {
@@ -54,6 +55,9 @@ def complete(config: dict[str, Any], schema: Path, files: Iterable[Path] = ()) -
     config.setdefault("assume_requirements", False)
     for domain in config.setdefault("threads", {}):
         _check_one_of("config.threads", domain, registry.domains())
+    if (simulated := config.get("stragglers")) is not None:
+        _check_one_of("config.stragglers.domain", simulated["domain"], registry.domains())
+        _check_one_of("config.stragglers.method", simulated["method"], registry.sweep(simulated["domain"]).METHODS)
     for section in ("experiments", "demo"):
         for name, experiment in config[section].items():
             _complete(f"config.{section}.{name}", name, experiment, config)

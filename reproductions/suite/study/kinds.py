@@ -18,6 +18,7 @@ from baselines import (
     Fixed,
     Genetic,
     Halving,
+    MultiFrequency,
     Noam,
     Piecewise,
     RandomSearch,
@@ -80,6 +81,7 @@ METHOD = Family(
     {
         "pbt": PBT,
         "pb2": PB2,
+        "mf_pbt": MultiFrequency,
         "bayesian": Bayesian,
         "halving": Halving,
         "genetic": Genetic,

@@ -29,7 +29,10 @@ CHECKED_STEPS = 100_000
 CHECKED_MEMBERS = 1_000
 SCALES = ("smoke", "laptop", "paper")
 #: What a scale declares of how its runs are carried out; none of it is a setting, each has an option of its own.
-EXECUTION = ("engine", "workers", "device", "threads", "timeout", "lease", "address", "gpus")
+EXECUTION = (
+    *("engine", "workers", "device", "threads", "timeout"),
+    *("lease", "address", "gpus", "cluster", "staleness"),
+)
 
 
 class Checked(BaseModel):

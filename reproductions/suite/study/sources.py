@@ -27,12 +27,14 @@ COMPOSITION = ("reproductions.suite.running.execute", "reproductions.suite.study
 #: decisions that they carry out.
 LEFT_OUT: Mapping[str, str] = {
     "pbt_core.engines": "carry a run out: all of them write the same record, which their tests hold them to",
+    "pbt_core.recorded": "is a task of its own, which no domain trains",
     "pbt_core.files": "writes files at once or not at all",
     "pbt_core.testing": "checks tasks, methods and engines",
     "reproductions.shared.assets": "fetches and keeps what is checked by its checksum wherever it comes from",
     "reproductions.suite.figures": "shows what runs have recorded",
     "reproductions.suite.study.meaning": "is part of this digest",
     "reproductions.suite.running.accelerators": "looks up devices: what differs with them is in a run's numerics",
+    "reproductions.suite.running.clusters": "describes the workers of a simulated run, which is how it is carried out",
     "reproductions.suite.running.execution": "says how a run is carried out: what differs with it is in a run's numerics",
     "reproductions.suite.running.progress": "shows a run while it goes on",
     "reproductions.suite.running.provenance": "says where a run comes from",

@@ -1,0 +1,68 @@
+"""What waiting for stragglers costs: simulated runs, and the figure of `snakemake stragglers`. No part of `all`."""
+
+from reproductions.suite.running.clusters import read_cluster
+
+STRAGGLERS = config.get("stragglers")
+SIMULATED = f"results/{SCALE}/simulated/{{cluster}}/{{mode}}/seed-{{seed}}"
+#: How members wait for each other, as options of `run`.
+MODES = {"synchronous": ["--sync"], "asynchronous": ["--no-sync"]}
+
+if STRAGGLERS is not None:
+    for name in STRAGGLERS["clusters"]:
+        checked(read_cluster, Path("config", "clusters", f"{name}.yaml"))
+    MODES |= {f"staleness-{bound}": ["--no-sync", "--staleness", str(bound)] for bound in STRAGGLERS["staleness"]}
+
+    rule simulated_run:
+        input:
+            cluster="config/clusters/{cluster}.yaml",
+        output:
+            f"{SIMULATED}/events.parquet",
+            f"{SIMULATED}/lineage.json",
+            summary=f"{SIMULATED}/summary.json",
+        wildcard_constraints:
+            cluster="|".join(map(re.escape, STRAGGLERS["clusters"])),
+            mode="|".join(MODES),
+        params:
+            folder=subpath(output.summary, parent=True),
+            domain=STRAGGLERS["domain"],
+            method=STRAGGLERS["method"],
+            scale=SCALE,
+            how=lambda wildcards: MODES[wildcards.mode],
+            sources=SOURCES[STRAGGLERS["domain"]],
+        log:
+            f"results/{SCALE}/logs/simulated/{{cluster}}-{{mode}}-seed-{{seed}}.log",
+        conda:
+            "../../environment.yml"
+        shell:
+            "python -m reproductions run {params.domain:q} {params.method:q} --seed {wildcards.seed:q}"
+            " --scale {params.scale:q} --variant {wildcards.cluster:q}-{wildcards.mode:q} --engine simulated"
+            " --cluster {input.cluster:q} {params.how:q} --out {params.folder:q}"
+            " 2> >(tee {log:q} >&2)"
+
+    rule stragglers:
+        input:
+            summaries=expand(
+                f"{SIMULATED}/summary.json",
+                cluster=STRAGGLERS["clusters"],
+                mode=MODES,
+                seed=STRAGGLERS["seeds"],
+            ),
+            drawing=DRAWING,
+        output:
+            report(
+                directory(f"figures/{SCALE}/stragglers"),
+                patterns=["{name}.svg"],
+                caption="../report/stragglers.rst",
+                category="simulated",
+                labels={"figure": "{name}"},
+            ),
+        params:
+            folders=lambda wildcards, input: [str(Path(file).parent) for file in input.summaries],
+            method=STRAGGLERS["method"],
+            domain=STRAGGLERS["domain"],
+        log:
+            f"results/{SCALE}/logs/figure-stragglers.log",
+        conda:
+            "../../environment.yml"
+        shell:
+            "python -m reproductions stragglers {params.folders:q} --out {output:q} 2> >(tee {log:q} >&2)"
