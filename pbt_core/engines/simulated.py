@@ -26,6 +26,7 @@ from pbt_core.engines.worker import Worker, acting_as
 from pbt_core.errors import RunError
 from pbt_core.journal import Observer
 from pbt_core.method import Method
+from pbt_core.outcomes import Outcome
 from pbt_core.plan import MOST_STEPS, Plan
 from pbt_core.run import Run
 from pbt_core.seeds import Stream
