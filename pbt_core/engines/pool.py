@@ -117,6 +117,9 @@ class Pool:
                     self._lost(worker, exit_reason)
                 case Done() | Failed():
                     if self._work.pop(worker, None) is not None:
+                        # The worker goes on before its outcome is recorded, where what it does next does not depend on it.
+                        if (work := self.driver.next_in_round(worker)) is not None:
+                            self._send(worker, work)
                         self.driver.complete(message)
                 case _:
                     raise message

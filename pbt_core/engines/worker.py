@@ -104,7 +104,7 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
     with global_generators_kept(), contextlib.suppress(EOFError, OSError):
         pipe.send(Ready())
         while True:
-            pipe.send(_carried_out(bench, pipe.recv()))
+            pipe.send_bytes(pickle.dumps(_carried_out(bench, pipe.recv())))
     bench.close()
     # multiprocessing leaves these out, and programs beside a task are often ended by them.
     atexit._run_exitfuncs()
