@@ -1,4 +1,4 @@
-"""What PBT costs over a bare loop: python benchmarks/pbt_cost.py [--out FILE] [--rounds N]
+"""What PBT costs over a bare loop: python benchmarks/pbt_cost.py [--out FILE] [--rounds N] [--instructions]
 
 The work is the README's example: an MLP on scikit-learn's digits, population 8, 40 intervals of 50 steps of batch 64.
 Contenders: the bare loop (train and evaluate, no search), two bare loops side by side (what two cores of this machine
@@ -10,6 +10,11 @@ Each contender runs in a process of its own, one thread each, after a short run 
 servers (its time is printed apart, as start-up). CPU seconds are those of the whole process tree. Contenders take turns over
 the rounds and do the work several times in each; the least wall and CPU time of all is printed, since whatever else the
 machine does can only add to it. Peers, which take long, do the work once.
+
+``--instructions`` counts instead of timing: the instructions of the bare loop and of the serial engine under valgrind's
+cachegrind, which hardly depend on what else the machine does. valgrind knows no SHA instructions, which nearly all processors
+have: it sees a checksum in some twenty times as many instructions as are executed without it. So checksums of as many
+checkpoints are counted too, and the ratio is given with and without them.
 """
 
 from __future__ import annotations
@@ -18,6 +23,8 @@ import argparse
 import importlib.util
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,6 +41,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "examples"), str(ROOT / "benchmarks")]
 PEERS = {"ray_tune": "ray", "syne_tune": "syne_tune"}
 REPEATS = 3
 POPULATION, INTERVALS, INTERVAL, READY = 8, 40, 50, 200
+#: What is counted is the difference between these many intervals of each member: start-up and imports fall out.
+COUNTED = (4, 12)
 
 
 def bare(directory: Path, intervals: int) -> None:
@@ -73,6 +82,23 @@ def peer(name: str) -> Callable[[Path, int], None]:
         importlib.import_module(f"peer_{name}").run(directory, POPULATION, intervals, INTERVAL, READY)
 
     return run
+
+
+def checksums(directory: Path, intervals: int) -> None:
+    """The checksums of as many checkpoints as the serial engine writes, and nothing else."""
+    import hashlib
+
+    from digits import Digits
+
+    from pbt_core import Stream
+    from pbt_core.store import Store
+
+    task = Digits()
+    state = task.step(task.init(Stream(0), {}), {"lr": 1e-3, "weight_decay": 1e-3}, 1, Stream(0))
+    store = Store(directory)
+    content = (directory / store.save(0, 1, task.save(state), {}).filename).read_bytes()
+    for _ in range(POPULATION * intervals):
+        hashlib.sha256(content).digest()
 
 
 CONTENDERS: dict[str, Callable[[Path, int], None]] = {
@@ -136,6 +162,15 @@ def measure(name: str) -> None:
     os._exit(0)  # servers that peers leave behind must not keep this process
 
 
+def carry_out(name: str, intervals: int) -> None:
+    """So many intervals of each member, in this process; nothing is measured."""
+    from pbt_core.engines.base import limit_threads
+
+    limit_threads(1)
+    with tempfile.TemporaryDirectory() as directory:
+        COUNTABLE[name](Path(directory), intervals)
+
+
 def side_by_side(name: str, copies: int) -> list[dict[str, Any]]:
     """What ``measure`` tells of a contender, from so many processes at once."""
     command = [sys.executable, __file__, "--only", name]
@@ -144,6 +179,42 @@ def side_by_side(name: str, copies: int) -> list[dict[str, Any]]:
     if any(process.returncode for process in processes):
         raise SystemExit(f"{name} failed")
     return [json.loads(output.splitlines()[-1]) for output in outputs]
+
+
+COUNTABLE = {"bare": bare, "serial": CONTENDERS["serial"], "checksums": checksums}
+
+
+def count(name: str) -> float:
+    """Instructions an interval of one member."""
+    counts = []
+    for intervals in COUNTED:
+        command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+        command += [sys.executable, __file__, "--only", name, "--intervals", str(intervals)]
+        # Hashes of texts would differ from process to process, and with them how often dictionaries are probed.
+        result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": "0"})
+        counted = re.search(r"I +refs: +([\d,]+)", result.stderr)
+        if result.returncode or counted is None:
+            raise SystemExit(f"{name} failed under valgrind: {result.stderr[-300:]}")
+        counts.append(int(counted[1].replace(",", "")))
+    return (counts[1] - counts[0]) / (POPULATION * (COUNTED[1] - COUNTED[0]))
+
+
+def report_instructions() -> dict[str, float]:
+    """Count, and print what was counted."""
+    if shutil.which("valgrind") is None:
+        raise SystemExit("--instructions: valgrind is not installed (Debian, Ubuntu: apt-get install valgrind)")
+    counts = {}
+    for name in COUNTABLE:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        counts[name] = count(name)
+        print(f"{name + ', instructions an interval':44} {counts[name]:14,.0f}", flush=True)
+    ratio = counts["serial"] / counts["bare"]
+    without = (counts["serial"] - counts["checksums"]) / counts["bare"]
+    print(f"{'serial over bare':44} {ratio:14.4f}")
+    print(f"{'serial over bare, checksums not counted':44} {without:14.4f}")
+    counted = {f"{name}_instructions": round(value) for name, value in counts.items()}
+    ratios = {"serial_over_bare_instructions": ratio, "serial_over_bare_instructions_without_checksums": without}
+    return counted | {key: round(value, 4) for key, value in ratios.items()}
 
 
 def toy(population: int) -> float:
@@ -163,10 +234,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=CONTENDERS, help=argparse.SUPPRESS)
+    parser.add_argument("--instructions", action="store_true", help="count instructions (valgrind) instead of timing")
+    parser.add_argument("--only", choices=CONTENDERS | COUNTABLE, help=argparse.SUPPRESS)
+    parser.add_argument("--intervals", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.intervals:
+        carry_out(arguments.only, arguments.intervals)
+        return
     if arguments.only:
         measure(arguments.only)
+    if arguments.instructions:
+        keep(report_instructions(), arguments.out)
+        return
     names = [name for name in CONTENDERS if name not in PEERS or importlib.util.find_spec(PEERS[name])]
     measured: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number in range(arguments.rounds):

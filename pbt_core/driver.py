@@ -116,6 +116,13 @@ class Driver:
         self._finish_if_over()
         return None
 
+    def next_in_round(self, worker: int) -> Work | None:
+        """The next interval if it depends on no outcome that is still to be taken: in synchronous mode, while a round lasts.
+
+        So a worker need not wait until its outcome is recorded.
+        """
+        return self.next_work(worker) if self.plan.synchronous else None
+
     def complete(self, outcome: Outcome) -> None:
         """Take the outcome of an interval. In synchronous mode it is recorded after those before it in the round."""
         self._under_way -= 1

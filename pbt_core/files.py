@@ -40,6 +40,13 @@ def write_whole(path: Path, content: bytes | str) -> None:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of ``content``, which the operating system may take in parts."""
+    written = os.write(descriptor, content)
+    while written < len(content):
+        written += os.write(descriptor, memoryview(content)[written:])
+
+
 class Handle:
     """An open file that notices when other code in this process has closed its descriptor, which may then be another file's."""
 

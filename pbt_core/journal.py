@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pbt_core.files import Handle, collector_paused
+from pbt_core.files import Handle, collector_paused, write_all
 from pbt_core.ledger import Ledger
 from pbt_core.schema import START, Event, RecordError, dump, line, read_lines
 from pbt_core.store import Reference, Store
@@ -34,9 +34,7 @@ class AppendOnly:
         """Append ``data`` and hand it to the operating system, or to the disk if ``durable``."""
         if not self._handle.is_open():
             self._handle = self._opened()
-        left = memoryview(data)
-        while left:
-            left = left[os.write(self._handle.number, left) :]
+        write_all(self._handle.number, data)
         if durable:
             os.fsync(self._handle.number)
 

@@ -35,11 +35,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pbt_core.compact import compact
+
 Event = dict[str, Any]
 """One event of a record, by its fields: see the table above."""
 
 FORMAT = 4
-_STRICT = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_strict = compact(allow_nan=False)
 #: A checkpoint's digest: it becomes part of a file's name.
 DIGEST = re.compile(r"[0-9a-f]{32}")
 #: Larger whole numbers are not exact in every reader of JSON and Parquet.
@@ -68,9 +70,9 @@ def encode(value: Any) -> Any:
 def dump(value: Any) -> str:
     """Strict JSON in one line; the way through ``encode`` is only taken where a number is not finite."""
     try:
-        return _STRICT.encode(value)
+        return _strict(value)
     except ValueError:
-        return _STRICT.encode(encode(value))
+        return _strict(encode(value))
 
 
 def decode(event: Event) -> Event:

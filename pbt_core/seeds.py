@@ -8,12 +8,13 @@ without storing any generator's state.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 
 import numpy as np
 
-_NAMES = json.JSONEncoder(separators=(",", ":"))
+from pbt_core.compact import compact
+
+_as_json = compact(allow_nan=True)
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,20 @@ class Stream:
 
     def entropy(self) -> int:
         """256 bits that depend on the seed and on every name, the same on every machine and Python version."""
-        name = _NAMES.encode([self.seed, *self.names])
-        return int.from_bytes(hashlib.sha256(name.encode()).digest(), "big")
+        return int.from_bytes(self._digest(), "big")
 
     def generator(self) -> np.random.Generator:
-        """A fresh numpy generator at the beginning of this stream."""
-        return np.random.Generator(np.random.PCG64(self.entropy()))
+        """A fresh numpy generator at the beginning of this stream: seeded with ``entropy``."""
+        # numpy takes a number apart into such words, slowly. It leaves out those above the number's highest bit.
+        words = np.frombuffer(self._digest()[::-1], "<u4")
+        return np.random.Generator(np.random.PCG64(words if words[-1] else self.entropy()))
 
     def integer(self) -> int:
         """A seed in [0, 2**63) for libraries that take an integer, such as ``torch.Generator().manual_seed``."""
         return self.entropy() >> 193
+
+    def _digest(self) -> bytes:
+        return hashlib.sha256(_as_json([self.seed, *self.names]).encode()).digest()
 
 
 class Streams:

@@ -18,9 +18,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, TensorSpec, serialize
+from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from pbt_core.compact import compact
+from pbt_core.files import write_all
+from pbt_core.layout import TYPES, file_bytes
 from pbt_core.schema import DIGEST
 
 #: Hexadecimal digits of SHA-256 that are kept: 128 bits.
@@ -95,22 +98,31 @@ def prepared(checkpoint: Any, function: str = "the task") -> Prepared:
     for part, kind in ((checkpoint.tensors, "tensors"), (checkpoint.json, "json")):
         if not isinstance(part, Mapping):
             raise TypeError(f"{function} returned a Checkpoint whose {kind} are no mapping but {type(part).__name__}")
-    tensors = {}
-    for name, array in checkpoint.tensors.items():
-        if not isinstance(name, str) or name == "__metadata__" or not _is_text(name):
-            raise TypeError(f"{function} returned a Checkpoint with the name {name!r}, which no tensor can have")
-        if not isinstance(array, np.ndarray | np.generic):
-            raise TypeError(
-                f"{function} returned a Checkpoint whose tensor {name!r} is a {type(array).__name__}, no array"
-            )
-        if array.dtype not in _KEPT:
-            kinds = f"one of {', '.join(sorted(DTYPES))}"
-            raise TypeError(f"{function} returned a Checkpoint whose tensor {name!r} is of {array.dtype}, not {kinds}")
-        # safetensors ignores strides and the order of bytes; np.asarray keeps 0-d arrays 0-d.
-        tensors[name] = np.asarray(
-            array, array.dtype.newbyteorder("<") if array.dtype.byteorder == ">" else None, order="C"
-        )
+    # Nearly all arrays can be written as they are, which is found out without a call for each.
+    tensors = {
+        name: array
+        if array.__class__ is np.ndarray
+        and array.dtype in _AS_WRITTEN
+        and array.flags.c_contiguous
+        and name.__class__ is str
+        and name.isascii()
+        and name != _METADATA
+        else _prepared_array(name, array, function)
+        for name, array in checkpoint.tensors.items()
+    }
     return Prepared(tensors, _json_text(checkpoint.json, f"{function} returned a Checkpoint whose json"))
+
+
+def _prepared_array(name: Any, array: Any, function: str) -> NDArray[Any]:
+    if not isinstance(name, str) or name == _METADATA or not _is_text(name):
+        raise TypeError(f"{function} returned a Checkpoint with the name {name!r}, which no tensor can have")
+    if not isinstance(array, np.ndarray | np.generic):
+        raise TypeError(f"{function} returned a Checkpoint whose tensor {name!r} is a {type(array).__name__}, no array")
+    little = array.dtype.newbyteorder("<")
+    if little not in _AS_WRITTEN:
+        kinds = f"one of {', '.join(sorted(TYPES))}"
+        raise TypeError(f"{function} returned a Checkpoint whose tensor {name!r} is of {array.dtype}, not {kinds}")
+    return np.asarray(array, little, order="C")  # keeps 0-d arrays 0-d
 
 
 def _is_text(value: str) -> bool:
@@ -121,12 +133,9 @@ def _is_text(value: str) -> bool:
     return True
 
 
-#: Types of numbers that safetensors keeps, in either order of bytes.
-DTYPES = {
-    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    *("float16", "float32", "float64", "complex64"),
-}
-_KEPT = {kind: name for name in DTYPES for kind in (np.dtype(name), np.dtype(name).newbyteorder("S"))}
+#: The key of a safetensors file's header that is no tensor.
+_METADATA = "__metadata__"
+_AS_WRITTEN = {np.dtype(name).newbyteorder("<") for name in TYPES}
 
 _SCALARS = {str, float, int, bool, type(None)}
 
@@ -143,10 +152,11 @@ def _to_json(value: Any) -> Any:
         return [item if item.__class__ in _SCALARS else _within(i, item) for i, item in enumerate(value)]
     if kind is tuple:
         return {"$tuple": _to_json(list(value))}
-    if isinstance(value, Mapping):
-        if all(key.__class__ is str and key[:1] != "$" for key in value):
-            return {k: item if item.__class__ in _SCALARS else _within(k, item) for k, item in value.items()}
-        return {"$items": [[_to_json(key), _within(key, item)] for key, item in value.items()]}
+    if kind is dict or isinstance(value, Mapping):
+        for key in value:
+            if key.__class__ is not str or key[:1] == "$":
+                return {"$items": [[_to_json(key), _within(key, item)] for key, item in value.items()]}
+        return {key: item if item.__class__ in _SCALARS else _within(key, item) for key, item in value.items()}
     if isinstance(value, np.generic) and value.dtype != object:
         return _to_json(value.item())
     for base in (list, tuple, str, int, float):  # classes derived from them, such as named tuples
@@ -179,7 +189,7 @@ class PlainJson(dict[str, Any]):
 def _json_text(value: Any, where: str) -> str:
     """``value`` as JSON text; TypeError, with its place, for what cannot be kept."""
     try:
-        return _JSON.encode(value if value.__class__ is PlainJson else _to_json(value))
+        return _as_json(value if value.__class__ is PlainJson else _to_json(value))
     except _Unkept as error:
         place = "".join(f".{key}" for key in error.way)
         what = f"{where}{place} holds a {error}, which cannot be kept"
@@ -199,19 +209,13 @@ def _from_json(value: Any) -> Any:
 
 
 # Infinities and NaN are written as Python reads them back; no other program reads these parts.
-_JSON = json.JSONEncoder(separators=(",", ":"))
+_as_json = compact(allow_nan=True)
 
 
 def serialise(checkpoint: Prepared, note: Mapping[str, Any]) -> bytes:
     """The bytes of a checkpoint's file: equal checkpoints and notes give equal bytes."""
-    # The metadata are a single entry, since safetensors writes several in no particular order.
-    note_text = _json_text(note, "note")
-    # Not ``safetensors.numpy.save``, which asks each array for its type's name: half of the time with many small tensors.
-    entries = {
-        name: TensorSpec(dtype=_KEPT[array.dtype], shape=array.shape, data_ptr=array.ctypes.data, data_len=array.nbytes)
-        for name, array in checkpoint.tensors.items()
-    }
-    return bytes(serialize(entries, {"pbt": f"[{checkpoint.json},{note_text}]"}))
+    # The metadata are a single entry, since the library writes several in no particular order.
+    return file_bytes(checkpoint.tensors, f"[{checkpoint.json},{_json_text(note, 'note')}]")
 
 
 def digest(checkpoint: Checkpoint) -> str:
@@ -256,13 +260,15 @@ class Store:
         # Plain calls instead of pathlib: this happens after every interval of every member.
         path = f"{self._folder}/{reference.filename}"
         other = f"{self._folder}/{recycle.filename}" if recycle else f"{path}.{os.getpid()}.tmp"
-        with os.fdopen(os.open(other, os.O_WRONLY | os.O_CREAT, 0o666), "wb", buffering=0) as file:
-            left = memoryview(content)
-            while left:
-                left = left[file.write(left) :]
-            file.truncate()
+        file = os.open(other, os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            write_all(file, content)
+            if os.fstat(file).st_size != len(content):
+                os.ftruncate(file, len(content))
             if self.durable:
-                os.fsync(file.fileno())
+                os.fsync(file)
+        finally:
+            os.close(file)
         os.replace(other, path)
         if self.durable:
             sync_folder(self._folder)

@@ -59,11 +59,11 @@ _SCALARS = {bool, int, float, str, type(None)}
 
 def _take_apart(value: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, torch.Tensor):
-        tensor = value.detach().cpu()
-        # numpy has no bfloat16: its bits travel as integers.
-        kind = "bfloat16" if tensor.dtype == torch.bfloat16 else "tensor"
-        tensors[path] = (tensor.view(torch.int16) if kind == "bfloat16" else tensor).numpy()
-        return {kind: path}
+        if value.dtype is torch.bfloat16:  # numpy has none: its bits travel as integers
+            tensors[path] = value.detach().view(torch.int16).numpy(force=True)
+            return {"bfloat16": path}
+        tensors[path] = value.numpy(force=True)
+        return {"tensor": path}
     # Most of an optimiser's state are plain numbers: no call for each of them.
     if isinstance(value, dict):
         # Optimisers count their parameters with integer keys, which JSON would turn into strings.

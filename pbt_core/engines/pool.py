@@ -105,9 +105,12 @@ class Pool:
                 work = self._again.popleft() if self._again else self.driver.next_work(worker)
                 if work is None:
                     return
-                self._work[worker] = work
-                self._begun[worker] = self._clock()
-                self.transport.send(worker, work)
+                self._send(worker, work)
+
+    def _send(self, worker: int, work: Work) -> None:
+        self._work[worker] = work
+        self._begun[worker] = self._clock()
+        self.transport.send(worker, work)
 
     def _collect(self) -> None:
         """Wait for an outcome, the death of a worker or the end of a time limit."""
@@ -120,6 +123,9 @@ class Pool:
                     self._lost(worker, exit_reason)
                 case Done() | Failed():
                     if self._work.pop(worker, None) is not None:
+                        # The worker goes on before its outcome is recorded, where what it does next does not depend on it.
+                        if (work := self.driver.next_in_round(worker)) is not None:
+                            self._send(worker, work)
                         self.driver.complete(message)
                 case _:
                     raise message

@@ -11,12 +11,13 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import selectors
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,7 @@ class _Pipes:
         self._context = _context(task)
         self._processes: dict[int, BaseProcess] = {}
         self._pipes: dict[int, Connection] = {}
+        self._selector = selectors.DefaultSelector()  # kept, since making one takes longer than asking it
 
     def start(self, worker: int) -> None:
         count = self._assignment.worker.count
@@ -126,15 +128,15 @@ class _Pipes:
             ) from None
         theirs.close()
         self._processes[worker], self._pipes[worker] = process, ours
+        self._selector.register(ours, selectors.EVENT_READ, worker)
 
     def send(self, worker: int, work: Work) -> None:
         with contextlib.suppress(OSError):  # the pipe of a dead worker: the next poll finds out
-            self._pipes[worker].send(work)
+            # Without multiprocessing's own pickler, whose making takes longer than this work.
+            self._pipes[worker].send_bytes(pickle.dumps(work))
 
     def poll(self, timeout: float | None) -> list[tuple[int, Message]]:
-        workers = {pipe: worker for worker, pipe in self._pipes.items()}
-        heard = wait(list(workers), timeout=timeout)
-        return [(workers[pipe], self._message(workers[pipe])) for pipe in heard if isinstance(pipe, Connection)]
+        return [(key.data, self._message(key.data)) for key, _ in self._selector.select(timeout)]
 
     def kill(self, worker: int) -> None:
         process = self._processes[worker]
@@ -142,9 +144,11 @@ class _Pipes:
             kill_group(process.pid)
         process.join()
         kill_marked(self._mark(worker))
+        self._selector.unregister(self._pipes[worker])
         self._pipes[worker].close()
 
     def close(self, orderly: bool) -> None:
+        self._selector.close()
         for pipe in self._pipes.values():
             pipe.close()
         if orderly:

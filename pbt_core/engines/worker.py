@@ -99,7 +99,7 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
     with global_generators_kept(), contextlib.suppress(EOFError, OSError):
         pipe.send(Ready())
         while True:
-            pipe.send(outcome_of(bench, pipe.recv()))
+            pipe.send_bytes(pickle.dumps(outcome_of(bench, pipe.recv())))
     bench.close()
     # multiprocessing leaves these out, and programs beside a task are often ended by them.
     atexit._run_exitfuncs()

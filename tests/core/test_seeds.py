@@ -1,3 +1,6 @@
+import numpy as np
+import pytest
+
 from pbt_core import Stream
 
 
@@ -21,3 +24,13 @@ def test_draws_are_the_same_on_every_machine():
 
 GOLDEN_INTEGER = 4906354224434725295
 GOLDEN_FLOAT = 0.9590819282441838
+
+
+@pytest.mark.parametrize("zeros", [0, 3, 4, 9, 32])
+def test_a_generator_is_the_one_that_numpy_seeds_with_the_entropy(zeros, monkeypatch):
+    """Also where its highest words are zero, which numpy leaves out of a number."""
+    digest = bytes(zeros) + bytes(range(200, 232 - zeros))
+    monkeypatch.setattr("pbt_core.seeds.Stream._digest", lambda stream: digest)
+    stream = Stream(0)
+    assert stream.generator().bit_generator.state == np.random.PCG64(stream.entropy()).state
+    assert stream.entropy() == int.from_bytes(digest, "big")

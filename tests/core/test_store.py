@@ -1,8 +1,13 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from safetensors import TensorSpec, serialize
 
 from pbt_core import Checkpoint, CheckpointError
-from pbt_core.store import Store
+from pbt_core.layout import TYPES, file_bytes
+from pbt_core.store import Store, prepared
 
 
 @pytest.fixture
@@ -67,3 +72,32 @@ def test_keep_removes_everything_else(store):
     store.keep([kept])
     assert [path.name for path in store.directory.iterdir()] == [kept.filename]
     assert other.filename != kept.filename
+
+
+def test_a_recycled_file_is_whole_whatever_it_held(store):
+    """A longer checkpoint, a shorter one, or none that is still there."""
+    sizes = [500, 3, 200]
+    reference = store.save(0, 1, Checkpoint({"x": np.arange(100)}), {})
+    for step, size in enumerate(sizes, start=2):
+        reference = store.save(0, step, Checkpoint({"x": np.arange(size)}), {}, recycle=reference)
+        np.testing.assert_array_equal(store.load(reference).tensors["x"], np.arange(size))
+        assert [path.name for path in store.directory.iterdir()] == [reference.filename]
+    store.remove(reference)
+    again = store.save(0, 9, Checkpoint({"x": np.arange(4)}), {}, recycle=reference)
+    np.testing.assert_array_equal(store.load(again).tensors["x"], np.arange(4))
+
+
+NUMBERS = st.sampled_from(sorted(TYPES)).flatmap(lambda kind: arrays(kind, array_shapes(min_dims=0, min_side=0)))
+NAMES = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda name: name != "__metadata__")
+
+
+@given(st.dictionaries(NAMES, NUMBERS, max_size=6), st.text(st.characters(exclude_categories=["Cs"])))
+def test_files_are_byte_for_byte_those_of_the_safetensors_library(tensors, metadata):
+    """Any types, shapes and names; the same layout again with other numbers too."""
+    for given_tensors in (tensors, {name: np.zeros_like(array) for name, array in tensors.items()}):
+        ready = prepared(Checkpoint(given_tensors)).tensors
+        entries = {
+            name: TensorSpec(dtype=a.dtype.name, shape=a.shape, data_ptr=a.ctypes.data, data_len=a.nbytes)
+            for name, a in ready.items()
+        }
+        assert file_bytes(ready, metadata) == bytes(serialize(entries, {"pbt": metadata}))
