@@ -619,10 +619,10 @@ def test_clicks_toggle_and_select_all_of_a_type():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"function": 9}, r"game 1: function = 9 must be from 0 to 8"),
-        ({"function": -1}, r"game 1: function = -1 must be from 0 to 8"),
+        ({"function": 6}, r"game 1: function = 6 must be from 0 to 5"),
+        ({"function": -1}, r"game 1: function = -1 must be from 0 to 5"),
         ({"function": 1, "screen": 4096}, r"game 1: screen = 4096 must be from 0 to 4095"),
-        ({"function": 6}, r"game 1: the function Move_screen is not available now"),
+        ({"function": 4}, r"game 1: the function Move_screen is not available now"),
     ],
 )
 def test_wrong_actions_are_refused_by_name_and_nothing_happens(change, message):
