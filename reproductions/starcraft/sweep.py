@@ -10,8 +10,8 @@ from reproductions.suite.study.requirements import Requirement, modules
 from reproductions.suite.study.sweep import Anchor, Expected, Measure, Scale
 
 # The paper tunes the learning rate alone. The mini-games' own paper draws it from 1e-5 to 1e-3 for a loss that sums over a
-# rollout; ours is a mean, and the range wider upwards (our choice).
-SPACE = Space({"lr": LogUniform(1e-4, 1e-2)})
+# rollout; ours is a mean, and the range lies higher (our choice).
+SPACE = Space({"lr": LogUniform(2e-4, 2e-2)})
 #: With the entropy cost as a second hyperparameter: a variant of ours.
 SPACE_WITH_ENTROPY_COST = Space({**SPACE, "entropy_cost": LogUniform(1e-4, 1e-1)})
 
@@ -48,7 +48,7 @@ MEASURE = Measure(
 
 # Hand-set rates by where they come from: what public implementations of these agents use (7e-4), and what did best when we
 # tried a few on seeds from 100 on. Both with and without a linear decay.
-_PUBLIC, _OURS = {"lr": 7e-4}, {"lr": 2e-3}
+_PUBLIC, _OURS = {"lr": 7e-4}, {"lr": 5e-3}
 
 
 def _methods(steps: int, ready: int) -> dict[str, Any]:
@@ -66,13 +66,21 @@ SCALES = {
         task={"channels": [2, 4], "width": 8, "batch": 4, "unroll": 5, "report_episodes": 4, "report_steps": 20},
         methods=_methods(320, 80),
     ),
+    # An interval is the length of an episode on the first two maps, 240 steps, in each of 48 games, so that every score is of
+    # new episodes; there are 16 chances to exploit after the warm-up.
     "laptop": Scale(
         problems=("MoveToBeacon", "CollectMineralShards", "DefeatRoaches"),
         population=12,
-        steps=138_240,
-        interval=7_680,
-        task={"channels": [16, 16], "width": 64},
-        methods=_methods(138_240, 7_680),
+        steps=207_360,
+        interval=11_520,
+        task={
+            "channels": [16, 16],
+            "width": 64,
+            "batch": 48,
+            "discount": 0.97,
+            "optimizer": "adam",
+        },
+        methods=_methods(207_360, 11_520),
     ),
     # Maps and population of the paper; layers, network, unroll and entropy cost of the mini-games' own paper, whose steps were
     # some 600 million; length and interval are our choice.

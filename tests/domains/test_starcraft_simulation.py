@@ -701,3 +701,20 @@ def test_neutral_things_are_shown_as_neutral():
     assert view(environments, "player_relative").reshape(-1)[cell] == NEUTRAL
     assert view(environments, "player_id").reshape(-1)[cell] == 16
     assert view(environments, "unit_type").reshape(-1)[cell] == kinds.KINDS[kinds.BEACON].type
+
+
+@pytest.mark.parametrize("name", maps.MAPS)
+def test_new_games_are_the_same_whoever_played_here_before(name):
+    """Every field of the state, also those that no rule reads yet: it is saved, and members share the games."""
+    used, new = MiniGames(name, 2, 16), MiniGames(name, 2, 16)
+    used.begin(1)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        available = used.observe()["available_actions"]
+        actions = {part: rng.integers(space.n, size=2) for part, space in used.actions.parts.items()}
+        actions["function"] = np.array([rng.choice(np.flatnonzero(row)) for row in available])
+        used.step(actions)
+    for games in (used, new):
+        games.begin(2)
+    saved = new.save()
+    assert all(np.array_equal(array, saved[key]) for key, array in used.save().items())
