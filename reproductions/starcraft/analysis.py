@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -71,14 +72,16 @@ def _illustrated(records: Sequence[Record]) -> list[Record]:
 
 
 Array = NDArray[Any]
+#: The colour of the spatial policy: no unit's, nor the ground's.
+_HIGHLIGHT = (1.0, 0.85, 0.0)
 _NAMES = {function.id: function.name for function in FUNCTIONS.values()}
 
 
 def spatial_policy(records: Sequence[Record]) -> Figure:
     """What each method's answer plays in an episode, a row a method, with its spatial policy over the frames.
 
-    The redder a cell, the likelier it is as a point of the screen; named is the function that was called, and the cross marks
-    the cell that it was given.
+    The more yellow a cell, the likelier it is as a point of the screen; named is the function that was called, and the cross
+    marks the cell that it was given.
     """
     ranks = {"frames": 4, "spatial": 3, "functions": 1, "points": 2}
     views = [read_illustration(record.folder, **ranks) for record in records]
@@ -88,17 +91,23 @@ def spatial_policy(records: Sequence[Record]) -> Figure:
         for number, ax in enumerate(row[: len(view["frames"])]):
             _frame(ax, *(view[name][number] for name in ranks))
         score = f"{plotting.pretty(record.method)}, reported {record.reported():.1f}"
-        row[0].text(0, 1.16, score, transform=row[0].transAxes, fontsize=7, fontweight="bold")
-    title = f"{plotting.problem_name(records)}: an episode, and where the policy points (red); seed {records[0].seed}"
+        label = row[0].text(0, 1.16, score, transform=row[0].transAxes, fontsize=7, fontweight="bold")
+        label.set_in_layout(False)  # it is wider than its picture, and would push the next one away
+    title = (
+        f"{plotting.problem_name(records)}: an episode, and where the policy points (yellow); seed {records[0].seed}"
+    )
     figure.suptitle(title, fontsize=9)
     return figure
 
 
 def _frame(ax: Axes, frame: Array, spatial: Array, function: Array, point: Array) -> None:
-    """One picture with the probabilities of the cells over it, of which the likeliest is opaque."""
+    """One picture with the probabilities of the cells over it, from none for the least likely to the likeliest."""
     size = spatial.shape[-1]
     ax.imshow(frame, extent=(0, size, size, 0))
-    ax.imshow(spatial, extent=(0, size, size, 0), cmap="Reds", alpha=0.75 * spatial / spatial.max(), vmin=0)
+    likely = (spatial - spatial.min()) / max(float(np.ptp(spatial)), 1e-9)
+    coloured = np.broadcast_to([*_HIGHLIGHT, 0.0], (size, size, 4)).copy()
+    coloured[..., 3] = 0.8 * likely
+    ax.imshow(coloured, extent=(0, size, size, 0))
     if point.min() >= 0:
         ax.plot(*(point + 0.5), marker="x", color="black", markersize=4, mew=1)
     ax.set_xlim(0, size)
