@@ -80,8 +80,8 @@ _NAMES = {function.id: function.name for function in FUNCTIONS.values()}
 def spatial_policy(records: Sequence[Record]) -> Figure:
     """What each method's answer plays in an episode, a row a method, with its spatial policy over the frames.
 
-    The more yellow a cell, the likelier it is as a point of the screen; named is the function that was called, and the cross
-    marks the cell that it was given.
+    The more yellow a cell, the likelier it is as a point of the screen, from no more than by chance to certain; named is the
+    function that was called, and the cross marks the cell that it was given.
     """
     ranks = {"frames": 4, "spatial": 3, "functions": 1, "points": 2}
     views = [read_illustration(record.folder, **ranks) for record in records]
@@ -90,23 +90,20 @@ def spatial_policy(records: Sequence[Record]) -> Figure:
     for row, record, view in zip(axes, records, views, strict=True):
         for number, ax in enumerate(row[: len(view["frames"])]):
             _frame(ax, *(view[name][number] for name in ranks))
-        score = f"{plotting.pretty(record.method)}, reported {record.reported():.1f}"
-        label = row[0].text(0, 1.16, score, transform=row[0].transAxes, fontsize=7, fontweight="bold")
-        label.set_in_layout(False)  # it is wider than its picture, and would push the next one away
-    title = (
-        f"{plotting.problem_name(records)}: an episode, and where the policy points (yellow); seed {records[0].seed}"
-    )
+        row[0].set_ylabel(f"{plotting.pretty(record.method)}\nreported {record.reported():.1f}", fontsize=6)
+    name, seed = plotting.problem_name(records), records[0].seed
+    title = f"{name}, seed {seed}: an episode; yellow: where the policy points; cross: the cell that the function was given"
     figure.suptitle(title, fontsize=9)
     return figure
 
 
 def _frame(ax: Axes, frame: Array, spatial: Array, function: Array, point: Array) -> None:
-    """One picture with the probabilities of the cells over it, from none for the least likely to the likeliest."""
+    """One picture with the cells over it that are likelier than by chance: the more opaque, the nearer to certain."""
     size = spatial.shape[-1]
     ax.imshow(frame, extent=(0, size, size, 0))
-    likely = (spatial - spatial.min()) / max(float(np.ptp(spatial)), 1e-9)
+    likelier = np.log(np.maximum(spatial * spatial.size, 1)) / np.log(spatial.size)
     coloured = np.broadcast_to([*_HIGHLIGHT, 0.0], (size, size, 4)).copy()
-    coloured[..., 3] = 0.8 * likely
+    coloured[..., 3] = 0.85 * np.sqrt(likelier)
     ax.imshow(coloured, extent=(0, size, size, 0))
     if point.min() >= 0:
         ax.plot(*(point + 0.5), marker="x", color="black", markersize=4, mew=1)
