@@ -92,7 +92,9 @@ def spatial_policy(records: Sequence[Record]) -> Figure:
             _frame(ax, *(view[name][number] for name in ranks))
         row[0].set_ylabel(f"{plotting.pretty(record.method)}\nreported {record.reported():.1f}", fontsize=6)
     name, seed = plotting.problem_name(records), records[0].seed
-    title = f"{name}, seed {seed}: an episode; yellow: where the policy points; cross: the cell that the function was given"
+    title = (
+        f"{name}, seed {seed}: an episode; yellow: where the policy points; cross: the cell that the function was given"
+    )
     figure.suptitle(title, fontsize=9)
     return figure
 
