@@ -77,7 +77,7 @@ SCALES = {
             "channels": [16, 16],
             "width": 64,
             "batch": 48,
-            "discount": 0.97,
+            "discount": 0.9,
             "optimizer": "adam",
         },
         methods=_methods(207_360, 11_520),

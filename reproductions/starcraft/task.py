@@ -36,7 +36,8 @@ class StarCraft(ActorCriticTask):
 
     engine, map: the simulation or the game through pysc2, and one of the seven mini-games. size: cells of an edge of screen
     and minimap. agent, channels, width, whole_minimap: see ``agents``. discount: of rewards, a step. entropy_cost: weight of
-    the entropy bonus, a setting as in the paper, unless tune_entropy_cost makes it a second hyperparameter.
+    the entropy bonus, a setting as in the paper, unless tune_entropy_cost makes it a second hyperparameter. clip_rewards: not
+    by default, since a dead roach is worth ten marines.
     """
 
     map: str = "MoveToBeacon"
@@ -52,6 +53,7 @@ class StarCraft(ActorCriticTask):
     tune_entropy_cost: bool = False
     optimizer: Literal["rmsprop", "adam"] = "rmsprop"
     batch: Count = 32
+    clip_rewards: bool = False
 
     @property
     def space(self) -> Space:

@@ -215,11 +215,11 @@ def test_numbers_given_to_the_connected_layer_are_the_papers_planes():
     n, cells = numbers.shape[1], SIZE * SIZE
     weight = agent.connected.weight
     spread = weight[:, -n:, None].expand(-1, -1, cells) / cells  # any weights of a plane with these sums
-    everywhere = torch.cat([weight[:, :-n], spread.flatten(1)], 1)
+    everywhere = torch.cat([weight[:, :-n] / SIZE, spread.flatten(1)], 1)
     features = torch.relu(planes.flatten(1) @ everywhere.T + agent.connected.bias)
     torch.testing.assert_close(agent.value(features).squeeze(1), ours.value, rtol=1e-4, atol=1e-5)
     kernel = torch.cat([agent.spatial.weight, torch.randn(len(agent.points), n, 1, 1)], 1)
-    points = torch.nn.functional.conv2d(planes, kernel, agent.spatial.bias).flatten(2)
+    points = 4 * torch.nn.functional.conv2d(planes, kernel, agent.spatial.bias).flatten(2)
     for row, name in enumerate(agent.points):
         ours_of_cells = ours.policy.parts[name].log_probabilities
         torch.testing.assert_close(torch.log_softmax(points[:, row], -1), ours_of_cells, rtol=1e-4, atol=1e-4)
