@@ -31,9 +31,9 @@ POINTS = tuple(name for name, values in ARGUMENTS.items() if values is None)
 EMBEDDED = 8
 #: Scale of the last layers' weights at the beginning.
 _NEAR_UNIFORM = 0.1
-#: What the spatial policy's logits are multiplied by; the connected layer's inputs are divided by the size. The networks can say
-#: the same without. But an optimiser that moves every weight by about the learning rate moves a layer of thousands of inputs by
-#: far more than one of sixteen: with these, one rate suits both (our choice).
+#: What the spatial policy's logits are multiplied by; the connected layer's inputs are divided by the size. The networks can
+#: say the same without. But an optimiser that moves every weight by about the learning rate moves a layer of thousands of
+#: inputs by far more than one of sixteen: with these, one rate suits both (our choice).
 _POINTING = 4.0
 
 

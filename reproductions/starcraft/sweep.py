@@ -46,8 +46,8 @@ MEASURE = Measure(
     anchors=ANCHORS,
 )
 
-# Hand-set rates by where they come from: what public implementations of these agents use (7e-4), and the one with which we first
-# saw the agent learn on all three maps of the laptop scale (seed 100). Both with and without a linear decay.
+# Hand-set rates by where they come from: what public implementations of these agents use (7e-4), and the one with which we
+# first saw the agent learn on all three maps of the laptop scale (seed 100). Both with and without a linear decay.
 _PUBLIC, _OURS = {"lr": 7e-4}, {"lr": 3e-3}
 
 
