@@ -46,6 +46,7 @@ bench: $(STAMP)
 	@$(BIN)/python benchmarks/pbt_cost.py --out results/benchmarks/pbt_cost.json
 	@$(BIN)/python benchmarks/growth.py --out results/benchmarks/growth.json
 	@$(BIN)/python benchmarks/atari_speed.py --out results/benchmarks/atari_speed.json
+	@$(BIN)/python benchmarks/starcraft_speed.py --out results/benchmarks/starcraft_speed.json
 
 ui: $(STAMP)
 	@$(BIN)/python -m reproductions ui
