@@ -50,6 +50,7 @@ bench: $(STAMP)
 	@$(BIN)/python benchmarks/growth.py --out results/benchmarks/growth.json
 	@$(BIN)/python benchmarks/atari_speed.py --out results/benchmarks/atari_speed.json
 	@$(BIN)/python benchmarks/dmlab_speed.py --out results/benchmarks/dmlab_speed.json
+	@$(BIN)/python benchmarks/starcraft_speed.py --out results/benchmarks/starcraft_speed.json
 
 # Runs of every engine are killed, paused, torn and flipped at random; prints what was tried and what failed.
 chaos: $(STAMP)

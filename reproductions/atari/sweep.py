@@ -3,6 +3,7 @@
 from typing import Any
 
 from pbt_core import LogUniform, Space, Uniform
+from reproductions.shared.rl.methods import compared, decaying, fixed
 from reproductions.suite.study.requirements import modules
 from reproductions.suite.study.sweep import Anchor, Expected, Measure, Scale
 
@@ -36,27 +37,11 @@ MEASURE = Measure(
 _BASELINES_A2C = {"lr": 7e-4, "entropy_cost": 1e-2, "intrinsic_cost": 0.5}
 _FUN_PAPER = {"lr": 1e-4, "entropy_cost": 3.2e-4, "intrinsic_cost": 0.5}
 _OURS = {"lr": 2e-4, "entropy_cost": 1e-2, "intrinsic_cost": 0.5}
-#: What is left of the rate at the end: little, and for all of them still within the bounds (our choice).
-_END = 0.3
-
-
-def _pbt(ready: int, **changes: Any) -> dict[str, Any]:
-    # Scores are meaningless before episodes have ended: the first exploit follows the second interval.
-    return {"kind": "pbt", "ready": ready, "warmup": 2 * ready, "exploit": {"kind": "truncation"}, **changes}
 
 
 def _methods(steps: int, ready: int) -> dict[str, Any]:
     settings = (_BASELINES_A2C, _FUN_PAPER, _OURS)
-    decay = {"kind": "annealed", "hold": 0, "end": steps, "decay": "linear", "final": _END, "only": ["lr"]}
-    hand_set = [{**decay, "values": values} for values in settings]
-    hand_set += [{"kind": "fixed", "values": _OURS}]
-    return {
-        "pbt": _pbt(ready),
-        "pbt_t_test": _pbt(ready, exploit={"kind": "welch_t_test"}),
-        "random_search": {"kind": "random_search"},
-        "hand_tuned": {"kind": "scheduled", "schedules": hand_set},
-        "weights_only": _pbt(ready, copy=["weights"], explore=[]),
-    }
+    return compared(ready, [*(decaying(values, steps) for values in settings), fixed(_OURS)])
 
 
 SCALES = {

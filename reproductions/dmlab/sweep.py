@@ -4,6 +4,7 @@ from typing import Any
 
 from pbt_core import Integer, LogUniform, Space
 from reproductions.dmlab.levels_of_the_paper import PAPER_LEVELS
+from reproductions.shared.rl.methods import compared, decaying, fixed
 from reproductions.suite.study.requirements import modules
 from reproductions.suite.study.sweep import Expected, Measure, Scale
 
@@ -49,26 +50,11 @@ MEASURE = Measure(
 # the rate.
 _UNREAL_PAPER = {"lr": 7e-4, "entropy_cost": 2.2e-3, "unroll": 20}
 _OURS = {"lr": 1e-3, "entropy_cost": 3e-3, "unroll": 5}
-#: What is left of the rate at the end: for both of them within the bounds (our choice).
-_END = 0.3
-
-
-def _pbt(ready: int, **changes: Any) -> dict[str, Any]:
-    # No score means anything before episodes have ended: the first exploit follows the second interval.
-    return {"kind": "pbt", "ready": ready, "warmup": 2 * ready, "exploit": {"kind": "truncation"}, **changes}
 
 
 def _methods(steps: int, ready: int) -> dict[str, Any]:
-    decay = {"kind": "annealed", "hold": 0, "end": steps, "decay": "linear", "final": _END, "only": ["lr"]}
-    hand_set = [{**decay, "values": values} for values in (_UNREAL_PAPER, _OURS)]
-    hand_set += [{"kind": "fixed", "values": values} for values in (_UNREAL_PAPER, _OURS)]
-    return {
-        "pbt": _pbt(ready),
-        "pbt_t_test": _pbt(ready, exploit={"kind": "welch_t_test"}),
-        "random_search": {"kind": "random_search"},
-        "hand_tuned": {"kind": "scheduled", "schedules": hand_set},
-        "weights_only": _pbt(ready, copy=["weights"], explore=[]),
-    }
+    settings = (_UNREAL_PAPER, _OURS)
+    return compared(ready, [*(decaying(values, steps) for values in settings), *map(fixed, settings)])
 
 
 SCALES = {
@@ -81,14 +67,14 @@ SCALES = {
         task={"width": 16, "batch": 2, "frames": 80, "replays": 2, "report_episodes": 2},
         methods=_methods(320, 80),
     ),
-    # 13 chances to exploit from the end of the warm-up on. An episode of our levels has at most 300 steps, an interval 350 in
+    # 15 chances to exploit from the end of the warm-up on. An episode of our levels has at most 300 steps, an interval 310 in
     # each environment.
     "laptop": Scale(
         problems=("seekavoid_arena", "nav_maze_static"),
         population=12,
-        steps=84_000,
-        interval=5_600,
-        methods=_methods(84_000, 5_600),
+        steps=84_320,
+        interval=4_960,
+        methods=_methods(84_320, 4_960),
     ),
     # Levels, population, network and memory of the paper and of UNREAL's; length and interval are our choice within the 1e6
     # to 1e7 agent steps that the paper gives for the latter.

@@ -61,8 +61,10 @@ class MiniGames:
 
     def begin(self, seed: int) -> None:
         """New episodes in all games; everything random follows from the seed."""
+        # Whoever played here before leaves nothing behind, not even in fields that no rule reads now.
+        self.units[...] = np.zeros((), UNIT)
+        self.games[...] = np.zeros((), GAME)
         self.games["seed"] = seeds(seed, self.batch)
-        self.games["counter"] = 0
         for side, value in self.map.playable._asdict().items():
             self.games[side] = value
         play.begin_all(self.units, self.games, self.explored, self._rules)

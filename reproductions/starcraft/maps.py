@@ -51,6 +51,8 @@ class MiniGame:
 
 
 _SELECT = ("no_op", "select_point", "select_rect")
+# Where there is nobody to fight: to stop and to hold are to attack nobody, and no goal needs them.
+_WALK = (*_SELECT, "select_army", "Move_screen", "Smart_screen")
 _ARMY = (*_SELECT, "select_army", "Attack_screen", "HoldPosition_quick", "Move_screen", "Smart_screen", "Stop_quick")
 _ROAM = (*_ARMY, "move_camera", "Attack_minimap", "Move_minimap", "Smart_minimap")
 _WORK = (*_SELECT, "select_idle_worker", "Harvest_Gather_screen", "Move_screen", "Smart_screen", "Stop_quick")
@@ -64,8 +66,8 @@ _BASE = Rectangle(19.9362, 18.998, 45.936, 36.998)
 MAPS = {
     game.name: game
     for game in (
-        MiniGame("MoveToBeacon", _ARENA, 120, _ARMY, slots=2, fights=True),
-        MiniGame("CollectMineralShards", _ARENA, 120, _ARMY, slots=22, fights=True),
+        MiniGame("MoveToBeacon", _ARENA, 120, _WALK, slots=2, fights=True),
+        MiniGame("CollectMineralShards", _ARENA, 120, _WALK, slots=22, fights=True),
         MiniGame("DefeatRoaches", _ARENA, 120, _ARMY, slots=72, fights=True),
         MiniGame("DefeatZerglingsAndBanelings", _ARENA, 120, _ARMY, slots=72, fights=True),
         MiniGame("FindAndDefeatZerglings", _FIELD, 180, _ROAM, slots=28, fights=True, fog=True),

@@ -267,9 +267,9 @@ def test_pysc2_itself_accepts_every_call_of_the_adapter():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"function": 99}, r"game 0: function = 99 must be from 0 to 8"),
+        ({"function": 99}, r"game 0: function = 99 must be from 0 to 5"),
         ({"function": 1, "screen": 256}, r"game 0: screen = 256 must be from 0 to 255"),
-        ({"function": 6}, r"game 0: the function Move_screen is not available now"),
+        ({"function": 4}, r"game 0: the function Move_screen is not available now"),
     ],
 )
 def test_wrong_actions_are_refused_before_the_game_sees_them(mock, change, message):

@@ -15,16 +15,18 @@ import numpy as np
 _numba: Any = numba
 _F = TypeVar("_F", bound=Callable[..., Any])
 _DOMAIN = Path(__file__).parent.parent
+#: Modules of the domain that the simulation imports.
+_CONSTANTS = ("kinds.py", "maps.py", "specification.py")
 
 
 def _cache() -> Path | None:
-    """A folder for machine code, named by a digest of the domain's sources.
+    """A folder for machine code, named by a digest of the simulation's sources and of the constants that they import.
 
     Numba's own cache looks at one file alone, and would keep code that was compiled from older constants of another.
     """
     if not os.access(_DOMAIN, os.W_OK):
         return None
-    sources = sorted((*_DOMAIN.glob("*.py"), *_DOMAIN.glob("simulation/*.py")))
+    sources = sorted((*_DOMAIN.glob("simulation/*.py"), *(_DOMAIN / name for name in _CONSTANTS)))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     return _DOMAIN / "__pycache__" / f"numba-{digest}"
 
