@@ -4,6 +4,7 @@ from baselines.bayesian import Bayesian
 from baselines.genetic import Genetic
 from baselines.halving import Halving
 from baselines.pb2 import PB2
+from baselines.random_schedules import RandomSchedules
 from baselines.random_search import RandomSearch
 from baselines.scheduled import Annealed, Fixed, Noam, Piecewise, Schedule, Scheduled, replay
 
@@ -16,6 +17,7 @@ __all__ = [
     "Halving",
     "Noam",
     "Piecewise",
+    "RandomSchedules",
     "RandomSearch",
     "Schedule",
     "Scheduled",

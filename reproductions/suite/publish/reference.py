@@ -14,7 +14,8 @@ import pandas as pd
 from pbt_core.files import write_whole
 from reproductions.suite.results import claims, run_table
 from reproductions.suite.results.records import load
-from reproductions.suite.results.schemas import TABLES, Provenance
+from reproductions.suite.results.rows import TABLES
+from reproductions.suite.results.schemas import Provenance
 from reproductions.suite.results.tables import read
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import read_model
