@@ -13,9 +13,11 @@ from typing import TypeVar
 import pandas as pd
 
 from reproductions.suite.figures.ablations import bars, curve
+from reproductions.suite.figures.gains import gain_figure
 from reproductions.suite.figures.headline import headline
 from reproductions.suite.figures.look import Figures
 from reproductions.suite.figures.schematic import schematic
+from reproductions.suite.results.gains import gains
 from reproductions.suite.results.records import Record
 from reproductions.suite.study import registry
 from reproductions.suite.study.sweep import Measure
@@ -74,7 +76,8 @@ CURVES: Mapping[str, tuple[str, Mapping[str, Mapping[float, str]]]] = {
 def figures(records: Sequence[Record], table: pd.DataFrame) -> Figures:
     """The figures that can be drawn from these runs: by its name, the function that draws it.
 
-    ``table`` has one row a run, of all domains: figure 3 needs nothing else, so it also shows runs whose records were not kept.
+    ``table`` has one row a run, of all domains: ``gains`` and figure 3 need nothing else, so they also
+    show runs whose records were not kept.
     """
     measures: dict[str, Measure] = {name: registry.sweep(name).MEASURE for name in registry.domains()}
     by_method: dict[str, list[Record]] = {}
@@ -82,6 +85,8 @@ def figures(records: Sequence[Record], table: pd.DataFrame) -> Figures:
         if record.summary["domain"] == ABLATED:
             by_method.setdefault(record.method, []).append(record)
     drawable = {"figure3": partial(headline, table, measures)}
+    if len(gained := gains(table)):
+        drawable["gains"] = partial(gain_figure, gained)
     if drawn := {panel: by_method[name][0] for panel, name in SCHEMATIC.items() if name in by_method}:
         measure = measures[ABLATED]
         drawable["figure1"] = partial(schematic, drawn, f"{measure.score} ({measure.unit})", measure.step)

@@ -17,6 +17,8 @@ COLUMNS = {
     "paper": ("the paper", ""),
     "test": ("test", ""),
     "ours": ("ours", ""),
+    "margin": ("would matter", ".3g"),
+    "detectable": ("could be seen", ".3g"),
     "problem": ("problem", ""),
     "method": ("method", ""),
     "seeds": ("seeds", ""),

@@ -53,6 +53,7 @@ class RunRow(Row):
     best_reported: float | None = None
     clock_steps: Annotated[float, Field(ge=0)] | None = None
     founders: Annotated[float, Field(ge=0)] | None = None
+    common_ancestor: Annotated[float, Field(ge=0, le=1)] | None = None
     trends: Annotated[str, AfterValidator(_is_trends)] | None = None
     wall_s: Seconds | None = None
     cpu_s: Seconds | None = None
@@ -116,9 +117,11 @@ class VerdictRow(Row):
     ours: float | None
     ours_low: float | None
     ours_high: float | None
+    margin: float | None = None
+    detectable: float | None = None
     seeds: Count
     without_score: Count = 0
-    verdict: Literal["reproduced", "inconclusive", "not reproduced", "not run"]
+    verdict: Literal["reproduced", "no difference", "not reproduced", "inconclusive", "not run"]
     command: Words
 
 
