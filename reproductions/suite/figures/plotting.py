@@ -200,11 +200,14 @@ def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record
     for column, run in enumerate(runs):
         frame = run.evaluations
         members = [curve for _, curve in frame.groupby("member")]
+        chosen = ancestry(run)
+        began = 0 if chosen.empty else run.lineage.schedule()[0].member_step  # later than 0 after a restart
         for row, name in enumerate(["score", *names]):
             ax: Axes = axes[row, column]
             for curve in members:
-                _course(ax, curve, name, color="0.45", lw=0.7, alpha=0.6)
-            _course(ax, ancestry(run), name, color=colour(among, run.method), lw=1.8, zorder=3)
+                _course(ax, curve, name, 0, color="0.45", lw=0.7, alpha=0.6)
+            if not chosen.empty:
+                _course(ax, chosen, name, began, color=colour(among, run.method), lw=1.8, zorder=3)
             if name == "score":
                 mark_random_play(ax, records, measure)
             if name in measure.logarithmic:
@@ -229,14 +232,12 @@ def ancestry(run: Record) -> pd.DataFrame:
     return run.evaluations.set_index(["member", "step"]).loc[passed].reset_index()
 
 
-def _course(ax: Axes, curve: pd.DataFrame, name: str, **style: Any) -> None:
+def _course(ax: Axes, curve: pd.DataFrame, name: str, began: int, **style: Any) -> None:
     """A column of evaluations against steps: scores as they were, hyperparameters as stairs up to the step of each."""
-    if curve.empty:
-        return
     if name == "score":
         ax.plot(curve["step"], curve[name], **style)
     else:  # used in the interval that ends at a step
-        ax.plot([0, *curve["step"]], [curve[name].iloc[0], *curve[name]], drawstyle="steps-pre", **style)
+        ax.plot([began, *curve["step"]], [curve[name].iloc[0], *curve[name]], drawstyle="steps-pre", **style)
 
 
 def schedules(records: Sequence[Record], measure: Measure) -> Figure:

@@ -17,7 +17,7 @@ def traits(record: Record) -> dict[str, Any]:
 
     clock_steps: the virtual wall-clock of ``Record``.
     founders: how many initial members the final members descend from.
-    common_ancestor: the share of the training until which the lineages of all final members are one, 0 if they never are:
+    common_ancestor: the share of the longest training until which the lineages of all final members are one (0: never):
         how early the population's last common ancestor lived.
     trends: JSON, by hyperparameter, the rank correlation (Spearman) of its value with the steps along the lineage of the
         answer's weights: -1 falls throughout, 1 rises throughout. ``a/b`` is the ratio of two that are measured on
@@ -41,7 +41,10 @@ def common_ancestor(record: Record) -> float:
         if len({(segment.member, segment.member_step) for segment in segments}) > 1:
             break
         shared = segments[0].stop
-    return round(shared / max(1, record.clock_steps), 4)
+    longest = max(
+        (path[-1].stop for path in paths if path), default=1
+    )  # asynchronous weights may be older than any member
+    return round(shared / longest, 4)
 
 
 def trends(record: Record) -> dict[str, float]:
