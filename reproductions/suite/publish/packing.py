@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import lzma
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def unpack(path: Path, results: Path) -> list[Path]:
     A finished run that is there already stays as it is.
     """
     folders = []
-    for head, events in _read(path):
+    for head, events in _read(path, _event):
         folder = results / RunName.of(head["summary"]).folder
         folders.append(folder)
         if (folder / "summary.json").exists():
@@ -82,14 +82,19 @@ def unpack(path: Path, results: Path) -> list[Path]:
     return folders
 
 
-def _read(path: Path) -> Iterator[tuple[dict[str, Any], list[Event]]]:
-    """The head and the events of each run in a packed file."""
+def summaries(path: Path) -> list[dict[str, Any]]:
+    """The summaries of the runs in a packed file, whose events are not looked at. InputError if it is not one."""
+    return [head["summary"] for head, _ in _read(path, lambda line: {})]
+
+
+def _read(path: Path, event: Callable[[str], Event]) -> Iterator[tuple[dict[str, Any], list[Event]]]:
+    """The head and the events of each run in a packed file; ``event`` reads one from its line."""
     try:
         with lzma.open(path, "rt", encoding="utf-8") as file:
             while line := file.readline(_LONGEST_LINE):
                 head = json.loads(line)
                 checked(path, Summary, head["summary"])
-                yield head, [_event(file.readline(_LONGEST_LINE)) for _ in range(head["events"])]
+                yield head, [event(file.readline(_LONGEST_LINE)) for _ in range(head["events"])]
     except InputError:
         raise
     except (OSError, EOFError, lzma.LZMAError, ValueError, KeyError, TypeError, RecordError, RecursionError) as error:

@@ -12,13 +12,16 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reproductions.suite.figures.look import pretty
+from reproductions.suite.publish import packing
 from reproductions.suite.publish.readme import cell
+from reproductions.suite.publish.reference import packed
 from reproductions.suite.results import claims, gains, run_table
 from reproductions.suite.results.schemas import Provenance
 from reproductions.suite.results.statistics import Estimate
 from reproductions.suite.results.tables import read
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import read_bytes, read_model
+from reproductions.suite.study.names import DEFAULT
 from reproductions.suite.study.registry import ConfigError
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -32,8 +35,8 @@ MEANINGS: Mapping[str, str] = {
 }
 #: Figures of a domain, in the order in which they are read; others follow by name.
 ORDER = ("figure2", "scores", "best_so_far", "population", "schedules", "lineages", "tree", "samples")
-#: What is shown of a scale beside its task's settings.
-_SIZES = ("problems", "population", "steps", "interval")
+#: What is shown of a run's settings beside its task's.
+_SIZES = ("population", "steps", "interval")
 
 
 def report(study: str, kept: Path, figures: Path) -> str:
@@ -92,7 +95,7 @@ def _domain(
         "commits": sorted({str(commit)[:10] for commit in ours.commit.dropna()}),
         "seeds": ours.groupby(["problem", "method", "variant"]).seed.nunique(),
         "gains": [_sentence(row) for row in rows],
-        "sizes": _sizes(name),
+        "sizes": _sizes(name, packed(kept, name)),
         "tables": {one: _comparison(kept / "tables" / one / "comparison.csv") for one in experiments},
         "figures": {one: _pictures(figures / one, ORDER, everything=True) for one in experiments},
         "expected": [dataclasses.asdict(number) for number in registry.sweep(name).EXPECTED],
@@ -113,18 +116,21 @@ def _sentence(row: Mapping[Any, Any]) -> str:
     )
 
 
-def _sizes(domain: str) -> list[tuple[str, str, str]]:
-    """What was run beside the paper's size: name, ours, the paper's; of what the two scales say."""
-    scales = registry.sweep(domain).SCALES
-    ours, theirs = (scales[name] for name in ("laptop", "paper"))
-    rows = [(name, getattr(ours, name), getattr(theirs, name)) for name in _SIZES]
-    keys = dict.fromkeys([*ours.task, *theirs.task])
-    rows += [(f"task: {key}", ours.task.get(key, "default"), theirs.task.get(key, "default")) for key in keys]
-    return [(name, _plain(here), _plain(there)) for name, here, there in rows]
-
-
-def _plain(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _sizes(domain: str, records: Path) -> list[tuple[str, str, str]]:
+    """What was run beside the paper's size: name, ours, the paper's. Ours is that of PBT in the kept records, if any."""
+    if not records.exists():
+        return []
+    runs = [run for run in packing.summaries(records) if (run["method"], run["variant"]) == ("pbt", DEFAULT)]
+    if not runs:
+        return []
+    ours, theirs = runs[0]["settings"], registry.sweep(domain).SCALES["paper"]
+    rows = [("problems", ", ".join(sorted({run["problem"] for run in runs})), ", ".join(theirs.problems))]
+    rows += [(name, str(ours[name]), str(getattr(theirs, name))) for name in _SIZES]
+    task = ours.get("task", {})
+    keys = dict.fromkeys([*task, *theirs.task])
+    return rows + [
+        (f"task: {key}", str(task.get(key, "default")), str(theirs.task.get(key, "default"))) for key in keys
+    ]
 
 
 def _comparison(path: Path) -> list[dict[str, str]]:
