@@ -6,9 +6,10 @@ import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pbt_core import Space
+if TYPE_CHECKING:  # Snakemake plans without the library
+    from pbt_core import Space
 
 HERE = Path(__file__).parent.parent.parent
 
