@@ -16,7 +16,7 @@ export PYTHON TARGET MINUTES
 WITH := [ -n "$$XDG_CACHE_HOME" ] || [ -w "$$HOME" ] || export XDG_CACHE_HOME="$$PWD/.snakemake/cache"; \
   PATH="$$PWD/$(BIN):$$PATH" PYTHONPATH="$$PWD:$$PWD/workflow/plugins"
 
-.PHONY: venv demo test lint docs bench chaos ui report clean
+.PHONY: venv demo test lint docs bench chaos ui report paper clean
 
 venv: $(STAMP)
 
@@ -62,6 +62,10 @@ ui: $(STAMP)
 report: $(STAMP)
 	@$(WITH) snakemake "$$TARGET" --report results/report.html
 	@echo "open results/report.html"
+
+# The kept study as one HTML file: claims, verdicts, figures, costs, all from its tables.
+paper: $(STAMP)
+	@$(BIN)/python -m reproductions report laptop --out results/paper.html
 
 clean:
 	rm -rf build .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,6 +5,7 @@ from baselines.genetic import Genetic
 from baselines.halving import Halving
 from baselines.multi_frequency import MultiFrequency
 from baselines.pb2 import PB2
+from baselines.random_schedules import RandomSchedules
 from baselines.random_search import RandomSearch
 from baselines.scheduled import Annealed, Fixed, Noam, Piecewise, Schedule, Scheduled, replay
 
@@ -18,6 +19,7 @@ __all__ = [
     "MultiFrequency",
     "Noam",
     "Piecewise",
+    "RandomSchedules",
     "RandomSearch",
     "Schedule",
     "Scheduled",

@@ -7,10 +7,11 @@ from reproductions.shared.rl.methods import compared, decaying, fixed
 from reproductions.suite.study.requirements import modules
 from reproductions.suite.study.sweep import Anchor, Expected, Measure, Scale
 
-# Our choice, the same at all scales. Around the values that the Feudal Networks paper draws from (learning rate 10^-4.5 to
-# 10^-3.5, entropy cost 1e-4 to 1e-3, intrinsic weight 0 to 1), and wider, since our losses are means over a rollout.
+# Our choice, the same at all scales: two decades each around the values that the Feudal Networks paper draws from (learning
+# rate 10^-4.5 to 10^-3.5, entropy cost 1e-4 to 1e-3, intrinsic weight 0 to 1) and A2C's, since our losses are means over a
+# rollout.
 SPACE = Space(
-    {"lr": LogUniform(3e-5, 3e-3), "entropy_cost": LogUniform(1e-4, 1e-1), "intrinsic_cost": Uniform(0.0, 1.0)}
+    {"lr": LogUniform(3e-5, 3e-3), "entropy_cost": LogUniform(3e-4, 3e-2), "intrinsic_cost": Uniform(0.0, 1.0)}
 )
 
 PROBLEMS = {name: {"game": name} for name in ("ms_pacman", "amidar", "gravitar", "enduro")}
@@ -29,6 +30,7 @@ MEASURE = Measure(
         "gravitar": Anchor(173.0, 3351.4, _SOURCE),
         "enduro": Anchor(0.0, 860.5, _SOURCE),
     },
+    margin=1.0,
 )
 
 # Hand-set values and their sources: A2C as OpenAI Baselines publishes it for Atari (its rate decays linearly);
@@ -41,7 +43,7 @@ _OURS = {"lr": 2e-4, "entropy_cost": 1e-2, "intrinsic_cost": 0.5}
 
 def _methods(steps: int, ready: int) -> dict[str, Any]:
     settings = (_BASELINES_A2C, _FUN_PAPER, _OURS)
-    return compared(ready, [*(decaying(values, steps) for values in settings), fixed(_OURS)])
+    return compared(ready, steps, [*(decaying(values, steps) for values in settings), fixed(_OURS)])
 
 
 SCALES = {
@@ -54,13 +56,14 @@ SCALES = {
         task={"width": 16, "d": 8, "k": 4, "c": 3, "batch": 4, "unroll": 5, "report_episodes": 4},
         methods=_methods(1280, 320),
     ),
-    # Where people and random play differ within minutes; the other two games stay flat at this length.
+    # Where people and random play differ within minutes; the other two games stay flat at this length. 15 chances to exploit
+    # after the warm-up.
     "laptop": Scale(
         problems=("ms_pacman", "amidar"),
-        population=8,
-        steps=96_000,
-        interval=9_600,
-        methods=_methods(96_000, 9_600),
+        population=12,
+        steps=97_920,
+        interval=5_760,
+        methods=_methods(97_920, 5_760),
     ),
     # Network, unroll and population of the Feudal Networks and PBT papers; length and interval are our choice within the
     # 1e6 to 1e7 agent steps that the paper gives for the latter.

@@ -8,13 +8,14 @@ from reproductions.suite.study.requirements import modules
 from reproductions.suite.study.sweep import Expected, Measure, Scale
 
 # Momentum is searched by its distance from 1, on a logarithmic scale: a step moves the weights by about lr / (1 - momentum),
-# so a factor means the same anywhere, and 0.9 times 1.2 does not leave the range. All ranges are our choice, wide on purpose.
+# so a factor means the same anywhere, and 0.9 times 1.2 does not leave the range. All ranges are our choice: what one would
+# draw for a perceptron without having trained it, and low enough for hand-made schedules to decay in.
 SPACE = Space(
     {
-        "lr": LogUniform(1e-5, 1.0),
+        "lr": LogUniform(1e-4, 1.0),
         "one_minus_momentum": LogUniform(0.01, 1.0),
-        "weight_decay": LogUniform(1e-6, 0.1),
-        "dropout": Uniform(0.0, 0.8),
+        "weight_decay": LogUniform(1e-6, 1e-2),
+        "dropout": Uniform(0.0, 0.5),
     }
 )
 
@@ -29,6 +30,7 @@ MEASURE = Measure(
         "weight_decay": "weight decay",
     },
     logarithmic=("lr", "one_minus_momentum", "weight_decay"),
+    margin=0.5,
 )
 
 PROBLEMS: dict[str, dict[str, Any]] = {"fashion_mnist": {}}
@@ -68,6 +70,7 @@ def _methods(population: int, steps: int, ready: int, tuned: list[dict[str, Any]
         "pbt_t_test": {**pbt, "exploit": t_test},
         "pbt_tournament": {**pbt, "exploit": {"kind": "binary_tournament"}},
         "random_search": {"kind": "random_search"},
+        "random_schedules": {"kind": "random_schedules", "steps": steps, "annealed": ["lr"]},
         "hand_tuned": {"kind": "scheduled", "schedules": tuned},
         "weights_only": {**pbt, "copy": ["weights"], "explore": []},
         "hyperparameters_only": {**pbt, "copy": ["hyperparameters"]},

@@ -43,6 +43,7 @@ MEASURE = Measure(
         "pixel_control": "weight of pixel control",
     },
     logarithmic=("lr", "entropy_cost", "unroll", "pixel_control"),
+    margin=0.5,
 )
 
 # Hand-set values by where they come from: the middle of the UNREAL paper's priors with its unroll length, and the best of
@@ -54,7 +55,7 @@ _OURS = {"lr": 1e-3, "entropy_cost": 3e-3, "unroll": 5}
 
 def _methods(steps: int, ready: int) -> dict[str, Any]:
     settings = (_UNREAL_PAPER, _OURS)
-    return compared(ready, [*(decaying(values, steps) for values in settings), *map(fixed, settings)])
+    return compared(ready, steps, [*(decaying(values, steps) for values in settings), *map(fixed, settings)])
 
 
 SCALES = {

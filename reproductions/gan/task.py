@@ -13,11 +13,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
+from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Space, Stream
 from reproductions.gan import arithmetic, classifier, data, metrics, networks
 from reproductions.gan.data import DatasetName
 from reproductions.gan.networks import GanState, Loss
-from reproductions.gan.sweep import SPACE
+from reproductions.gan.sweep import SPACE, SPACES
 from reproductions.shared import device
 from reproductions.shared.assets import DataError
 from reproductions.shared.bounds import Count
@@ -35,7 +35,8 @@ class Gan(DomainTask[GanState]):
     dataset, data: which images, and the folder they are kept in.
     width, batch, loss, d_steps: the networks and their training; see ``networks.train_steps``. A step is one of the
         generator, with ``d_steps`` of the discriminator.
-    samples: generated images behind a score. One set selects, another, equally large, is reported.
+    samples: generated images behind a score. One set selects, another, equally large, is held out.
+    report_samples: new images of the final best generator, whose score is reported.
     classifier_epochs: how long the classifier behind the scores was trained (None: as its recipe says); scores by
         different classifiers do not compare.
     imagenet: also report Inception score and FID of ImageNet Inception, whose weights must be there.
@@ -48,10 +49,14 @@ class Gan(DomainTask[GanState]):
     loss: Loss = "wgan_gp"
     d_steps: Count = 5
     samples: Annotated[int, Field(ge=2)] = 2000  # the Frechet distance needs a covariance
+    report_samples: Annotated[int, Field(ge=10)] = 5000  # the score is a mean over ten parts
     classifier_epochs: Count | None = None
     imagenet: bool = False
-    space = SPACE
     devices = TORCH_DEVICES
+
+    @property
+    def space(self) -> Space:
+        return SPACES.get(self.dataset, SPACE)
 
     def prepare(self, plan: Plan) -> None:
         """Get the data and the classifier, once for all workers and runs. ConfigError says what is missing and what to do.
@@ -87,8 +92,8 @@ class Gan(DomainTask[GanState]):
 
     def evaluate(self, state: GanState, seed: Stream) -> Score:
         """The Inception score of two independent sample sets; FID (and ImageNet's scores) of the reported one."""
-        value, _, _ = self._inception_score(state, seed.child("select"))
-        held_out, images, features = self._inception_score(state, seed.child("report"))
+        value, _, _ = self._inception_score(state, self.samples, seed.child("select"))
+        held_out, images, features = self._inception_score(state, self.samples, seed.child("report"))
         reported = {"fid": metrics.fid(features, self.real_statistics())}
         if self.imagenet:
             logits, features = metrics.imagenet_outputs(images, device.current())
@@ -97,6 +102,11 @@ class Gan(DomainTask[GanState]):
                 features, _imagenet_real_statistics(self.dataset, self.data, device.current())
             )
         return Score(value, held_out=held_out, metrics=reported)
+
+    def report(self, state: GanState, seed: Stream) -> Score:
+        """The Inception score of ``report_samples`` new images."""
+        value, _, _ = self._inception_score(state, self.report_samples, seed.child("final"))
+        return Score(value)
 
     def save(self, state: GanState) -> Checkpoint:
         return Checkpoint({name: tensor.numpy() for name, tensor in networks.to_tensors(state).items()})
@@ -126,8 +136,8 @@ class Gan(DomainTask[GanState]):
         _, channels, size, _ = _dataset(self.dataset, self.data).train_images.shape
         return networks.initialise(rng, size, channels, self.width, device=device.current())
 
-    def _inception_score(self, state: GanState, seed: Stream) -> tuple[float, Tensor, Tensor]:
-        images = self.sample(state, self.samples, seed)
+    def _inception_score(self, state: GanState, samples: int, seed: Stream) -> tuple[float, Tensor, Tensor]:
+        images = self.sample(state, samples, seed)
         logits, features = self.classifier().outputs(images)
         score, _ = metrics.inception_score(logits, rng_seed=0)
         return score, images, features

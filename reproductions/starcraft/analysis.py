@@ -30,6 +30,13 @@ CLAIMS = (
         unit="% human-normalised",
     ),
     _claim(
+        text="PBT plays better than random search over schedules at equal compute",
+        paper="not measured in the paper",
+        mark=None,
+        weights={"pbt": 1, "random_schedules": -1},
+        unit="% human-normalised",
+    ),
+    _claim(
         text="PBT plays better than hand-tuned settings at equal compute",
         paper="not measured in the paper",
         mark=None,

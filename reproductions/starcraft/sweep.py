@@ -44,6 +44,7 @@ MEASURE = Measure(
     labels={"lr": "learning rate", "entropy_cost": "entropy cost"},
     logarithmic=("lr", "entropy_cost"),
     anchors=ANCHORS,
+    margin=2.0,
 )
 
 # Hand-set rates by where they come from: what public implementations of these agents use (7e-4), and the one with which we
@@ -53,7 +54,7 @@ _PUBLIC, _OURS = {"lr": 7e-4}, {"lr": 3e-3}
 
 def _methods(steps: int, ready: int) -> dict[str, Any]:
     rates = (_PUBLIC, _OURS)
-    return compared(ready, [*(decaying(values, steps) for values in rates), *map(fixed, rates)])
+    return compared(ready, steps, [*(decaying(values, steps) for values in rates), *map(fixed, rates)])
 
 
 SCALES = {

@@ -9,7 +9,7 @@ from reproductions.suite.study.sweep import Expected, Measure, Scale
 # The surrogate's weights. The bounds are our choice: a negative weight would climb away from the maximum; 2 hardly ever binds.
 SPACE = Space({"h0": Uniform(0.0, 2.0), "h1": Uniform(0.0, 2.0)})
 
-MEASURE = Measure(score="Q(theta)", unit="", held_out=None, step="steps")
+MEASURE = Measure(score="Q(theta)", unit="", held_out=None, step="steps", margin=0.01)
 
 PROBLEMS: dict[str, dict[str, Any]] = {"quadratic": {}}
 

@@ -9,6 +9,7 @@ import argparse
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,28 @@ class Corpus:
     dev: Evaluation
     test: Evaluation
     vocabulary: Vocabulary
+
+
+def shortened(corpus: Corpus, longest: int) -> Corpus:
+    """The pairs of which neither side has more than ``longest`` pieces, end of sentence included.
+
+    ValueError if a set has none.
+    """
+    sets = {"train": corpus.train, "dev": corpus.dev.pairs, "test": corpus.test.pairs}
+    kept = {name: np.maximum(pairs.source.lengths, pairs.target.lengths) <= longest for name, pairs in sets.items()}
+    for name, mask in kept.items():
+        if not mask.any():
+            raise ValueError(f"longest = {longest}: no pair of the {name} set of {corpus.name} is as short as that")
+
+    def pairs(name: str) -> Pairs:
+        return Pairs(sets[name].source.kept(kept[name]), sets[name].target.kept(kept[name]))
+
+    def evaluation(name: str, part: Evaluation) -> Evaluation:
+        sides = (tuple(compress(side, kept[name])) for side in (part.sources, part.references))
+        return Evaluation(pairs(name), *sides)
+
+    parts = evaluation("dev", corpus.dev), evaluation("test", corpus.test)
+    return Corpus(corpus.name, pairs("train"), *parts, corpus.vocabulary)
 
 
 def load(name: str, root: Path, vocabulary_size: int) -> Corpus:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
+from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Space, Stream
 from reproductions.shared import device
 from reproductions.shared.assets import DataError
 from reproductions.shared.bounds import Count
@@ -18,7 +18,7 @@ from reproductions.translation import bleu, corpus, fairseq_model
 from reproductions.translation.batches import Epochs
 from reproductions.translation.corpus import Corpus, Evaluation
 from reproductions.translation.dropout import Dropouts
-from reproductions.translation.sweep import SPACE
+from reproductions.translation.sweep import SPACE, SPACES
 from reproductions.translation.trainer import Translator, translator
 from reproductions.translation.transformer import Architecture
 
@@ -38,7 +38,9 @@ class Translation(DomainTask[TranslationState]):
 
     corpus, data: which sentence pairs, and the folder they are kept in. vocabulary: pieces, both languages together.
     backend: our own Transformer or fairseq's. width, ffn, layers, heads, pre_norm: its sizes. beam: of the search behind
-    the scores, 1 is greedy. sentences: of the dev and of the test set that are translated (None: all).
+    the scores, 1 is greedy. longest: pairs with a side of more pieces, end of sentence included, are left out of all sets
+    (None: none are). sentences: of the dev and of the test set that are translated at an evaluation (None: all); the whole
+    test set is reported in either case.
     """
 
     corpus: str = "catalogues"
@@ -52,8 +54,12 @@ class Translation(DomainTask[TranslationState]):
     pre_norm: bool = True
     max_tokens: Count = 1024
     beam: Count = 1
+    longest: Count | None = None
     sentences: Count | None = None
-    space = SPACE
+
+    @property
+    def space(self) -> Space:
+        return SPACES.get(self.corpus, SPACE)
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -62,11 +68,11 @@ class Translation(DomainTask[TranslationState]):
     def prepare(self, plan: Plan) -> None:
         """Get the corpus, once for all workers and runs. ConfigError says what is missing and what to do."""
         try:
-            corpus = _corpus(self.corpus, self.data, self.vocabulary)
+            corpus = self._corpus()
         except DataError as error:
             raise ConfigError(f"task.corpus = {self.corpus!r}: {error}") from None
         except ValueError as error:
-            raise ConfigError(f"task.corpus, task.vocabulary: {error}") from None
+            raise ConfigError(f"task.corpus, task.vocabulary, task.longest: {error}") from None
         try:
             self._translator()
             Epochs(corpus.train, self.max_tokens)
@@ -79,7 +85,7 @@ class Translation(DomainTask[TranslationState]):
     def step(
         self, state: TranslationState, hyperparameters: Hyperparameters, steps: int, seed: Stream
     ) -> TranslationState:
-        epochs = _epochs(self.corpus, self.data, self.vocabulary, self.max_tokens)
+        epochs = _epochs(self.corpus, self.data, self.vocabulary, self.longest, self.max_tokens)
         # The order goes with the weights, so that they see every pair once an epoch, whichever member trains them.
         order = Stream(state.order)
         batches = [epochs.at(state.age + step, order) for step in range(steps)]
@@ -90,11 +96,15 @@ class Translation(DomainTask[TranslationState]):
 
     def evaluate(self, state: TranslationState, seed: Stream) -> Score:
         """BLEU on the dev set selects, BLEU on the test set is reported; NaN for weights whose training broke down."""
-        corpus = _corpus(self.corpus, self.data, self.vocabulary)
+        corpus = self._corpus()
         loss = float(state.state.loss)
-        dev, test = (self._bleu(state, part, corpus) for part in (corpus.dev, corpus.test))
+        dev, test = (self._bleu(state, part, self.sentences) for part in (corpus.dev, corpus.test))
         broken = state.age > 0 and not math.isfinite(loss)
         return Score(math.nan if broken else dev, held_out=test, metrics={"loss": loss})
+
+    def report(self, state: TranslationState, seed: Stream) -> Score | None:
+        """BLEU on the whole test set; None where evaluations translate all of it and have held it out already."""
+        return None if self.sentences is None else Score(self._bleu(state, self._corpus().test, None))
 
     def save(self, state: TranslationState) -> Checkpoint:
         saved = self._translator().save(state.state)
@@ -106,32 +116,37 @@ class Translation(DomainTask[TranslationState]):
 
     def describe(self) -> dict[str, Any]:
         """What the scores depend on: BLEU's signature, and how many sentences of which corpus."""
-        corpus = _corpus(self.corpus, self.data, self.vocabulary)
+        corpus = self._corpus()
         sizes = {"train": len(corpus.train), "dev": len(corpus.dev.references), "test": len(corpus.test.references)}
         return {"bleu": bleu.corpus(["a"], ["a"]).signature, "pairs": sizes, "translated": self.sentences}
 
+    def _corpus(self) -> Corpus:
+        return _corpus(self.corpus, self.data, self.vocabulary, self.longest)
+
     def _translator(self) -> Translator[Any]:
-        size = len(_corpus(self.corpus, self.data, self.vocabulary).vocabulary)
+        size = len(self._corpus().vocabulary)
         architecture = Architecture(size, self.width, self.ffn, self.layers, self.heads, self.pre_norm)
         return translator(self.backend, architecture, device=device.current())
 
-    def _bleu(self, state: TranslationState, part: Evaluation, corpus: Corpus) -> float:
-        """BLEU of the first ``sentences`` of a set; its signature is in ``describe``."""
-        count = len(part.references) if self.sentences is None else min(self.sentences, len(part.references))
+    def _bleu(self, state: TranslationState, part: Evaluation, sentences: int | None) -> float:
+        """BLEU of the first ``sentences`` of a set (None: all); its signature is in ``describe``."""
+        count = len(part.references) if sentences is None else min(sentences, len(part.references))
+        vocabulary = self._corpus().vocabulary
         sources = [part.pairs[index][0].tolist() for index in range(count)]
         translations = self._translator().translate(state.state, sources, self.beam)
-        hypotheses = [corpus.vocabulary.decode(ids) for ids in translations]
+        hypotheses = [vocabulary.decode(ids) for ids in translations]
         return bleu.corpus(hypotheses, part.references[:count]).score
 
 
 @cache
-def _corpus(name: str, root: str, vocabulary: int) -> Corpus:
-    return corpus.load(name, Path(root), vocabulary)
+def _corpus(name: str, root: str, vocabulary: int, longest: int | None) -> Corpus:
+    loaded = corpus.load(name, Path(root), vocabulary)
+    return loaded if longest is None else corpus.shortened(loaded, longest)
 
 
 @cache
-def _epochs(name: str, root: str, vocabulary: int, max_tokens: int) -> Epochs:
-    return Epochs(_corpus(name, root, vocabulary).train, max_tokens)
+def _epochs(name: str, root: str, vocabulary: int, longest: int | None, max_tokens: int) -> Epochs:
+    return Epochs(_corpus(name, root, vocabulary, longest).train, max_tokens)
 
 
 TASK = Translation

@@ -1,10 +1,12 @@
 import math
+from collections import Counter
 
 import pytest
 from played import play
 
-from baselines import Annealed, Fixed, Noam, RandomSearch, Scheduled
-from pbt_core import PBT, Plan, Serial
+from baselines import Annealed, Fixed, Noam, RandomSchedules, RandomSearch, Scheduled
+from baselines.random_schedules import DECAYS, Shape
+from pbt_core import PBT, Plan, Serial, Stream
 from pbt_core.testing import Hill, check_method
 from reproductions.suite.study import descriptions, registry
 from reproductions.suite.study.examples import EXAMPLES
@@ -40,7 +42,7 @@ def test_every_method_of_every_domain_keeps_the_contract_at_every_scale(domain):
         for method in {**sweep.METHODS, **sweep.SCALES[scale].methods}:
             settings = resolve(domain, method, scale=scale)
             built = settings.build_method()
-            check_method(built, sweep.SPACE, size=settings.population, rounds=2)
+            check_method(built, registry.space(domain, settings.problem), size=settings.population, rounds=2)
 
 
 def test_random_search_begins_with_the_members_that_pbt_begins_with(tmp_path):
@@ -100,3 +102,53 @@ def test_noam_rises_to_its_peak_and_falls_with_the_root_of_the_steps():
     assert schedule.at(150)["lr"] == 1.0
     with pytest.raises(ValueError, match="warmup = 0"):
         Noam({}, peak=1.0, warmup=0, lead=1)
+
+
+def test_random_schedules_begin_as_random_search_does_and_only_what_is_named_decays(tmp_path):
+    """Paired with it by the seed; every schedule is its member's own, monotone, and stays within the bounds."""
+    space, plan = Hill().space, Plan(population=12, steps=60, interval=10, seed=8)
+    methods = (RandomSearch(), RandomSchedules(steps=60, annealed=("lr",)))
+    runs = [Serial().run(Hill(), method, plan, tmp_path / str(i)).events for i, method in enumerate(methods)]
+    began, scheduled = [[e["hyperparameters"] for e in events if e["event"] == "joined"] for events in runs]
+    assert began == scheduled
+    used = {m: [e for e in runs[1] if e["event"] == "evaluated" and e["member"] == m] for m in range(12)}
+    rates = [[e["hyperparameters"]["lr"] for e in used[m]] for m in range(12)]
+    assert all(rate == sorted(rate, reverse=True) and rate[-1] >= space["lr"].low for rate in rates)
+    assert len({tuple(rate[i] / rate[0] for i in range(6)) for rate in rates}) > 6
+    assert all(e["hyperparameters"]["decay"] == began[m]["decay"] for m in used for e in used[m])
+
+
+@pytest.mark.parametrize("decay", DECAYS)
+def test_a_shape_holds_then_falls_to_its_final_share(decay):
+    """At half of the way a cosine and a line are at the mean of both ends, an exponential at their geometric mean."""
+    shape = Shape(decay, hold=0.2, final=0.04)
+    assert shape.factor(0.0) == shape.factor(0.2) == 1.0
+    middle = {"constant": 1.0, "linear": 0.52, "exponential": 0.2, "cosine": 0.52}[decay]
+    assert shape.factor(0.6) == pytest.approx(middle)
+    assert shape.factor(1.0) == pytest.approx(1.0 if decay == "constant" else 0.04)
+
+
+def test_random_schedules_draw_each_shape_about_equally_often():
+    """Held for at most half of the training; what is left is log-uniform."""
+    method = RandomSchedules(steps=100, annealed=("lr",))
+    shapes = [method.shape(member, {"lr": 0.1}) for member in range(2000)]
+    counts = Counter(shape.decay for shape in shapes)
+    assert set(counts) == set(DECAYS)
+    assert min(counts.values()) > 400
+    assert max(shape.hold for shape in shapes) <= 0.5
+    assert sum(shape.final < 0.1 for shape in shapes) == pytest.approx(1000, abs=100)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"annealed": ()}, r"annealed = \(\) must be one or more names"),
+        ({"final": 0.0}, r"final = 0.0 must be in \(0, 1\]"),
+        ({"steps": 0}, "steps = 0 must be at least 1"),
+        ({"annealed": ("rate",)}, "'rate' is not the name of a real value"),
+    ],
+)
+def test_random_schedules_that_cannot_be_are_refused(changes, rule):
+    """Before any work."""
+    with pytest.raises(ValueError, match=rule):
+        RandomSchedules(**{"steps": 10, "annealed": ("lr",), **changes}).start(Hill().space, 2, Stream(0).generator())

@@ -177,3 +177,14 @@ def test_sizes_that_the_data_cannot_fill_are_refused_before_any_work(sizes, word
     plan = resolve("classifier", "pbt").plan()
     with pytest.raises(ConfigError, match=words):
         Classifier(**sizes).prepare(plan)
+
+
+def test_all_test_images_are_reported_in_the_end_however_few_were_held_out(smoke, laptop):
+    """Whatever the sizes of the other sets; weights whose training broke down have no score."""
+    state = laptop.init(Stream(0), GOOD)
+    data = fashion_mnist.read(Path("data"))
+    right = state.logits(pooled(data.test_images, laptop.pool)).argmax(1).numpy() == data.test_labels
+    assert laptop.report(state, Stream(1)).value == pytest.approx(100 * right.mean())
+    broken = smoke.init(Stream(0), GOOD)
+    broken.weights.fill_(math.inf)
+    assert math.isnan(smoke.report(broken, Stream(1)).value)

@@ -88,3 +88,13 @@ def test_our_frechet_distance_of_the_real_test_images_is_small(smoke):
     untrained = smoke.evaluate(smoke.init(Stream(0), RATES), Stream(0)).metrics["fid"]
     assert real < 5 < untrained / 10
     assert torch.isfinite(features).all()
+
+
+def test_the_final_report_is_the_score_of_new_samples_as_many_as_asked_for(smoke):
+    """Neither those that selected nor those that were held out; the same again for the same stream."""
+    state = smoke.init(Stream(0), RATES)
+    task = dataclasses.replace(smoke, report_samples=300)
+    reported = task.report(state, Stream(1))
+    images = task.sample(state, 300, Stream(1).child("final"))
+    assert reported.value == metrics.inception_score(task.classifier().outputs(images)[0], rng_seed=0)[0]
+    assert reported.value not in (task.evaluate(state, Stream(1)).value, task.evaluate(state, Stream(1)).held_out)

@@ -33,3 +33,27 @@ def test_the_problems_that_a_sweep_names_can_be_found_again(domain):
     """A problem is the name of a folder and a word to Snakemake."""
     sweep = registry.sweep(domain)
     assert all(name.isidentifier() for name in sweep.PROBLEMS)
+
+
+@pytest.mark.parametrize("domain", registry.domains())
+def test_the_space_of_every_problem_is_the_one_that_its_task_has(domain):
+    """And its hyperparameters are those that the domain declares, so that settings are checked by what runs."""
+    sweep = registry.sweep(domain)
+    assert set(getattr(sweep, "SPACES", {})) <= set(sweep.PROBLEMS)
+    if not importable(domain):
+        pytest.skip(f"{domain} cannot be imported here")
+    for problem in sweep.PROBLEMS:
+        space = registry.space(domain, problem)
+        assert list(space) == list(sweep.SPACE)
+        task = resolve(domain, next(iter(sweep.METHODS)), problem=problem).build_task()
+        assert repr(task.space) == repr(space)
+
+
+@pytest.mark.parametrize("domain", ["atari", "classifier", "gan", "translation"])
+def test_a_laptop_scale_leaves_pbt_room(domain):
+    """At least a dozen members and 15 chances to exploit after the warm-up."""
+    settings = resolve(domain, "pbt")
+    assert settings.population >= 12
+    ready, warmup = settings.search["ready"], settings.search["warmup"]
+    chances = [step for step in range(settings.interval, settings.steps, settings.interval) if step >= warmup]
+    assert sum(step % ready == 0 for step in chances) >= 15

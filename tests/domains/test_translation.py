@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -85,3 +87,28 @@ def test_training_lowers_the_loss_from_that_of_a_uniform_guess(task):
     before = task.evaluate(state, Stream(0)).metrics["loss"]
     state = task.step(state, HAND_SET, 100, Stream(2))
     assert task.evaluate(state, Stream(0)).metrics["loss"] < before - 0.2
+
+
+def test_the_whole_test_set_is_reported_where_evaluations_translate_a_part_of_it(task):
+    """Otherwise they have held it out already, and there is nothing more to report."""
+    state = task.init(Stream(3), HAND_SET)
+    few = Translation(**{**TINY, "longest": 8})
+    few.prepare(PLAN)
+    everything = Translation(**{**TINY, "longest": 8, "sentences": None})
+    reported = few.report(state, Stream(1))
+    assert reported.value == everything.evaluate(state, Stream(2)).held_out
+    assert everything.report(state, Stream(1)) is None
+
+
+def test_pairs_that_are_too_long_are_left_out_of_all_sets_and_none_left_is_an_error():
+    """On both sides, end of sentence included; references go with their sentences."""
+    whole = corpus.load("catalogues", Path("data"), 500)
+    short = corpus.shortened(whole, 12)
+    for before, after in ((whole.train, short.train), (whole.dev.pairs, short.dev.pairs)):
+        fits = [max(map(len, pair)) <= 12 for pair in before]
+        assert 0 < len(after) == sum(fits) < len(before)
+        assert max(after.source.lengths.max(), after.target.lengths.max()) == 12
+    for number in range(len(short.dev.references)):
+        assert whole.vocabulary.decode(short.dev.pairs[number][1]) == short.dev.references[number]
+    with pytest.raises(ConfigError, match=r"longest = 1: no pair of the train set"):
+        Translation(**TINY, longest=1).prepare(PLAN)

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from reproductions.suite.results.claims import Claim, all_claims, contrast, judge, verdict
+from reproductions.suite.results.claims import Claim, all_claims, contrast, judge, margin_of, verdict
 from reproductions.suite.results.claims import test_in_words as in_words
 from reproductions.suite.results.statistics import Estimate, student_mean
 from reproductions.suite.study import registry
@@ -138,3 +138,41 @@ def test_every_claim_is_about_methods_that_its_domain_has_and_a_target_that_exis
         named = {method.replace(":", " (") + (")" if ":" in method else "") for method in asked["methods"]}
         assert set(claim.weights) <= named, claim
         assert (claim.mark is None) == (claim.paper.startswith("not "))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "side", "expected"),
+    [
+        (-0.1, 0.2, "above", "no difference"),
+        (-0.2, 0.1, "at most", "no difference"),
+        (-0.1, 0.21, "above", "inconclusive"),
+        (0.01, 0.1, "above", "reproduced"),
+        (-0.1, -0.01, "above", "not reproduced"),
+        (-0.1, 0.2, "alike", "reproduced"),
+        (0.1, 0.3, "alike", "inconclusive"),
+        (0.21, 0.3, "alike", "not reproduced"),
+        (-0.3, -0.21, "alike", "not reproduced"),
+    ],
+)
+def test_an_interval_within_the_margin_shows_that_there_is_no_difference(low, high, side, expected):
+    """Where it lies on both sides; a claim that things are alike is reproduced by it."""
+    claim = dataclasses.replace(CLAIM, side=side, margin=0.2)
+    assert verdict(claim, Estimate((low + high) / 2, low, high), seeds=5) == expected
+
+
+def test_the_margin_of_reported_scores_is_the_domains_and_other_columns_have_none():
+    """Unless the claim says its own."""
+    assert margin_of(CLAIM) == registry.sweep("gan").MEASURE.margin
+    assert margin_of(dataclasses.replace(CLAIM, column="founders")) is None
+    assert margin_of(dataclasses.replace(CLAIM, column="founders", margin=0.5)) == 0.5
+
+
+def test_verdicts_are_grouped_and_say_what_could_have_been_seen():
+    """Results first, then what is open."""
+    table = runs({("pbt", "default"): [1.0, 2.0, 3.0], ("random_search", "default"): [2.0, 1.5, 3.2]})
+    shown = dataclasses.replace(CLAIM, text="shown", threshold=-50.0)
+    missing = dataclasses.replace(CLAIM, text="missing", weights={"pbt": 1, "tpe": -1})
+    judged = judge([missing, CLAIM, shown], table)
+    assert list(judged.verdict) == ["reproduced", "inconclusive", "not run"]
+    assert judged.detectable[1] == pytest.approx(judged.detectable[0])
+    assert judged.detectable[1] > 0.5

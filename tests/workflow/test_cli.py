@@ -46,7 +46,7 @@ def refused(capsys, tmp_path, *arguments):
         (["run", "toy", "pbt", "--set", "search.exploit.fraction=0.9"], ["search.exploit.fraction: no such key"]),
         (["run", "gan", "pbt", "--set", "search.exploit.fraction=0.9"], ["search.exploit.fraction = 0.9", "0.5"]),
         (["run", "toy", "pbt", "--set", "search.ready=0"], ["search.ready = 0", "at least 1 step"]),
-        (["run", "gan", "pbt", "--set", "search.ready=1"], ["search.ready = 1", "interval = 150"]),
+        (["run", "gan", "pbt", "--set", "search.ready=1"], ["search.ready = 1", "interval = 75"]),
         (["run", "toy", "pbt", "--set", "interval=500"], ["interval = 500", "steps = 200"]),
         (["run", "toy", "pbt", "--set", "task.lrr=1"], ["task.lrr", "no such key", "origin"]),
         (["run", "toy", "pbt", "--set", "task.lr=fast"], ["task.lr", "'fast'", "number"]),
@@ -202,8 +202,10 @@ def test_a_reader_that_has_seen_enough_is_not_told_of_an_error(unbuffered):
     process.wait()
 
 
-def test_figure_3_can_be_drawn_from_a_table_of_runs_alone(tmp_path, capsys):
+def test_figure_3_and_the_gains_can_be_drawn_from_a_table_of_runs_alone(tmp_path, capsys):
     """The runs of long domains need not be there again, only what was kept of them."""
     assert main(["paper", "--table", str(ROOT / "results/reference/laptop/runs.csv"), "--out", str(tmp_path)]) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"figure3.svg", "figure3.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{name}.{suffix}" for name in ("figure3", "gains") for suffix in ("svg", "png")
+    }
     assert "human-normalised" in (tmp_path / "figure3.svg").read_text()

@@ -358,3 +358,27 @@ def test_the_common_style_keeps_text_as_text_and_ids_fixed():
     """Searchable figures, equal bytes."""
     assert STYLE["svg.fonttype"] == "none"
     assert STYLE["svg.hashsalt"]
+
+
+@pytest.mark.parametrize("kind", ["synchronous", "asynchronous", "failing", "diverging"])
+def test_the_coloured_line_of_a_population_is_the_ancestry_of_the_answers_weights(kinds, kind):
+    """The scores that they had and the hyperparameters that trained them, whichever members held them."""
+    record = kinds[kind]
+    passed, path = plotting.ancestry(record), record.lineage.schedule()
+    assert list(passed.member) == [segment.member for segment in path]
+    assert list(passed.lr) == [segment.hyperparameters["lr"] for segment in path]
+    assert passed.score.iloc[-1] == pytest.approx(record.summary["final"]["score"])
+
+
+def test_a_run_without_an_answer_has_no_ancestry(kinds):
+    """Where all diverged."""
+    assert plotting.ancestry(kinds["all diverged"]).empty
+
+
+def test_the_best_so_far_stands_against_the_cost_of_all_members_and_the_time_of_one(run):
+    """One training after another costs as much as many at once, and takes longer."""
+    together, alone = run(PBT(ready=20), "pbt", population=6, steps=60), run(Again(60), "tpe", population=1, steps=360)
+    figure = plotting.best_so_far([together, alone], MEASURE)
+    costs, times = ([line.get_xdata()[-1] for line in ax.lines] for ax in figure.axes)
+    assert costs == [360, 360]
+    assert times == [60, 360]

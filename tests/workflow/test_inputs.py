@@ -272,7 +272,7 @@ def test_tables_and_summaries_of_a_study_are_held_against_their_schemas(runs, ca
     place = runs / "results" / "laptop" / "runs" / "toy" / "quadratic" / "pbt" / "default" / "seed-0"
     shutil.copytree(runs / "r", place)
     assert main(["table", "toy", "r", "--out", "results/laptop/tables/toy"]) == 0
-    keep("laptop", Path("results"), ["toy"])
+    keep("laptop", Path("results"))
     kept = runs / "results" / "reference" / "laptop"
     before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
     assert main(["show", "laptop"]) == 0
@@ -287,7 +287,7 @@ def test_tables_and_summaries_of_a_study_are_held_against_their_schemas(runs, ca
     assert "provenance.json: toy = 5" in refused(capsys, "reference", "laptop")
     (kept / "provenance.json").write_bytes(before[kept / "provenance.json"])
     broken("half", place / "summary.json")
-    assert "summary.json: not JSON" in refused(capsys, "reference", "laptop", "--whole", "toy")
+    assert "summary.json: not JSON" in refused(capsys, "reference", "laptop")
     with pytest.raises(InputError, match=r"summary\.json"):
         past_costs(Path("results"), "laptop")
     assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before

@@ -11,8 +11,8 @@ from pbt_core import Record as Events
 from reproductions.suite.cli import main
 from reproductions.suite.figures import plotting
 from reproductions.suite.publish import readme
-from reproductions.suite.publish.reference import keep
-from reproductions.suite.results import statistics
+from reproductions.suite.publish.reference import keep, restore
+from reproductions.suite.results import run_table, statistics
 from reproductions.suite.results.records import Record, load
 from reproductions.suite.results.tables import comparison, normalised, pairs
 from reproductions.suite.study.registry import ConfigError
@@ -195,7 +195,7 @@ def test_normalised_scores_are_averaged_over_problems_seed_by_seed(runs, tmp_pat
 
 
 def test_keeping_a_study_replaces_only_the_runs_that_it_has(tmp_path, runs):
-    """Long domains are not all run on one day; whole records are kept where they are asked for."""
+    """Long domains are not all run on one day; records are kept with those that were kept before."""
     results = tmp_path / "results"
     for record in load(runs):
         place = results / "laptop" / "runs" / "toy" / "quadratic" / record.method / "default" / f"seed-{record.seed}"
@@ -211,14 +211,20 @@ def test_keeping_a_study_replaces_only_the_runs_that_it_has(tmp_path, runs):
         "toy,quadratic,pbt,default,0,laptop,1,\n"
     )
     (kept / "provenance.json").write_text('{"gan": []}')
-    keep("laptop", results, whole=["toy"])
+    keep("laptop", results)
     rows = pd.read_csv(kept / "runs.csv")
     assert rows.domain.tolist() == ["gan"] + ["toy"] * 7
     same = rows[(rows.domain == "toy") & (rows.method == "pbt") & (rows.seed == 0)]
     assert len(same) == 1
     assert same.final_selected.notna().all()
-    assert load(sorted(kept.glob("runs/toy/*/pbt/*/seed-0")))[0].summary["method"] == "pbt"
-    assert {path.read_bytes() for path in kept.glob("runs/toy/*/pbt/*/*/illustration.safetensors")} == {b"pbt"}
+    again = results / "laptop" / "runs" / "toy" / "quadratic"
+    shutil.rmtree(again / "pbt")
+    keep("laptop", results)
+    shutil.rmtree(again)
+    restored = load(restore("laptop", results))
+    assert sum(record.method == "pbt" for record in restored) == rows[rows.domain == "toy"].method.eq("pbt").sum()
+    assert {path.read_bytes() for path in again.glob("pbt/*/seed-0/illustration.safetensors")} == {b"pbt"}
+    assert run_table.runs(restored).trends.tolist() == run_table.runs(load(runs)).trends.tolist()
     assert "toy" in set(pd.read_csv(kept / "claims.csv").domain)
     assert (kept / "tables" / "gan" / "comparison.csv").exists()
     assert set(json.loads((kept / "provenance.json").read_text())) == {"gan", "toy"}

@@ -10,12 +10,13 @@ Description = Mapping[str, Any]
 END = 0.3
 
 
-def compared(ready: int, hand_set: Iterable[Description]) -> dict[str, Any]:
-    """PBT by either exploiter, random search, the best of some hand-set schedules, and PBT without explore."""
+def compared(ready: int, steps: int, hand_set: Iterable[Description]) -> dict[str, Any]:
+    """PBT by either exploiter, random search of values or of schedules over ``steps``, hand-set ones, PBT without explore."""
     return {
         "pbt": _pbt(ready),
         "pbt_t_test": _pbt(ready, exploit={"kind": "welch_t_test"}),
         "random_search": {"kind": "random_search"},
+        "random_schedules": {"kind": "random_schedules", "steps": steps, "annealed": ["lr"]},
         "hand_tuned": {"kind": "scheduled", "schedules": list(hand_set)},
         "weights_only": _pbt(ready, copy=["weights"], explore=[]),
     }

@@ -1,4 +1,4 @@
-"""Commands that keep results elsewhere: `track` and `ui` for MLflow, `reference` and `readme` for the repository."""
+"""Commands that keep results elsewhere: `track` and `ui` for MLflow; `reference`, `restore`, `report`, `readme` for all."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 
 from reproductions.suite.commands import Commands, path, port, study
 from reproductions.suite.publish.tracking.store import DATABASE, store_uri
-from reproductions.suite.study import registry
-from reproductions.suite.study.outputs import check
+from reproductions.suite.study.outputs import check, staged_file
 from reproductions.suite.study.registry import ConfigError
 
 
@@ -18,6 +17,8 @@ def add(commands: Commands) -> None:
     _add_track(commands)
     _add_ui(commands)
     _add_reference(commands)
+    _add_restore(commands)
+    _add_report(commands)
     _add_readme(commands)
 
 
@@ -92,19 +93,57 @@ def _ui(a: argparse.Namespace) -> int:
 
 
 def _add_reference(commands: Commands) -> None:
-    p = commands.add_parser("reference", help="keep a finished study's tables and provenance in results/reference")
+    p = commands.add_parser(
+        "reference", help="keep a finished study's records, tables and provenance in results/reference"
+    )
     p.add_argument("study", metavar="STUDY", type=study, help="a folder below results/, such as laptop")
-    p.add_argument("--whole", metavar="DOMAIN", nargs="*", default=[],
-                   help="keep these domains' records too, from which their figures can be remade")  # fmt: skip
     p.set_defaults(do=_reference)
 
 
 def _reference(a: argparse.Namespace) -> None:
     from reproductions.suite.publish.reference import keep
 
-    for domain in a.whole:
-        registry.sweep(domain)
-    print(keep(a.study, Path("results"), a.whole))
+    print(keep(a.study, Path("results")))
+
+
+def _add_restore(commands: Commands) -> None:
+    p = commands.add_parser(
+        "restore",
+        help="write the kept records of a study below results, from which its figures and tables can be made",
+        description="Write the runs in results/reference/STUDY/records to results/STUDY/runs, as if they had been made here. "
+        "Runs that are there stay.",
+    )
+    p.add_argument("study", metavar="STUDY", type=study, help="a folder below results/reference, such as laptop")
+    p.set_defaults(do=_restore)
+
+
+def _restore(a: argparse.Namespace) -> None:
+    from reproductions.suite.publish.reference import restore
+
+    folders = restore(a.study, Path("results"))
+    print(f"{len(folders)} runs in {Path('results', a.study, 'runs')}")
+
+
+def _add_report(commands: Commands) -> None:
+    p = commands.add_parser(
+        "report",
+        help="write a kept study as one HTML file that opens offline",
+        description="What was claimed, done and found in results/reference/STUDY, with its figures and costs. All values come "
+        "from its tables.",
+    )
+    p.add_argument("study", metavar="STUDY", type=study, help="a folder below results/reference, such as laptop")
+    p.add_argument("--figures", type=path, metavar="DIR", help="the study's figures (default: figures/STUDY)")
+    p.add_argument("--out", type=path, metavar="FILE", required=True, help="file to write")
+    p.set_defaults(do=_report)
+
+
+def _report(a: argparse.Namespace) -> None:
+    from reproductions.suite.publish.report import report
+
+    with staged_file(a.out) as file:
+        made = report(a.study, Path("results", "reference", a.study), a.figures or Path("figures", a.study))
+        file.write_text(made, encoding="utf-8")
+    print(a.out)
 
 
 def _add_readme(commands: Commands) -> None:

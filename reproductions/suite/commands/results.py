@@ -1,8 +1,9 @@
-"""Commands that look at finished runs: `table`, `runs`, `claims`, `figure`, `paper`, `stragglers`, `show`."""
+"""Commands that look at finished runs: `table`, `runs`, `claims`, `power`, `figure`, `paper`, `stragglers`, `show`."""
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ def add(commands: Commands) -> None:
     _add_table(commands)
     _add_runs_table(commands)
     _add_claims(commands)
+    _add_power(commands)
     _add_figure(commands)
     _add_paper(commands)
     _add_stragglers(commands)
@@ -110,15 +112,43 @@ def _claims(a: argparse.Namespace) -> None:
         print(f"not run: {missing} further claims, of whose methods these runs lack some")
 
 
+def _add_power(commands: Commands) -> None:
+    p = commands.add_parser(
+        "power",
+        help="say how many seeds the claims need, by the runs in a table of runs",
+        description="For each claim of which TABLE has runs: the standard deviation of its contrast over seeds, the seeds with "
+        "which a difference of its margin is seen with a power of 80 %, and the difference that the seeds at hand see.",
+    )
+    p.add_argument(
+        "table", metavar="TABLE", type=path, help="a table of runs, such as results/reference/laptop/runs.csv"
+    )
+    p.set_defaults(do=_power)
+
+
+def _power(a: argparse.Namespace) -> None:
+    from reproductions.suite.results import claims, design, run_table
+
+    for row in design.seeds_of_claims(claims.all_claims(), run_table.read_runs(a.table)).to_dict("records"):
+        unit = f" {row['unit']}" if row["unit"] else ""
+        needed = f"{row['seeds_needed']:.0f} seed(s)" if math.isfinite(row["seeds_needed"]) else "too many seeds"
+        margin = f"a margin of {row['margin']:.3g} needs {needed}" if math.isfinite(row["margin"]) else "no margin"
+        print(
+            f"{row['domain']:12} {row['claim']}\n{'':12} {row['seeds']} seed(s), standard deviation {row['deviation']:.3g}"
+            f"{unit}; they see {row['detectable']:.3g}; {margin}"
+        )
+
+
 def _verdict(row: dict[Hashable, Any]) -> str:
     """A claim, its verdict and the numbers behind it, in two lines."""
     from reproductions.suite.results.statistics import Estimate
 
     ours = Estimate(row["ours"], row["ours_low"], row["ours_high"])
     without = f", {row['without_score']} run(s) without a finite score" if row["without_score"] else ""
+    seen = row.get("detectable", float("nan"))
+    detectable = f", which could have seen {seen:.3g}" if seen == seen else ""
     return (
         f"{row['verdict']:15} {row['domain']:12} {row['claim']}\n"
-        f"{'':28} {row['test']}: {ours}, {row['seeds']} seed(s){without}"
+        f"{'':28} {row['test']}: {ours}, {row['seeds']} seed(s){detectable}{without}"
     )
 
 

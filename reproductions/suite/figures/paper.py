@@ -13,42 +13,58 @@ from typing import TypeVar
 import pandas as pd
 
 from reproductions.suite.figures.ablations import bars, curve
+from reproductions.suite.figures.gains import gain_figure
 from reproductions.suite.figures.headline import headline
 from reproductions.suite.figures.look import Figures
 from reproductions.suite.figures.schematic import schematic
+from reproductions.suite.results.gains import gains
 from reproductions.suite.results.records import Record
 from reproductions.suite.study import registry
 from reproductions.suite.study.sweep import Measure
 
 Key = TypeVar("Key")
 
-#: The domain that the ablations are made on; on a cluster config/paper.yaml chooses the paper's.
+#: The domain of figure 1 and of scores along a setting; on a cluster config/paper.yaml chooses the paper's.
 ABLATED = "classifier"
 
 #: Figure 1: its panels and the runs that they are drawn from.
 SCHEMATIC = {"sequential": "tpe (one-by-one)", "parallel": "random_search (six)", "pbt": "pbt (six)"}
 
-#: Figure 5: its panels, the labels of their variants, and the methods that these are.
-ABLATIONS: Mapping[str, Mapping[str, str]] = {
-    "Population size": {
-        "10": "pbt (population-10)",
-        "20": "pbt",
-        "40": "pbt (population-40)",
-        "80": "pbt (population-80)",
-    },
-    "Exploiter": {"truncation": "pbt", "T-test": "pbt_t_test", "tournament": "pbt_tournament"},
-    "What is copied": {
-        "nothing": "random_search",
-        "hyper- parameters": "hyperparameters_only",
-        "weights": "weights_only",
-        "both": "pbt",
-    },
-    "Adaptivity, trained anew": {
-        "final values": "replay (final)",
-        "shuffled schedule": "replay (shuffled)",
-        "schedule": "replay",
-        "PBT": "pbt",
-    },
+
+def _ablations(population_sizes: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The panels of figure 5, the labels of their variants, and the methods that these are."""
+    return {
+        "Population size": dict(population_sizes),
+        "Exploiter": {"truncation": "pbt", "T-test": "pbt_t_test", "tournament": "pbt_tournament"},
+        "What is copied": {
+            "nothing": "random_search",
+            "hyper- parameters": "hyperparameters_only",
+            "weights": "weights_only",
+            "both": "pbt",
+        },
+        "Adaptivity, trained anew": {
+            "final values": "replay (final)",
+            "shuffled schedule": "replay (shuffled)",
+            "schedule": "replay",
+            "PBT": "pbt",
+        },
+    }
+
+
+#: Figure 5 by domain, and the ending of its name: the paper made its ablations on Atari and on the GAN.
+ABLATIONS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
+    "classifier": (
+        "",
+        _ablations(
+            {
+                "10": "pbt (population-10)",
+                "20": "pbt",
+                "40": "pbt (population-40)",
+                "80": "pbt (population-80)",
+            }
+        ),
+    ),
+    "gan": ("_gan", _ablations({"6": "pbt (population-6)", "12": "pbt", "24": "pbt (population-24)"})),
 }
 
 #: Scores along an ordered setting: file name, name of the axis, and by line the methods at its values.
@@ -74,20 +90,25 @@ CURVES: Mapping[str, tuple[str, Mapping[str, Mapping[float, str]]]] = {
 def figures(records: Sequence[Record], table: pd.DataFrame) -> Figures:
     """The figures that can be drawn from these runs: by its name, the function that draws it.
 
-    ``table`` has one row a run, of all domains: figure 3 needs nothing else, so it also shows runs whose records were not kept.
+    ``table`` has one row a run, of all domains: ``gains`` and figure 3 need nothing else, so they also
+    show runs whose records were not kept.
     """
     measures: dict[str, Measure] = {name: registry.sweep(name).MEASURE for name in registry.domains()}
-    by_method: dict[str, list[Record]] = {}
+    runs_of: dict[str, dict[str, list[Record]]] = {domain: {} for domain in (ABLATED, *ABLATIONS)}
     for record in records:
-        if record.summary["domain"] == ABLATED:
-            by_method.setdefault(record.method, []).append(record)
+        if (domain := record.summary["domain"]) in runs_of:
+            runs_of[domain].setdefault(record.method, []).append(record)
+    by_method = runs_of[ABLATED]
     drawable = {"figure3": partial(headline, table, measures)}
+    if len(gained := gains(table)):
+        drawable["gains"] = partial(gain_figure, gained)
     if drawn := {panel: by_method[name][0] for panel, name in SCHEMATIC.items() if name in by_method}:
         measure = measures[ABLATED]
         drawable["figure1"] = partial(schematic, drawn, f"{measure.score} ({measure.unit})", measure.step)
-    panels = {title: _present(variants, by_method) for title, variants in ABLATIONS.items()}
-    if panels := {title: variants for title, variants in panels.items() if sum(map(bool, variants.values())) > 1}:
-        drawable["figure5"] = partial(bars, panels, measures[ABLATED])
+    for domain, (ending, ablations) in ABLATIONS.items():
+        panels = {title: _present(variants, runs_of[domain]) for title, variants in ablations.items()}
+        if panels := {title: variants for title, variants in panels.items() if sum(map(bool, variants.values())) > 1}:
+            drawable[f"figure5{ending}"] = partial(bars, panels, measures[domain])
     for name, (setting, lines) in CURVES.items():
         shown = {line: _present(points, by_method) for line, points in lines.items()}
         points = {line: {x: runs for x, runs in runs_at.items() if runs} for line, runs_at in shown.items()}

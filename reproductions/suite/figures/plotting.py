@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -133,9 +134,12 @@ def human_normalised_scores(records: Sequence[Record], measure: Measure) -> Figu
 
 
 def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
-    """The reported score of the member that was best until then, against steps of each member: mean and 95 % interval."""
-    figure, axes = panels(1, 1, 6.4, 3.2)
-    ax: Axes = axes[0, 0]
+    """The score held out by the member that was best until then: mean and 95 % interval, against cost and against time.
+
+    Left, against the steps of all members together, which every method has equally many of; right, against those of one member:
+    a wall-clock on which every member has a worker of its own, whatever machine a run was made on.
+    """
+    figure, axes = panels(1, 2, 4.6, 3.2, sharey=True)
     longest: list[int] = []
     for method in method_order(records):
         runs = [record for record in records if record.method == method]
@@ -145,17 +149,22 @@ def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
         stacked = np.array([curve.reindex(steps, method="ffill").to_numpy(dtype=float) for curve in curves])
         value, low, high = means(stacked)
         style = {"color": colour(records, method), "ls": dashes(records, method)}
-        ax.plot(steps, value, label=pretty(method), **style)
-        if len(runs) > 1:
-            ax.fill_between(steps, low, high, color=colour(records, method), alpha=0.2, lw=0)
-    mark_random_play(ax, records, measure)
+        for ax, x in zip(axes[0], (steps * len(runs[0].lineage.members), steps), strict=True):
+            ax.plot(x, value, label=pretty(method), **style)
+            if len(runs) > 1:
+                ax.fill_between(x, low, high, color=colour(records, method), alpha=0.2, lw=0)
+    for ax, label in zip(axes[0], (f"{measure.step} of all members", f"{measure.step} of each member"), strict=True):
+        mark_random_play(ax, records, measure)
+        count_steps(ax, label)
+    ax = axes[0, 1]
     if max(longest) > 2 * min(longest):  # otherwise the shortest, PBT among them, would be a spot at the edge
         ax.set_xscale("log")
-    count_steps(ax, f"{measure.step} of each member")
-    ax.set_ylabel(f"{unit(measure.held_out or measure.score, measure.unit)}\nof the best so far")
+    axes[0, 0].set_ylabel(f"{unit(measure.held_out or measure.score, measure.unit)}\nof the best so far")
     seeds = min(sum(record.method == name for record in records) for name in method_order(records))
     band = ", band: 95 % bootstrap interval" if seeds > 1 else " (one seed: no interval)"
-    ax.set_title(f"{problem_name(records)}: mean over seeds{band}")
+    axes[0, 0].set_title("against cost")
+    ax.set_title("against time, a worker for each member")
+    figure.suptitle(f"{problem_name(records)}: mean over seeds{band}", fontsize=9)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
@@ -163,8 +172,9 @@ def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
 def population(records: Sequence[Record], measure: Measure) -> Figure:
     """Score and hyperparameters of every member against steps, one column a method (the paper's figure 4), first seed.
 
-    Members are thin lines, the final best one is thick; a cloned member's line goes on from its own past. Methods whose
-    members train for other lengths than PBT's are in ``trainings``.
+    Members are thin lines; a cloned member's line goes on from its own past. Thick is the lineage of the answer's weights, with
+    the scores that they had and the hyperparameters that trained them, whichever members held them. Methods whose members
+    train for other lengths than PBT's are in ``trainings``.
     """
     others = _of_other_lengths(records)
     return _members([record for record in records if record not in others], measure, records)
@@ -188,18 +198,16 @@ def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record
     names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
     figure, axes = panels(1 + len(names), len(runs), 2.9, 1.9, sharex="col", sharey="row")
     for column, run in enumerate(runs):
-        frame, best = run.evaluations, run.lineage.best
+        frame = run.evaluations
+        members = [curve for _, curve in frame.groupby("member")]
+        chosen = ancestry(run)
+        began = 0 if chosen.empty else run.lineage.schedule()[0].member_step  # later than 0 after a restart
         for row, name in enumerate(["score", *names]):
             ax: Axes = axes[row, column]
-            for member, curve in frame.groupby("member"):
-                chosen = member == best
-                style: dict[str, Any] = {"lw": 1.8, "zorder": 3} if chosen else {"lw": 0.7, "alpha": 0.6}
-                shade = colour(among, run.method) if chosen else "0.45"
-                if name == "score":
-                    ax.plot(curve["step"], curve[name], color=shade, **style)
-                else:  # used in the interval that ends at a step
-                    steps, values = [0, *curve["step"]], [curve[name].iloc[0], *curve[name]]
-                    ax.plot(steps, values, color=shade, drawstyle="steps-pre", **style)
+            for curve in members:
+                _course(ax, curve, name, 0, color="0.45", lw=0.7, alpha=0.6)
+            if not chosen.empty:
+                _course(ax, chosen, name, began, color=colour(among, run.method), lw=1.8, zorder=3)
             if name == "score":
                 mark_random_play(ax, records, measure)
             if name in measure.logarithmic:
@@ -209,9 +217,27 @@ def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record
         axes[0, column].set_title(f"{pretty(run.method)}, seed {seed}")
         count_steps(axes[-1, column], measure.step)
     random_play = "; dotted: random play" if records[0].problem in measure.anchors else ""
-    title = f"{problem_name(records)}: every member is a line; coloured: the final best member{random_play}"
+    title = (
+        f"{problem_name(records)}: every member is a line; coloured: the lineage of the final best weights{random_play}"
+    )
     figure.suptitle(title, fontsize=9)
     return figure
+
+
+def ancestry(run: Record) -> pd.DataFrame:
+    """The evaluations of the answer's weights and of those that they were copied from, oldest first; empty without one."""
+    if run.lineage.best is None:
+        return run.evaluations.iloc[:0]
+    passed = [(s.member, s.member_step + s.stop - s.start) for s in run.lineage.schedule()]
+    return run.evaluations.set_index(["member", "step"]).loc[passed].reset_index()
+
+
+def _course(ax: Axes, curve: pd.DataFrame, name: str, began: int, **style: Any) -> None:
+    """A column of evaluations against steps: scores as they were, hyperparameters as stairs up to the step of each."""
+    if name == "score":
+        ax.plot(curve["step"], curve[name], **style)
+    else:  # used in the interval that ends at a step
+        ax.plot([began, *curve["step"]], [curve[name].iloc[0], *curve[name]], drawstyle="steps-pre", **style)
 
 
 def schedules(records: Sequence[Record], measure: Measure) -> Figure:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reproductions.suite.results.schemas import RunRow, Summary
+from reproductions.suite.results.rows import RunRow
+from reproductions.suite.results.schemas import Summary
 from reproductions.suite.study.inputs import InputError, read_model, read_rows
 from reproductions.suite.study.names import RunName, finished
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from reproductions.suite.results.statistics import Estimate
 from reproductions.suite.results.tables import read
@@ -17,6 +18,8 @@ COLUMNS = {
     "paper": ("the paper", ""),
     "test": ("test", ""),
     "ours": ("ours", ""),
+    "margin": ("would matter", ".3g"),
+    "detectable": ("could be seen", ".3g"),
     "problem": ("problem", ""),
     "method": ("method", ""),
     "seeds": ("seeds", ""),
@@ -61,13 +64,16 @@ def table(path: Path) -> str:
         cells = [
             str(Estimate(*(row[f"{name}{end}"] for end in ("", "_low", "_high"))))
             if f"{name}_low" in frame
-            else "-"
-            if row[name] != row[name]
-            else format(row[name], form)
+            else cell(row[name], form)
             for name, (_, form) in shown.items()
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def cell(value: Any, form: str) -> str:
+    """A value of a table in this format; a dash where there is none."""
+    return "-" if value is None or value != value else format(value, form)
 
 
 def bench(path: Path) -> str:

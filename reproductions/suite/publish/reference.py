@@ -1,10 +1,11 @@
-"""Keeps a study's results for the repository: small tables with their provenance, and the paper's numbers beside them."""
+"""Keeps a study's results for the repository: its records in a file a domain, its tables, and the paper's numbers."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 import pandas as pd
 
 from pbt_core.files import write_whole
+from reproductions.suite.publish import packing
 from reproductions.suite.results import claims, run_table
-from reproductions.suite.results.records import load
-from reproductions.suite.results.schemas import TABLES, Provenance
+from reproductions.suite.results.records import Record, load
+from reproductions.suite.results.rows import TABLES
+from reproductions.suite.results.schemas import Provenance
 from reproductions.suite.results.tables import read
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import read_model
@@ -22,16 +25,12 @@ from reproductions.suite.study.names import finished
 from reproductions.suite.study.outputs import exchanged
 from reproductions.suite.study.registry import ConfigError
 
-#: What is read of a run: all that tables and figures need. Not every domain has illustrations.
-_RECORD = ("events.parquet", "lineage.json", "summary.json", "illustration.safetensors")
 
+def keep(study: str, results: Path) -> Path:
+    """Keep the records, the tables and one row a run of ``results/STUDY`` in ``results/reference/STUDY``; returns that folder.
 
-def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
-    """Copy the tables of ``results/STUDY`` and one row a run into ``results/reference/STUDY``; returns that folder.
-
-    Only the experiments and runs in ``results/STUDY`` are replaced there, so a study may be run and kept in parts. Of the
-    domains in ``whole`` the records are copied too, so that figures can be remade where running again takes hours.
-    Everything is read and made before the folder is exchanged: an error leaves the former one as it was.
+    Only the experiments and runs in ``results/STUDY`` are replaced there, so a study may be run and kept in parts. Everything
+    is read and made before the folder is exchanged: an error leaves the former one as it was.
     """
     tables = results / study / "tables"
     if not tables.is_dir():
@@ -44,12 +43,8 @@ def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
                 read(path)  # a lone method has no pairs
             shutil.rmtree(new / "tables" / folder.name, ignore_errors=True)
             shutil.copytree(folder, new / "tables" / folder.name, ignore=shutil.ignore_patterns(".*"))
-        for record in (record for record in records if record.summary["domain"] in whole):
-            folder = new / record.folder.relative_to(results / study)
-            folder.mkdir(parents=True, exist_ok=True)
-            for path in (record.folder / name for name in _RECORD):
-                if path.exists():
-                    shutil.copy(path, folder)
+        for domain in sorted({record.summary["domain"] for record in records}):
+            _keep_records([r for r in records if r.summary["domain"] == domain], packed(new, domain))
         known = [run_table.read_runs(out / "runs.csv")] if (out / "runs.csv").exists() else []
         table = run_table.one_row_a_run(pd.concat([*known, run_table.runs(records)]))
         table.to_csv(new / "runs.csv", index=False)
@@ -63,6 +58,31 @@ def keep(study: str, results: Path, whole: Sequence[str] = ()) -> Path:
     ]
     write_whole(results / "reference" / "paper.csv", pd.DataFrame(paper).to_csv(index=False))
     return out
+
+
+def packed(kept: Path, domain: str) -> Path:
+    """The file with the records of a domain in the folder ``kept`` of a study."""
+    return kept / "records" / f"{domain}{packing.SUFFIX}"
+
+
+def _keep_records(records: Sequence[Record], path: Path) -> None:
+    """Write the records to a packed file beside those in it, which they replace where they are of the same run."""
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        former = load(packing.unpack(path, Path(place))) if path.exists() else []
+        made_again = {record.name for record in records}
+        packing.pack([*records, *(record for record in former if record.name not in made_again)], path)
+
+
+def restore(study: str, results: Path) -> list[Path]:
+    """Write the kept records of a study below ``results``, as if its runs had been made there; returns their folders.
+
+    A run that is there already stays. ConfigError if none are kept.
+    """
+    files = sorted((results / "reference" / study / "records").glob(f"*{packing.SUFFIX}"))
+    if not files:
+        raise ConfigError(f"study = {study!r} has no kept records in {results / 'reference' / study / 'records'}")
+    return [folder for file in files for folder in packing.unpack(file, results)]
 
 
 def _provenance(summaries: Sequence[Mapping[str, Any]], path: Path) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The paper's claims as data, each with its test fixed before the runs, and the verdicts of the runs that were made.
 
 A claim is a linear contrast: each seed gives the weighted sum of some column over methods (a score, the number of founders,
-CPU seconds), and the mean over seeds has to lie above its threshold, or not above it. Each domain's are in its ``analysis``.
+CPU seconds), and the mean over seeds has to lie above its threshold, or not above it, or near it where the claim is that
+things are alike. Each domain's are in its ``analysis``.
 The interval is Student's: with three to ten seeds a bootstrap interval is too narrow to be called 95 %.
 """
 
@@ -15,14 +16,14 @@ from typing import Literal
 
 import pandas as pd
 
-from reproductions.suite.results import statistics
+from reproductions.suite.results import power, statistics
 from reproductions.suite.results.statistics import Estimate
 from reproductions.suite.study import registry
 from reproductions.suite.study.names import label
 from reproductions.suite.study.sweep import Mark, Measure
 
-#: The verdicts, best first.
-VERDICTS = ("reproduced", "inconclusive", "not reproduced", "not run")
+#: The verdicts, in the order of tables. Three of them are results.
+VERDICTS = ("reproduced", "no difference", "not reproduced", "inconclusive", "not run")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Claim:
         domain has several; ``spread`` is its distance from the median over the method's seeds, whose means compare how noisy
         methods are (Brown and Forsythe, 1974).
     unit: of the contrast. threshold: the mean of the contrast has to lie on this ``side`` of it.
+    margin: the smallest distance from the threshold that would matter, in ``unit``; None: the domain's, for reported scores. An
+        interval within it shows that there is no difference, and that is what a claim whose side is "alike" needs.
     """
 
     text: str
@@ -47,13 +50,22 @@ class Claim:
     weights: Mapping[str, float]
     column: str = "reported"
     unit: str = ""
-    side: Literal["above", "at most"] = "above"
+    side: Literal["above", "at most", "alike"] = "above"
     threshold: float = 0.0
+    margin: float | None = None
 
 
 def all_claims() -> list[Claim]:
     """The claims of all domains."""
     return [claim for domain in registry.domains() for claim in getattr(registry.analysis(domain), "CLAIMS", ())]
+
+
+def margin_of(claim: Claim) -> float | None:
+    """The margin of a claim, its own or that of its domain; None for other columns than reported scores without one."""
+    if claim.margin is not None or claim.column != "reported":
+        return claim.margin
+    measure: Measure = registry.sweep(claim.domain).MEASURE
+    return measure.margin
 
 
 def contrast(claim: Claim, runs: pd.DataFrame) -> list[float]:
@@ -114,18 +126,32 @@ def _values(runs: pd.DataFrame, column: str, measure: Measure) -> list[float]:
 
 
 def verdict(claim: Claim, estimate: Estimate, seeds: int) -> str:
-    """``reproduced`` if the whole interval is on the claimed side, ``not reproduced`` if it is all on the other."""
+    """Where the whole interval lies.
+
+    ``reproduced``: on the claimed side or, if the claim is that things are alike, within its margin. ``not reproduced``: on the
+    other side, or beyond the margin. ``no difference``: on both sides, but within the margin. Else ``inconclusive``.
+    """
     if seeds == 0:
         return "not run"
     low, high = (estimate.low, estimate.high) if seeds > 1 else (float("-inf"), float("inf"))
+    margin = margin_of(claim)
+    near = margin is not None and claim.threshold - margin <= low and high <= claim.threshold + margin
+    if claim.side == "alike":
+        if margin is None:
+            raise ValueError(f"claim {claim.text!r}: that things are alike needs a margin")
+        apart = low > claim.threshold + margin or high < claim.threshold - margin
+        return "reproduced" if near else "not reproduced" if apart else "inconclusive"
     above, at_most = low > claim.threshold, high <= claim.threshold
     if not above and not at_most:
-        return "inconclusive"
+        return "no difference" if near else "inconclusive"
     return "reproduced" if above == (claim.side == "above") else "not reproduced"
 
 
 def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
     """One row a claim: what the paper says, what our runs say with a 95 % interval, the seeds, the verdict, the command.
+
+    Grouped by verdict, in the order of ``VERDICTS``. ``margin`` is the difference that would matter, ``detectable`` the one
+    that this many seeds see with a power of 80 % (``results.power``), both in the unit of the test.
 
     Where a run of one of its methods has no finite score a claim is inconclusive and has no number: what the other seeds say
     would leave out the worst. ``without_score`` counts such runs.
@@ -143,12 +169,15 @@ def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
                 "ours": estimate.value,
                 "ours_low": estimate.low,
                 "ours_high": estimate.high,
+                "margin": margin_of(claim),
+                "detectable": power.detectable([] if lost else values),
                 "seeds": len(values),
                 "without_score": lost,
                 "verdict": "inconclusive" if lost and _was_run(claim, runs) else verdict(claim, estimate, len(values)),
                 "command": f"snakemake {claim.experiment}",
             }
         )
+    rows.sort(key=lambda row: VERDICTS.index(str(row["verdict"])))  # stable: as declared within a verdict
     return pd.DataFrame(rows)
 
 
@@ -160,7 +189,8 @@ def test_in_words(claim: Claim) -> str:
         sign = "-" if weight < 0 else "+" if terms else ""
         terms.append(f"{sign} {size}{name}" if terms else f"{sign}{size}{name}")
     unit = f" {claim.unit}" if claim.unit else ""
-    return f"{claim.column}: {' '.join(terms)} {claim.side} {claim.threshold:g}{unit}"
+    side = "about" if claim.side == "alike" else claim.side
+    return f"{claim.column}: {' '.join(terms)} {side} {claim.threshold:g}{unit}"
 
 
 def write(judged: pd.DataFrame, out: Path) -> Path:

@@ -1,12 +1,11 @@
-"""Schemas of the files that runs and studies leave: one model for each kind of file, which is checked when it is read.
+"""Schemas of the files that runs leave: one model for each kind of file, which is checked when it is read.
 
-JSON files are checked by strict models: no number is taken for text, no truth value for a number. CSV files have nothing
-but text in them, so their models read it. Keys that a model does not have are errors: they come from another version.
+Models are strict: no number is taken for text, no truth value for a number. Keys that a model does not have are errors: they
+come from another version. The tables of studies have theirs in ``rows``, since no run depends on them.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from itertools import pairwise
@@ -249,136 +248,8 @@ class LineageFile(Document):
         return self
 
 
-def _is_trends(text: str) -> str:
-    try:
-        trends = json.loads(text)
-    except (ValueError, RecursionError):
-        trends = None
-    if not isinstance(trends, dict) or not all(
-        type(value) in (int, float) and abs(value) <= 1 for value in trends.values()
-    ):
-        raise ValueError(f"{shown(text)} must be JSON: numbers between -1 and 1, by hyperparameter")
-    return text
-
-
 class Provenance(RootModel[dict[Name, list[tuple[dict[str, Words], dict[str, Json]]]]]):
     """``provenance.json``: by domain, the versions and machines that its runs had."""
-
-
-class Row(BaseModel):
-    """The base of a row of a CSV file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class RunRow(Row):
-    """A run in ``runs.csv``. A run without a finite score has none of the four scores."""
-
-    domain: Name
-    problem: Name
-    method: Name
-    variant: Name
-    seed: Seed
-    scale: Name
-    budget_steps: Count | None = None
-    member_steps: Count | None = None
-    cloned: Count | None = None
-    diverged: Count | None = None
-    failed: Count | None = None
-    final_selected: float | None
-    final_reported: float | None
-    best_selected: float | None = None
-    best_reported: float | None = None
-    clock_steps: Annotated[float, Field(ge=0)] | None = None
-    founders: Annotated[float, Field(ge=0)] | None = None
-    trends: Annotated[str, AfterValidator(_is_trends)] | None = None
-    wall_s: Seconds | None = None
-    cpu_s: Seconds | None = None
-    train_s: Seconds | None = None
-    evaluate_s: Seconds | None = None
-    save_s: Seconds | None = None
-    report_cpu_s: Seconds | None = None
-    commit: Digest | None = None
-    modified: bool | None = None
-    sources: Digest | None = None
-
-
-class MethodRow(Row):
-    """A method in ``comparison.csv``; means of the task's own metrics are further columns."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, float] = Field(init=False)
-
-    problem: Words
-    method: Words
-    seeds: Count
-    without_score: Count = 0
-    reported_final_mean: float | None
-    reported_final_mean_low: float | None
-    reported_final_mean_high: float | None
-    member_steps_mean: float
-    cpu_s_mean: float
-
-
-class PairRow(Row):
-    """Two methods in ``pairs.csv``."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, float] = Field(init=False)
-
-    problem: Words
-    method: Words
-    against: Words
-    seeds: Count
-
-
-class NormalisedRow(Row):
-    """A method in ``normalised.csv``."""
-
-    problem: Words
-    method: Words
-    seeds: Count
-    without_score: Count = 0
-    human_normalised_mean: float | None
-    human_normalised_mean_low: float | None
-    human_normalised_mean_high: float | None
-
-
-class VerdictRow(Row):
-    """A claim in ``claims.csv``."""
-
-    domain: Name
-    claim: Words
-    paper: Words
-    test: Words
-    ours: float | None
-    ours_low: float | None
-    ours_high: float | None
-    seeds: Count
-    without_score: Count = 0
-    verdict: Literal["reproduced", "inconclusive", "not reproduced", "not run"]
-    command: Words
-
-
-class NumberRow(Row):
-    """A number of the paper in ``paper.csv``."""
-
-    domain: Name
-    method: Words
-    what: Words
-    value: float
-    mark: Literal["high", "medium", "recall"]
-
-
-#: By the name of a table's file.
-TABLES: dict[str, type[Row]] = {
-    "runs.csv": RunRow,
-    "comparison.csv": MethodRow,
-    "pairs.csv": PairRow,
-    "normalised.csv": NormalisedRow,
-    "claims.csv": VerdictRow,
-    "paper.csv": NumberRow,
-}
 
 
 def schedule(path: Path) -> list[Segment]:

@@ -28,6 +28,11 @@ class Estimate:
     low: float
     high: float
 
+    @property
+    def ends(self) -> tuple[float, float, float]:
+        """The value, the lower and the upper end."""
+        return self.value, self.low, self.high
+
     def __str__(self) -> str:
         if np.isnan(self.value):
             return "-"

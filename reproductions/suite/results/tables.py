@@ -16,7 +16,7 @@ import pandas as pd
 
 from reproductions.suite.results import statistics
 from reproductions.suite.results.records import Record, method_order, of_each_problem
-from reproductions.suite.results.schemas import TABLES, Row
+from reproductions.suite.results.rows import TABLES, Row
 from reproductions.suite.study.inputs import InputError, read_rows
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.sweep import Anchor

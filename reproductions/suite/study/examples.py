@@ -39,6 +39,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "halving, hyperband": {**_HALVING, "pruner": "hyperband"},
     "genetic": {"kind": "genetic", "training_steps": 20},
     "random search": {"kind": "random_search"},
+    "random schedules": {"kind": "random_schedules", "steps": 60, "annealed": ["lr"]},
     "fixed": {"kind": "scheduled", "schedules": [{"kind": "fixed", "values": {"lr": 0.1, "decay": 0.1}}]},
     "annealed": {
         "kind": "scheduled",

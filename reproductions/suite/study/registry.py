@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # Snakemake plans without the library
+    from pbt_core import Space
 
 HERE = Path(__file__).parent.parent.parent
 
@@ -22,6 +26,14 @@ def domains() -> list[str]:
 def sweep(domain: str) -> ModuleType:
     """The ``sweep`` module of a domain; needs neither torch nor a simulator."""
     return _module(domain, "sweep")
+
+
+def space(domain: str, problem: str) -> Space:
+    """The space of a problem: its own, where its domain's sweep has ``SPACES`` that name it, or else the domain's."""
+    module = sweep(domain)
+    spaces: Mapping[str, Space] = getattr(module, "SPACES", {})
+    default: Space = module.SPACE
+    return spaces.get(problem, default)
 
 
 def analysis(domain: str) -> ModuleType:

@@ -148,7 +148,7 @@ def _resolved(run: RunName, changes: Mapping[str, Any]) -> Settings:
     with tempfile.TemporaryDirectory() as folder:
         options = overrides(changes)
         if replayed(run) is not None:
-            options.append(f"search.lineage={_yaml(str(_stand_in(Path(folder), run.domain)))}")
+            options.append(f"search.lineage={_yaml(str(_stand_in(Path(folder), run.domain, run.problem)))}")
         settings = resolve(
             run.domain, run.method, scale=run.scale, variant=run.variant, problem=run.problem, overrides=options
         )
@@ -157,9 +157,9 @@ def _resolved(run: RunName, changes: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def _stand_in(folder: Path, domain: str) -> Path:
+def _stand_in(folder: Path, domain: str, problem: str) -> Path:
     """A placeholder schedule to check a replay with: PBT's does not exist yet."""
-    values = registry.sweep(domain).SPACE.sample(Stream(0).generator())
+    values = registry.space(domain, problem).sample(Stream(0).generator())
     segment = dataclasses.asdict(Segment(start=0, stop=1, member=0, member_step=0, hyperparameters=values))
     lineage = folder / "lineage.json"
     tree = {"members": [0], "best": 0, "founders": {"0": 0}, "clones": [], "schedule": [segment]}

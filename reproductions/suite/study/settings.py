@@ -152,7 +152,7 @@ def resolve(
         # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
         settings = Settings.model_validate_json(json.dumps(data), strict=True)
         settings.plan()
-        _check_values(settings, sweep.SPACE)
+        _check_values(settings, registry.space(domain, problem))
     except ValidationError as error:
         raise ConfigError(first_violation(error)) from None
     except ConfigError:

@@ -3,9 +3,9 @@
 Each domain has ``SPACE``, ``MEASURE``, ``PROBLEMS`` (by name, the settings of the task that make this problem: a data set,
 a game, a level), ``SCALES`` (smoke, laptop, paper), ``METHODS`` (see ``study.kinds``; under ``plan``,
 population and steps where a method divides the budget in another way than the scale does), ``EXPECTED`` (the paper's numbers,
-marked) and ``REQUIRES`` (what its runs need on a machine: see ``study.requirements``). It may have ``SOURCES``: a tuple of
-files and folders, relative to the repository's root, that can change a run and that no import shows, such as the
-description of a level.
+marked) and ``REQUIRES`` (what its runs need on a machine: see ``study.requirements``). It may have ``SPACES``: by problem, a
+space in place of ``SPACE``, with the same hyperparameters; and ``SOURCES``: a tuple of files and folders, relative to the
+repository's root, that can change a run and that no import shows, such as the description of a level.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Measure:
     """How things are called on axes: the score, the reported score if it differs, steps, and the hyperparameters.
 
     ``logarithmic`` are the hyperparameters to draw on a logarithmic axis; ``anchors``, by problem, make scores of several
-    problems comparable.
+    problems comparable. ``margin`` is the smallest difference between two methods that would matter, in the unit of claims
+    about reported scores, fixed before any run: an interval within it shows that there is no difference.
     """
 
     score: str
@@ -46,6 +47,7 @@ class Measure:
     labels: Mapping[str, str] = field(default_factory=dict)
     logarithmic: tuple[str, ...] = ()
     anchors: Mapping[str, Anchor] = field(default_factory=dict)
+    margin: float | None = None
 
     def label(self, hyperparameter: str) -> str:
         return self.labels.get(hyperparameter, hyperparameter)

@@ -1,0 +1,179 @@
+"""A study as one HTML file that opens offline: what was claimed, done and found, at which cost. All values come from tables."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from reproductions.suite.figures.look import pretty
+from reproductions.suite.publish import packing
+from reproductions.suite.publish.readme import cell
+from reproductions.suite.publish.reference import packed
+from reproductions.suite.results import claims, gains, run_table
+from reproductions.suite.results.schemas import Provenance
+from reproductions.suite.results.statistics import Estimate
+from reproductions.suite.results.tables import read
+from reproductions.suite.study import registry
+from reproductions.suite.study.inputs import read_bytes, read_model
+from reproductions.suite.study.names import DEFAULT
+from reproductions.suite.study.registry import ConfigError
+
+TEMPLATES = Path(__file__).parent / "templates"
+#: What is said of each verdict, above its claims.
+MEANINGS: Mapping[str, str] = {
+    "reproduced": "The whole 95 % interval lies on the side that is claimed.",
+    "no difference": "The interval lies on both sides, and all of it within the difference that would matter.",
+    "not reproduced": "The whole interval lies on the other side.",
+    "inconclusive": "The interval lies on both sides, and reaches further than the difference that would matter.",
+    "not run": "Of some of its methods there are no runs.",
+}
+#: Figures of a domain, in the order in which they are read; others follow by name.
+ORDER = ("figure2", "scores", "best_so_far", "population", "schedules", "lineages", "tree", "samples")
+#: What is shown of a run's settings beside its task's.
+_SIZES = ("population", "steps", "interval")
+
+
+def report(study: str, kept: Path, figures: Path) -> str:
+    """The HTML of a study whose tables are in the folder ``kept`` and whose figures, if any, are in ``figures``.
+
+    ConfigError, or InputError for a file that is not what it should be, in one line.
+    """
+    if not (kept / "runs.csv").exists():
+        raise ConfigError(f"study = {study!r} has no table of runs in {kept}: run `python -m reproductions reference`")
+    runs = run_table.read_runs(kept / "runs.csv")
+    judged = claims.judge(claims.all_claims(), runs)
+    gained = gains.gains(runs)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    domains = [name for name in registry.domains() if name in set(runs.domain)]
+    return environment.get_template("report.html.j2").render(
+        study=study,
+        runs=len(runs),
+        cpu_hours=runs.cpu_s.sum() / 3600,
+        verdicts=[(name, meaning, _claims(judged, name)) for name, meaning in MEANINGS.items()],
+        front=_pictures(figures / "paper", ("gains", "figure1", "figure5", "figure5_gan")),
+        domains=[_domain(name, _experiments(kept, name), runs, gained, kept, figures) for name in domains],
+        places=_places(kept / "provenance.json"),
+    )
+
+
+def _claims(judged: pd.DataFrame, name: str) -> list[dict[str, Any]]:
+    rows = judged[judged.verdict == name].to_dict("records")
+    return [
+        {
+            **{str(key): value for key, value in row.items()},
+            "shown": str(Estimate(row["ours"], row["ours_low"], row["ours_high"])),
+            "margin": cell(row["margin"], ".3g"),
+            "detectable": cell(row["detectable"], ".3g"),
+        }
+        for row in rows
+    ]
+
+
+def _experiments(kept: Path, domain: str) -> list[str]:
+    """The experiments whose tables are about a domain: its own, and those that claims about it name."""
+    named = dict.fromkeys([domain, *(claim.experiment for claim in claims.all_claims() if claim.domain == domain)])
+    return [name for name in named if (kept / "tables" / name / "comparison.csv").exists()]
+
+
+def _domain(
+    name: str, experiments: Sequence[str], runs: pd.DataFrame, gained: pd.DataFrame, kept: Path, figures: Path
+) -> dict[str, Any]:
+    ours = runs[runs.domain == name]
+    rows = gained[gained.domain == name].to_dict("records") if len(gained) else []
+    return {
+        "name": name,
+        "runs": len(ours),
+        "cpu_hours": ours.cpu_s.sum() / 3600,
+        "commits": sorted({str(commit)[:10] for commit in ours.commit.dropna()}),
+        "seeds": ours.groupby(["problem", "method", "variant"]).seed.nunique(),
+        "gains": [_sentence(row) for row in rows],
+        "sizes": _sizes(name, packed(kept, name)),
+        "tables": {one: _comparison(kept / "tables" / one / "comparison.csv") for one in experiments},
+        "figures": {one: _pictures(figures / one, ORDER, everything=True) for one in experiments},
+        "expected": [dataclasses.asdict(number) for number in registry.sweep(name).EXPECTED],
+    }
+
+
+def _sentence(row: Mapping[Any, Any]) -> str:
+    """What PBT gains over a baseline, in words."""
+    estimate = Estimate(row["gain"], row["gain_low"], row["gain_high"])
+    if estimate.value != estimate.value:
+        return f"Against {pretty(row['baseline'])}: a run has no finite score."
+    side = "above" if estimate.value >= 0 else "below"
+    standard = row["standard_gain"]
+    deviations = "" if standard != standard else f", {standard:.2f} standard deviations over seeds"
+    return (
+        f"PBT is {abs(estimate.value):.3g} {row['unit']} {side} {pretty(row['baseline'])} (interval {estimate.low:.3g} to "
+        f"{estimate.high:.3g}, {row['seeds']} seeds{deviations})."
+    )
+
+
+def _sizes(domain: str, records: Path) -> list[tuple[str, str, str]]:
+    """What was run beside the paper's size: name, ours, the paper's. Ours is that of PBT in the kept records, if any."""
+    if not records.exists():
+        return []
+    runs = [run for run in packing.summaries(records) if (run["method"], run["variant"]) == ("pbt", DEFAULT)]
+    if not runs:
+        return []
+    ours, theirs = runs[0]["settings"], registry.sweep(domain).SCALES["paper"]
+    rows = [("problems", ", ".join(sorted({run["problem"] for run in runs})), ", ".join(theirs.problems))]
+    rows += [(name, str(ours[name]), str(getattr(theirs, name))) for name in _SIZES]
+    task = ours.get("task", {})
+    keys = dict.fromkeys([*task, *theirs.task])
+    return rows + [
+        (f"task: {key}", str(task.get(key, "default")), str(theirs.task.get(key, "default"))) for key in keys
+    ]
+
+
+def _comparison(path: Path) -> list[dict[str, str]]:
+    rows = read(path).to_dict("records")
+    return [
+        {
+            "problem": row["problem"],
+            "method": pretty(row["method"]),
+            "seeds": str(row["seeds"]),
+            "score": str(Estimate(*(row[f"reported_final_mean{end}"] for end in ("", "_low", "_high")))),
+            "member-steps": f"{row['member_steps_mean']:.0f}",
+            "CPU s": f"{row['cpu_s_mean']:.0f}",
+        }
+        for row in rows
+    ]
+
+
+def _pictures(folder: Path, order: Sequence[str], everything: bool = False) -> list[tuple[str, str]]:
+    """Names and data URLs of the figures in a folder: of ``order``, then the others if ``everything``; the smaller format."""
+    names = sorted({path.stem for path in folder.glob("*.png")} | {path.stem for path in folder.glob("*.svg")})
+    first = [name for wanted in order for name in names if name == wanted or name.startswith(f"{wanted}_")]
+    others = [name for name in names if name not in first] if everything else []
+    pictures = []
+    for name in [*dict.fromkeys(first), *others]:
+        kinds = {".png": "image/png", ".svg": "image/svg+xml"}
+        files = [path for suffix in kinds if (path := folder / f"{name}{suffix}").exists()]
+        file = min(files, key=lambda path: path.stat().st_size)
+        content = base64.b64encode(read_bytes(file)).decode()
+        pictures.append((name, f"data:{kinds[file.suffix]};base64,{content}"))
+    return pictures
+
+
+def _places(path: Path) -> list[dict[str, str]]:
+    """Versions and machines by domain, as the provenance has them."""
+    if not path.exists():
+        return []
+    provenance = read_model(path, Provenance).root
+    return [
+        {
+            "domain": domain,
+            "versions": ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
+            "machine": ", ".join(f"{key}: {value}" for key, value in sorted(machine.items())),
+        }
+        for domain, places in sorted(provenance.items())
+        for versions, machine in places
+    ]

@@ -1,0 +1,60 @@
+"""Power of the tests behind verdicts: what difference a study could have seen, and how many seeds a difference needs.
+
+A verdict is Student's two-sided test of paired differences at 5 %. Its power follows from the noncentral t distribution
+(Cohen, 1988); standard deviations are estimates from few seeds, and so is what is said here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import optimize, stats
+
+from reproductions.suite.results.statistics import LEVEL
+
+#: The power that is asked for: four studies of five see a difference of this size.
+POWER = 0.8
+#: More seeds than these are not looked for.
+MOST_SEEDS = 10_000
+
+
+def power(effect: float, seeds: int) -> float:
+    """The probability that a study of ``seeds`` shows a mean of ``effect`` standard deviations to differ from 0."""
+    critical = float(stats.t.ppf((1 + LEVEL) / 2, seeds - 1))
+    shift = effect * math.sqrt(seeds)
+    # Far from 0 the other side is never seen, and scipy's lower tail is NaN there.
+    other_side = stats.nct.cdf(-critical, seeds - 1, shift) if shift < 5 else 0.0
+    return float(stats.nct.sf(critical, seeds - 1, shift) + other_side)
+
+
+def detectable(differences: Sequence[float]) -> float:
+    """The smallest mean difference that such a study sees with a power of 80 %, in the unit of the differences.
+
+    NaN for fewer than two seeds; 0 where they do not differ from each other.
+    """
+    if len(differences) < 2:
+        return math.nan
+    deviation = float(np.std(differences, ddof=1))
+    if not deviation > 0:
+        return deviation
+    seeds = len(differences)
+    # Of two seeds the critical value is 12.7: an effect of 100 is seen by any number of them.
+    return deviation * float(optimize.brentq(lambda effect: power(effect, seeds) - POWER, 0.0, 100.0, xtol=1e-6))
+
+
+def seeds_needed(deviation: float, difference: float) -> int | None:
+    """The fewest seeds with which a mean ``difference`` is seen with a power of 80 %; None if more than ``MOST_SEEDS``."""
+    if not difference > 0 or not math.isfinite(deviation):
+        return None
+    effect = difference / deviation if deviation > 0 else math.inf
+    if not math.isfinite(effect) or power(min(effect, 100.0), 2) >= POWER:
+        return 2
+    if power(effect, MOST_SEEDS) < POWER:
+        return None
+    low, high = 2, MOST_SEEDS  # fewer are too few, so many suffice
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(effect, middle) >= POWER else (middle, high)
+    return high

@@ -1,0 +1,127 @@
+"""What a study leaves for the repository: packed records, and the report."""
+
+import lzma
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reproductions.suite.cli import main
+from reproductions.suite.publish import packing
+from reproductions.suite.publish.reference import keep, packed, restore
+from reproductions.suite.publish.report import report
+from reproductions.suite.results import run_table, traits
+from reproductions.suite.results.records import load
+from reproductions.suite.study.inputs import InputError
+from reproductions.suite.study.registry import ConfigError
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two seeds each of PBT and the grid on the toy, below a results folder."""
+    results = tmp_path_factory.mktemp("results")
+    for method in ("pbt", "grid"):
+        for seed in ("0", "1"):
+            out = results / "laptop" / "runs" / "toy" / "quadratic" / method / "default" / f"seed-{seed}"
+            assert main(["run", "toy", method, "--seed", seed, "--quiet", "--out", str(out)]) == 0
+    return sorted(results.glob("laptop/runs/*/*/*/*/*"))
+
+
+def test_packed_runs_come_back_with_all_that_results_are_made_from(folders, tmp_path):
+    """Events but for checksums of checkpoints, lineages, summaries; equal records make equal bytes."""
+    records, path = load(folders), tmp_path / "toy.jsonl.xz"
+    packing.pack(records, path)
+    again = load(packing.unpack(path, tmp_path / "results"))
+    for before, after in zip(records, again, strict=True):
+        assert before.name == after.name
+        assert before.evaluations.equals(after.evaluations)
+        assert before.lineage.schedule() == after.lineage.schedule()
+        assert {**before.summary, "digests": None} == {**after.summary, "digests": None}
+    assert run_table.runs(records).equals(run_table.runs(again))
+    packing.pack(again[::-1], tmp_path / "again.jsonl.xz")
+    assert len(path.read_bytes()) < sum(p.stat().st_size for f in folders for p in f.glob("events.parquet"))
+
+
+def test_a_packed_file_that_is_damaged_is_refused_in_one_line_and_writes_no_run(folders, tmp_path):
+    """Cut off, not compressed, not JSON, or with an event that is none."""
+    path = tmp_path / "toy.jsonl.xz"
+    packing.pack(load(folders[:1]), path)
+    whole = path.read_bytes()
+    text = lzma.decompress(whole).decode()
+    for broken in (
+        whole[: len(whole) // 2],
+        b"runs",
+        lzma.compress(b"{}\n"),
+        lzma.compress(text.replace('"evaluated"', '"evaluat"', 1).encode()),
+        lzma.compress("".join(text.splitlines(keepends=True)[:-3]).encode()),
+    ):
+        path.write_bytes(broken)
+        with pytest.raises(InputError, match=r"toy\.jsonl\.xz: "):
+            packing.unpack(path, tmp_path / "results")
+        assert not list(tmp_path.rglob("summary.json"))
+
+
+def test_restoring_leaves_runs_that_are_there_and_says_where_nothing_is_kept(folders, tmp_path):
+    """A run made here is worth more than a kept one."""
+    kept = tmp_path / "reference" / "laptop"
+    packed(kept, "toy").parent.mkdir(parents=True)
+    packing.pack(load(folders), packed(kept, "toy"))
+    mine = tmp_path / load(folders[:1])[0].name.folder
+    shutil.copytree(folders[0], mine)
+    before = (mine / "summary.json").read_bytes()
+    assert len(restore("laptop", tmp_path)) == len(folders)
+    assert (mine / "summary.json").read_bytes() == before
+    with pytest.raises(ConfigError, match="has no kept records"):
+        restore("paper", tmp_path)
+
+
+def test_the_common_ancestor_of_the_final_members_is_where_their_lineages_part(folders):
+    """Workers of the grid share nothing; those of PBT as much as their schedules do."""
+    for record in load(folders):
+        first, second = (record.lineage.schedule(member) for member in record.lineage.members)
+        shared = [
+            a for a, b in zip(first, second, strict=False) if (a.member, a.member_step) == (b.member, b.member_step)
+        ]
+        longest = max(first[-1].stop, second[-1].stop)
+        assert traits.common_ancestor(record) == pytest.approx(len(shared) and shared[-1].stop / longest, abs=1e-4)
+        assert (traits.common_ancestor(record) == 0) == (record.method == "grid")
+
+
+class Page(HTMLParser):
+    """The pictures, links and words of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.addresses, self.words = [], ""
+
+    def handle_starttag(self, tag, attrs):
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data):
+        self.words += data
+
+
+def test_the_report_needs_nothing_beside_itself_and_takes_its_numbers_from_the_tables(folders, tmp_path, monkeypatch):
+    """Pictures are in it; every verdict, score and cost is that of the kept tables."""
+    results, figures = tmp_path / "results", tmp_path / "figures"
+    for folder in folders:
+        shutil.copytree(folder, results / Path(*folder.parts[-7:]))
+    tables = results / "laptop" / "tables" / "toy"
+    assert main(["table", "toy", *map(str, folders), "--out", str(tables)]) == 0
+    (figures / "toy").mkdir(parents=True)
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(figures / "toy" / "scores.png")
+    kept = keep("laptop", results)
+    page = Page()
+    page.feed(report("laptop", kept, figures))
+    assert all(address.startswith(("data:image/", "#")) for address in page.addresses)
+    assert sum(address.startswith("data:") for address in page.addresses) == 1
+    frame = run_table.read_runs(kept / "runs.csv")
+    assert f"{len(frame)} runs in 1 domains" in page.words
+    (row,) = [line for line in (kept / "claims.csv").read_text().splitlines() if line.startswith("toy")]
+    assert "reproduced" in row
+    assert f"{float(row.split(',')[-9]):.3f}" in page.words
+    with pytest.raises(ConfigError, match="has no table of runs"):
+        report("paper", tmp_path, figures)
