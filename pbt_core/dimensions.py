@@ -84,6 +84,8 @@ class _Real:
 
     def restore(self, value: Any) -> Any:
         """JSON may have lost the point of 1.0."""
+        if value.__class__ is float:
+            return value
         plain_value = plain(value)
         return float(plain_value) if is_number(plain_value) else plain_value
 

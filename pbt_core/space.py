@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping
 from itertools import chain, count
 from types import FunctionType
 from typing import Any
@@ -58,6 +58,14 @@ class Space(Mapping[str, Dimension]):
     def __len__(self) -> int:
         return len(self._dimensions)
 
+    # As a Mapping does it by itself, every draw, explore and check would call once for each name.
+    def __contains__(self, name: object) -> bool:
+        return name in self._dimensions
+
+    def items(self) -> ItemsView[str, Dimension]:
+        """Names and dimensions, in the order of declaration."""
+        return self._dimensions.items()
+
     def __repr__(self) -> str:
         functions = {"where": self.where, "repair": self.repair}
         options = [f", {key}={_name(function)}" for key, function in functions.items() if function is not None]
@@ -75,7 +83,7 @@ class Space(Mapping[str, Dimension]):
         Also unless the constraint between them holds, which is then named.
         """
         self._check_each(hyperparameters)
-        for name in self:
+        for name in self._dimensions:
             if name not in hyperparameters:
                 raise ValueError(f"hyperparameter {name!r} is missing; the space has {list(self)}")
         if not self._holds(hyperparameters):
@@ -131,7 +139,7 @@ class Space(Mapping[str, Dimension]):
 
     def _check_each(self, hyperparameters: Hyperparameters) -> None:
         for name in hyperparameters:
-            if name not in self:
+            if name not in self._dimensions:
                 raise ValueError(f"hyperparameter {name!r} is not declared; the space has {list(self)}")
         for name, dimension in self.items():
             if name in hyperparameters and (rule := dimension.check(value := hyperparameters[name])):

@@ -12,6 +12,7 @@ from waiting import LONG
 
 from pbt_core import PBT, BinaryTournament, Plan, Processes, Serial, Truncation, WelchTTest
 from pbt_core.engines.base import driving
+from pbt_core.engines.pool import Pool
 from pbt_core.ledger import Ledger
 from pbt_core.schema import RecordError
 from pbt_core.testing import Hill, check_engine
@@ -174,3 +175,40 @@ def test_a_golden_population_of_twenty_is_unchanged():
     golden = json.loads(path.read_text())
     assert clones == [tuple(clone) for clone in golden["clones"]]
     assert [e[2] for e in evaluations[-20:]] == pytest.approx(golden["final_scores"], rel=1e-9)
+
+
+class InThisProcess:
+    """A transport to one worker that is this process; it notes what is sent."""
+
+    def __init__(self, bench, log):
+        self.bench, self.log, self.outcomes = bench, log, deque()
+
+    def start(self, worker):
+        pass
+
+    def send(self, worker, work):
+        self.log.append(("sent", work.member))
+        self.outcomes.append(self.bench.carry_out(work))
+
+    def poll(self, timeout):
+        return [(0, self.outcomes.popleft())]
+
+    def close(self, orderly):
+        assert orderly
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_within_a_round_a_worker_goes_on_before_its_outcome_is_recorded(synchronous, tmp_path):
+    """It need not wait for the record. Asynchronously it does, since what comes next may depend on the outcome."""
+    plan, log = Plan(population=3, steps=20, interval=10, seed=3, synchronous=synchronous), []
+
+    def observe(event):
+        if event["event"] == "evaluated":
+            log.append(("recorded", event["member"]))
+
+    with driving(Hill(), PBT(ready=10), plan, tmp_path, observe, extend=False) as driver:
+        Pool(driver, InThisProcess(Bench(Hill(), driver.store, plan.seed), log), 1).run()
+    sent, recorded = ([("sent", m) for m in range(3)], [("recorded", m) for m in range(3)])
+    ahead = [sent[0], sent[1], recorded[0], sent[2], recorded[1], recorded[2]]
+    after = [sent[0], recorded[0], sent[1], recorded[1], sent[2], recorded[2]]
+    assert log == (ahead if synchronous else after) * 2
