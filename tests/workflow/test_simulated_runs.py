@@ -111,7 +111,10 @@ def test_the_engine_is_made_as_the_execution_says(tmp_path):
         ({"engine": "serial", "cluster": "workers: 2\nper_step: 1"}, "cluster needs engine = 'simulated'"),
         ({"engine": "processes", "staleness": 2}, "staleness needs engine = 'simulated'"),
         ({"engine": "simulated", "cluster": "workers: 2\nper_step: 1", "workers": 3}, "workers = 3: those of"),
-        ({"engine": "simulated", "cluster": "workers: 2\nper_step: 1", "timeout": 3.0}, "timeout = 3.0 needs an engine of"),
+        (
+            {"engine": "simulated", "cluster": "workers: 2\nper_step: 1", "timeout": 3.0},
+            "timeout = 3.0 needs an engine of",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(chosen, words, tmp_path):
