@@ -180,6 +180,8 @@ def test_a_golden_population_of_twenty_is_unchanged():
 class InThisProcess:
     """A transport to one worker that is this process; it notes what is sent."""
 
+    prompt = True
+
     def __init__(self, bench, log):
         self.bench, self.log, self.outcomes = bench, log, deque()
 

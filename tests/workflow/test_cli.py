@@ -60,7 +60,7 @@ def refused(capsys, tmp_path, *arguments):
         (["run", "translation", "pbt", "--set", "task.beam=0"], ["task.beam = 0", "equal to 1"]),
         (["run", "toy", "grid", "--set", "search.schedules.0.values.h0=7"], ["'h0' = 7", "[0.0, 2.0]"]),
         (["run", "gan", "hand_tuned", "--set", "search.schedules.1.final=1e-6"], ["lr_d", "must be a number in"]),
-        (["run", "toy", "pbt", "--timeout", "5"], ["timeout = 5.0", "engine = 'processes'"]),
+        (["run", "toy", "pbt", "--timeout", "5"], ["timeout = 5.0", "'serial' cannot be interrupted"]),
         (["run", "toy", "replay"], ["lineage", "is required"]),
         (["run", "toy", "replay", "--lineage", "/nowhere.json"], ["/nowhere.json", "no schedule"]),
         (["table", "toy", "nowhere"], ["nowhere", "no finished run"]),

@@ -1,5 +1,7 @@
 """Simulated runs in the suite: the file of a cluster, virtual seconds in summaries, forecasts, and what waiting costs."""
 
+import logging
+
 import pandas as pd
 import pytest
 from checkouts import ROOT, snakemake
@@ -172,7 +174,7 @@ def test_runs_share_a_cluster(workers, runs, expected, tmp_path):
 
 
 def test_a_forecast_has_a_row_a_method_and_says_what_is_unknown(tmp_path):
-    """Runs that are done take no time."""
+    """Runs that are done take no time; what the core says afterwards is heard as before."""
     name = RunName("laptop", "toy", "quadratic", "pbt", "default", 0)
     cost = Cost(3600.0, 3600.0, "here")
     lines = [
@@ -190,6 +192,7 @@ def test_a_forecast_has_a_row_a_method_and_says_what_is_unknown(tmp_path):
     assert rows[2] == ["toy", "quadratic", "replay", "1", "unknown", "unknown"]
     assert rows[3] == ["total", ">0.25"]
     assert "unknown: 1 of the runs" in text
+    assert logging.getLogger("pbt_core").isEnabledFor(logging.WARNING)
 
 
 # -- what waiting costs ------------------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import logging
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,7 @@ class Forecast:
 
 def run_seconds(settings: Settings, cluster: ClusterFile, workers: range, per_step: float) -> float:
     """Virtual seconds of one run on these workers of the cluster, with made-up scores."""
-    task = Unknown(registry.sweep(settings.domain).SPACE)
+    task = Unknown(registry.space(settings.domain, settings.problem))
     engine = Simulated(cluster.cluster(per_step, workers))
     with tempfile.TemporaryDirectory() as folder:
         engine.run(task, settings.build_method(), settings.plan(), Path(folder))
@@ -104,16 +105,28 @@ def _one_after_another(runs: int, seconds: list[float]) -> float:
     return ends
 
 
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Within the block the core says nothing of scores, which are made up."""
+    logger = logging.getLogger("pbt_core")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def table(lines: Iterable[Line], settings_of: Callable[[RunName], Settings | None], cluster: ClusterFile) -> str:
     """The forecast of every method with runs to do, as aligned text, with the total."""
-    logging.getLogger("pbt_core").setLevel(logging.ERROR)  # made-up scores need no warnings
     rows: list[tuple[str, ...]] = [HEADER]
     total, unknown = 0.0, 0
     for line in lines:
         if not (runs := len(line.costs)):
             continue
         settings = settings_of(line.name)
-        expected = None if settings is None else forecast(settings, cluster, runs, line.costs[0])
+        with _without_warnings():
+            expected = None if settings is None else forecast(settings, cluster, runs, line.costs[0])
         name = (line.name.domain, line.name.problem, line.name.label, str(runs))
         if expected is None:
             unknown += runs
