@@ -3,7 +3,8 @@
 The work is the README's example: an MLP on scikit-learn's digits, population 8, 40 intervals of 50 steps of batch 64.
 Contenders: the bare loop (train and evaluate, no search), two bare loops side by side (what two cores of this machine
 give at all), our serial engine, our processes engine with 1 and with 2 workers
-(synchronous, and asynchronous as in the paper), and Ray Tune and Syne Tune if they are installed
+(synchronous, and asynchronous as in the paper), one leased worker, our engine on a Ray of two workers, and Ray Tune and Syne Tune
+if they are installed
 (``pip install 'pbt-suite[peers]'``).
 
 Each contender runs in a process of its own, one thread each, after a short run that loads libraries and starts
@@ -39,6 +40,8 @@ from reporting import keep
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "examples"), str(ROOT / "benchmarks")]
 PEERS = {"ray_tune": "ray", "syne_tune": "syne_tune"}
+#: What other contenders need that may be missing.
+NEEDS = {**PEERS, "our_ray_2": "ray"}
 REPEATS = 3
 POPULATION, INTERVALS, INTERVAL, READY = 8, 40, 50, 200
 #: What is counted is the difference between these many intervals of each member: start-up and imports fall out.
@@ -66,13 +69,23 @@ def ours(engine: str, workers: int = 1, synchronous: bool = True) -> Callable[[P
     def run(directory: Path, intervals: int) -> None:
         from digits import Digits
 
-        from pbt_core import PBT, Plan, Processes, Serial
+        from pbt_core import PBT, Leased, Plan, Processes, Ray, Serial
 
+        if engine == "ray":
+            _join_ray(workers)
+        engines = {"serial": Serial(), "processes": Processes(workers), "leased": Leased(), "ray": Ray(workers)}
         plan = Plan(POPULATION, intervals * INTERVAL, INTERVAL, synchronous=synchronous)
-        chosen = Serial() if engine == "serial" else Processes(workers=workers)
-        chosen.run(Digits(), PBT(ready=READY), plan, directory)
+        engines[engine].run(Digits(), PBT(ready=READY), plan, directory)
 
     return run
+
+
+def _join_ray(cpus: int) -> None:
+    """A Ray that stays from one call to the next, as the peer's does: its start is not what is compared."""
+    import ray
+
+    if not ray.is_initialized():
+        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 
 
 def peer(name: str) -> Callable[[Path, int], None]:
@@ -108,6 +121,8 @@ CONTENDERS: dict[str, Callable[[Path, int], None]] = {
     "processes_1": ours("processes", 1),
     "processes_2": ours("processes", 2),
     "processes_2_async": ours("processes", 2, synchronous=False),
+    "leased_1": ours("leased", synchronous=False),
+    "our_ray_2": ours("ray", 2),
     **{name: peer(name) for name in PEERS},
 }
 
@@ -246,7 +261,7 @@ def main() -> None:
     if arguments.instructions:
         keep(report_instructions(), arguments.out)
         return
-    names = [name for name in CONTENDERS if name not in PEERS or importlib.util.find_spec(PEERS[name])]
+    names = [name for name in CONTENDERS if name not in NEEDS or importlib.util.find_spec(NEEDS[name])]
     measured: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number in range(arguments.rounds):
         for name in names if number == 0 else [name for name in names if name not in PEERS]:
@@ -266,9 +281,10 @@ def main() -> None:
         "processes_2_over_bare_cpu": ratio("cpu_s", "processes_2", "bare"),
         "speedup_2_workers": ratio("wall_s", "processes_1", "processes_2"),
         "speedup_2_workers_async": ratio("wall_s", "processes_1", "processes_2_async"),
+        "leased_1_over_bare_cpu": ratio("cpu_s", "leased_1", "bare"),
         "speedup_2_bare_loops": round(2 / ratio("wall_s", "bare_2", "bare"), 4),
         **{f"{name}_over_bare_{key[:-2]}": ratio(key, name, "bare")
-           for name in PEERS if name in names for key in ("cpu_s", "wall_s")},
+           for name in NEEDS if name in names for key in ("cpu_s", "wall_s")},
         "toy_population_2_s": round(toy(2), 3),
         "toy_population_16_s": round(toy(16), 3),
         "measured": measured,
