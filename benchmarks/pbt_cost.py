@@ -2,10 +2,9 @@
 
 The work is the README's example: an MLP on scikit-learn's digits, population 8, 40 intervals of 50 steps of batch 64.
 Contenders: the bare loop (train and evaluate, no search), two bare loops side by side (what two cores of this machine
-give at all), our serial engine, our processes engine with 1 and with 2 workers
-(synchronous, and asynchronous as in the paper), one leased worker, our engine on a Ray of two workers, and Ray Tune and Syne Tune
-if they are installed
-(``pip install 'pbt-suite[peers]'``).
+give at all), our serial engine, our processes engine with 1 and with 2 workers (synchronous, and asynchronous as in the
+paper), one leased worker, our engine on a Ray of two workers, and Ray Tune and Syne Tune if they are installed (``pip
+install 'pbt-suite[peers]'``).
 
 Each contender runs in a process of its own, one thread each, after a short run that loads libraries and starts
 servers (its time is printed apart, as start-up). CPU seconds are those of the whole process tree. Contenders take turns over
