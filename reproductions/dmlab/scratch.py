@@ -20,6 +20,7 @@ class Scratch:
     """
 
     def __init__(self, parent: Path, clearing: Callable[[Path], None] | None = None) -> None:
+        self._parent = parent
         with locked(parent, wait=True):
             for path in parent.glob(f"{_PREFIX}*"):
                 with contextlib.suppress(Busy), locked(path):  # which its maker holds as long as it lives
@@ -31,5 +32,8 @@ class Scratch:
             self._held.enter_context(locked(self.path))
 
     def close(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+        # Under the parent's lock, or whoever comes next could meet the folder half removed and without its lock.
+        if self._parent.exists():
+            with locked(self._parent, wait=True):
+                shutil.rmtree(self.path, ignore_errors=True)
         self._held.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pbt_core.files import locked
 from reproductions.dmlab.lab import ACTION_SETS, DeepMindLab
 from reproductions.dmlab.level_cache import LevelCache
 from reproductions.dmlab.levels_of_the_paper import ANCHORS, EXACT, PAPER_LEVELS, script
@@ -215,6 +217,18 @@ os.kill(os.getpid(), signal.SIGKILL)
     one.close()
     other.close()
     assert not list(tmp_path.glob("scratch-*"))
+
+
+def test_a_folder_is_not_removed_while_somebody_looks_for_what_killed_ones_left(tmp_path: Path) -> None:
+    """They would meet it half removed and without its lock."""
+    scratch = Scratch(tmp_path)
+    closing = threading.Thread(target=scratch.close)
+    with locked(tmp_path):
+        closing.start()
+        closing.join(0.2)
+        assert scratch.path.exists()
+    closing.join()
+    assert not scratch.path.exists()
 
 
 def test_a_compiled_map_is_fetched_by_everybody_who_shares_the_folder(
