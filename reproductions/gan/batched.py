@@ -49,6 +49,7 @@ def train_steps_together(
     generators = Stacked([state.generator for state in states], [state.adam_g for state in states])
     critics = Stacked([state.discriminator for state in states], [state.adam_d for state in states])
     device, latent, count = place(first.generator), first.generator.latent, d_steps * batch
+    images = images.to(device)  # once: so many members' batches are more than a processor hands over in time
 
     def noise(n: int) -> Tensor:
         """[n, members, latent]."""
@@ -65,7 +66,7 @@ def train_steps_together(
     with arithmetic.autocast(device, cache_enabled=False):
         for _ in range(steps):
             chosen = torch.stack([torch.randint(len(images), (count,), generator=rng) for rng in rngs], 1)
-            real = scaled(images[chosen]).to(device).flatten(1, 2)
+            real = scaled(images[chosen.to(device)]).flatten(1, 2)
             with torch.no_grad():
                 fake = generated(noise(count), generators.weights)
             for x, x_fake in zip(real.split(batch), fake.split(batch), strict=True):

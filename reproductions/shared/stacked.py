@@ -50,13 +50,13 @@ class Stacked:
             if gradient is not None:
                 slots = self._slots[name]
                 slots[_STEP] += 1
-                self._rule.update(weight, gradient, slots, _along(self._lr, weight), self._options)
+                self._rule.update(weight, gradient, slots, along_members(self._lr, weight), self._options)
                 self._moved.add(name)
 
     @torch.no_grad()
     def give_back(self) -> None:
         """Copy weights and state into the members' networks and optimisers."""
-        for name in self._moved:
+        for name in filter(self._moved.__contains__, self.weights):  # in torch's order, which checkpoints keep
             for member, owned in enumerate(self._owned):
                 parameter, state = owned[name], self._optimizers[member].state
                 parameter.copy_(self.weights[name][member])
@@ -95,7 +95,7 @@ def _adam(
     first, second = options["betas"]
     mean = slots["exp_avg"].lerp_(gradient, 1 - first)
     square = slots["exp_avg_sq"].mul_(second).addcmul_(gradient, gradient, value=1 - second)
-    count = _along(slots[_STEP], weight)
+    count = along_members(slots[_STEP], weight)
     deviation = (square / _debias(second, count)).sqrt_().add_(options["eps"])
     weight.addcdiv_(mean * (lr / _debias(first, count)), deviation, value=-1)
 
@@ -137,9 +137,9 @@ def _rule(optimizers: Sequence[Optimizer]) -> tuple[_Rule, dict[str, Any]]:
     return _RULES[kind], options
 
 
-def _along(values: Tensor, weight: Tensor) -> Tensor:
+def along_members(values: Tensor, weight: Tensor) -> Tensor:
     """[members] as it meets a weight [members, ...]."""
     return values.view(-1, *[1] * (weight.dim() - 1))
 
 
-__all__ = ["Stacked"]
+__all__ = ["Stacked", "along_members"]

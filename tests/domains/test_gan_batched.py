@@ -1,12 +1,14 @@
 """The population form of the GAN: equal to the members' own training up to rounding."""
 
+import contextlib
 import dataclasses
 import math
 
 import pytest
 import torch
 
-from pbt_core import Checkpoint, Stream
+from pbt_core import Checkpoint, Stream, Worker
+from pbt_core.engines.worker import acting_as
 from pbt_core.testing import check_population
 from reproductions.gan import arithmetic, batched, networks
 from reproductions.gan.networks import Discriminator
@@ -86,6 +88,26 @@ def test_a_layer_without_population_form_is_named(smoke, monkeypatch):
     states = [smoke.init(Stream(m), RATES) for m in range(2)]
     with pytest.raises(NotImplementedError, match=r"layers\.6: Dropout has no population form"):
         smoke.step_all(states, [RATES] * 2, 1, [Stream(m) for m in range(2)])
+
+
+def test_on_another_device_each_member_has_the_same_draws(smoke, monkeypatch):
+    """Its generator ends where that of its own training on the processor does; "meta" stands for an accelerator."""
+    monkeypatch.setattr(arithmetic, "autocast", lambda device, cache_enabled: contextlib.nullcontext())
+    alone, together = ([rng(m) for m in range(2)] for _ in range(2))
+    task = dataclasses.replace(smoke, loss="wgan_gp", d_steps=2)
+    for source in alone:
+        monkeypatch.setattr("reproductions.gan.task._torch", lambda seed, source=source: source)
+        task.step(task.init(Stream(0), RATES), RATES, 2, Stream(0))
+    with acting_as(Worker(0, 1, ("meta",))):
+        states = []
+        for source in together:
+            monkeypatch.setattr("reproductions.gan.task._torch", lambda seed, source=source: source)
+            states.append(task.init(Stream(0), RATES))
+        each = iter(together)
+        monkeypatch.setattr("reproductions.gan.task._torch", lambda seed: next(each))
+        task.step_all(states, [RATES] * 2, 2, [Stream(0)] * 2)
+    assert {weight.device.type for state in states for weight in state.generator.parameters()} == {"meta"}
+    assert [source.get_state().tolist() for source in together] == [source.get_state().tolist() for source in alone]
 
 
 def rng(seed):

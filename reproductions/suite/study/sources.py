@@ -31,6 +31,7 @@ LEFT_OUT: Mapping[str, str] = {
     "pbt_core.files": "writes files at once or not at all",
     "pbt_core.testing": "checks tasks, methods and engines",
     "reproductions.gan.batched": "trains members as one program: the form is in a run's numerics",
+    "reproductions.shared.rl.batched": "trains members as one program: the form is in a run's numerics",
     "reproductions.shared.stacked": "trains members as one program: the form is in a run's numerics",
     "reproductions.shared.assets": "fetches and keeps what is checked by its checksum wherever it comes from",
     "reproductions.suite.figures": "shows what runs have recorded",

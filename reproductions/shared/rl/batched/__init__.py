@@ -1,0 +1,60 @@
+"""The population form of the actor-critic: members whose rollouts are equally long are trained as one program.
+
+Each member needs environments of its own (``ActorCriticTask.own_environments``), and an agent that torch can map over its
+weights. Where one of these is missing that is said once, in one line, and members are trained one by one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from reproductions.shared.rl.batched.obstacles import obstacle
+from reproductions.shared.rl.batched.training import Interval, train_together
+from reproductions.shared.rl.environments import Environments
+from reproductions.shared.rl.learner import train
+
+log = logging.getLogger(__name__)
+
+
+def train_all(
+    intervals: Sequence[Interval],
+    steps: int,
+    shared: Callable[[], Environments],
+    own: Callable[[int], Environments | None],
+    *,
+    clip_gradient: float,
+) -> None:
+    """``learner.train`` for each member, in place.
+
+    shared, own: the environments that members use in turn, and those of each place in a program.
+    """
+    by_unroll: dict[int, list[Interval]] = {}
+    for interval in intervals:
+        by_unroll.setdefault(interval.unroll, []).append(interval)
+    for unroll, alike in by_unroll.items():
+        if len(alike) > 1 and not _in_the_way(alike, own):
+            environments = [games for place in range(len(alike)) if (games := own(place)) is not None]
+            train_together(alike, environments, steps, unroll, clip_gradient=clip_gradient)
+            continue
+        for one in alike:
+            train(one.learner, shared(), one.coefficients, steps, one.unroll, one.seed, clip_gradient=clip_gradient)
+
+
+def _in_the_way(intervals: Sequence[Interval], own: Callable[[int], Environments | None]) -> bool:
+    """Whether these cannot be one program, which is said."""
+    environments = own(0)
+    reason = "there is one set of environments a process" if environments is None else obstacle(intervals, environments)
+    if reason is not None:
+        _say(f"members are trained one by one, not as one program: {reason}")
+    return reason is not None
+
+
+@cache
+def _say(line: str) -> None:
+    """Once a process."""
+    log.warning(line)
+
+
+__all__ = ["Interval", "train_all"]
