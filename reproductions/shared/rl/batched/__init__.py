@@ -33,10 +33,10 @@ def train_all(
     by_unroll: dict[int, list[Interval]] = {}
     for interval in intervals:
         by_unroll.setdefault(interval.unroll, []).append(interval)
-    for unroll, alike in by_unroll.items():
+    for alike in by_unroll.values():
         if len(alike) > 1 and not _in_the_way(alike, own):
             environments = [games for place in range(len(alike)) if (games := own(place)) is not None]
-            train_together(alike, environments, steps, unroll, clip_gradient=clip_gradient)
+            train_together(alike, environments, steps, clip_gradient=clip_gradient)
             continue
         for one in alike:
             train(one.learner, shared(), one.coefficients, steps, one.unroll, one.seed, clip_gradient=clip_gradient)

@@ -28,7 +28,7 @@ from reproductions.shared.stacked import Stacked, along_members
 
 @dataclass(frozen=True)
 class Interval:
-    """What ``learner.train`` gets for one member: see there."""
+    """An interval of one member, in the arguments of ``learner.train``."""
 
     learner: Learner
     coefficients: Mapping[str, float]
@@ -40,11 +40,10 @@ def train_together(
     intervals: Sequence[Interval],
     environments: Sequence[Environments],
     steps: int,
-    unroll: int,
     *,
     clip_gradient: float,
 ) -> None:
-    """``learner.train`` for each of the members, in place. environments: of each its own. unroll: of all."""
+    """``learner.train`` for each of the members, in place, which have one unroll. environments: of each its own."""
     left, remainder = divmod(steps, environments[0].batch)
     if remainder:
         raise ValueError(f"steps = {steps} must be a multiple of the {environments[0].batch} environments")
@@ -60,7 +59,7 @@ def train_together(
     weighed = {name: torch.tensor([each.coefficients[name] for each in intervals], device=device) for name in names}
     metrics: Mapping[str, Tensor] = {}
     while left:
-        length = min(unroll, left)
+        length = min(intervals[0].unroll, left)
         outputs, rollout = players.act(length)
         losses, metrics = agents.loss(outputs, players.ahead(), rollout, weighed)
         gradients = torch.autograd.grad(losses.sum(), list(together.weights.values()), allow_unused=True)
