@@ -164,8 +164,9 @@ def test_what_is_in_the_way_is_said_once_and_members_are_trained_one_by_one(reas
     assert not programs
 
 
-def test_a_member_alone_in_its_unroll_is_trained_as_ever(programs):
+def test_members_of_different_unrolls_are_trained_as_ever_and_that_is_said(programs, caplog):
     """To the last bit."""
+    batched._say.cache_clear()
     task = Lockstep()
     settings = [H, {**H, "unroll": 4}]
     seeds = [Stream(1).child(m) for m in range(2)]
@@ -174,6 +175,9 @@ def test_a_member_alone_in_its_unroll_is_trained_as_ever(programs):
     alone = [task.step(*arguments, 4 * 6, seed) for *arguments, seed in zip(states[1], settings, seeds, strict=True)]
     assert [digest(task.save(one)) for one in together] == [digest(task.save(one)) for one in alone]
     assert not programs
+    assert [record.message for record in caplog.records] == [
+        "members are trained one by one, not as one program: no two of them have the same unroll"
+    ]
 
 
 def test_steps_that_the_environments_cannot_share_are_refused():

@@ -30,25 +30,34 @@ def train_all(
 
     shared, own: the environments that members use in turn, and those of each place in a program.
     """
-    by_unroll: dict[int, list[Interval]] = {}
-    for interval in intervals:
-        by_unroll.setdefault(interval.unroll, []).append(interval)
-    for alike in by_unroll.values():
-        if len(alike) > 1 and not _in_the_way(alike, own):
+    for alike in _programs(intervals, own):
+        if len(alike) > 1:
             environments = [games for place in range(len(alike)) if (games := own(place)) is not None]
             train_together(alike, environments, steps, clip_gradient=clip_gradient)
             continue
-        for one in alike:
-            train(one.learner, shared(), one.coefficients, steps, one.unroll, one.seed, clip_gradient=clip_gradient)
+        (one,) = alike
+        train(one.learner, shared(), one.coefficients, steps, one.unroll, one.seed, clip_gradient=clip_gradient)
 
 
-def _in_the_way(intervals: Sequence[Interval], own: Callable[[int], Environments | None]) -> bool:
-    """Whether these cannot be one program, which is said."""
-    environments = own(0)
-    reason = "there is one set of environments a process" if environments is None else obstacle(intervals, environments)
-    if reason is not None:
+def _programs(intervals: Sequence[Interval], own: Callable[[int], Environments | None]) -> list[list[Interval]]:
+    """The members of one program each. What keeps all of them apart is said."""
+    by_unroll: dict[int, list[Interval]] = {}
+    for interval in intervals:
+        by_unroll.setdefault(interval.unroll, []).append(interval)
+    if len(intervals) > 1 and (reason := _apart(intervals, len(by_unroll), own)) is not None:
         _say(f"members are trained one by one, not as one program: {reason}")
-    return reason is not None
+        return [[interval] for interval in intervals]
+    return list(by_unroll.values())
+
+
+def _apart(intervals: Sequence[Interval], unrolls: int, own: Callable[[int], Environments | None]) -> str | None:
+    """Why no two of these can be one program; None if some can."""
+    environments = own(0)
+    if environments is None:
+        return "there is one set of environments a process"
+    if unrolls == len(intervals):
+        return "no two of them have the same unroll"
+    return obstacle(intervals, environments)
 
 
 @cache
