@@ -1,0 +1,160 @@
+"""Which of two trainings improves faster at the same score: curves, and how FIRE PBT (baselines/fire.py) compares them."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtrc
+
+from pbt_core.population import Evaluation, Member
+
+#: A curve is compared by its last so many points, which bounds what a comparison costs (our choice).
+LONGEST = 100
+#: The Gaussian process that smooths a curve: length scale in evaluations, noise over the variance of the signal (our choice).
+LENGTH, NOISE = 3.0, 0.1
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One member's training since it was last cloned or begun anew: (age of the weights, score), oldest first.
+
+    The first point is that of the weights that it copied; ``begun`` says whether there is such a point. Scores are finite.
+    """
+
+    points: tuple[tuple[int, float], ...]
+    begun: bool = False
+
+    @property
+    def origin(self) -> tuple[int, float] | None:
+        """The point that it began from."""
+        return self.points[0] if self.begun else None
+
+    @property
+    def trained(self) -> tuple[tuple[int, float], ...]:
+        """The points that were trained and evaluated since."""
+        return self.points[1:] if self.begun else self.points
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        return tuple(score for _, score in self.points)
+
+
+class Curves:
+    """The evaluations of a run by member; it reads only those that were made since it was last asked."""
+
+    def __init__(self) -> None:
+        self._source: Sequence[Evaluation] | None = None
+        self._read = 0
+        self._steps: dict[int, list[int]] = {}
+        self._points: dict[int, list[tuple[int, int, float, float | None]]] = {}
+
+    def precedes(self, evaluations: Sequence[Evaluation]) -> bool:
+        """Whether what was read is the beginning of ``evaluations``; those of another run are other objects."""
+        return evaluations is self._source and self._read <= len(evaluations)
+
+    def read(self, evaluations: Sequence[Evaluation]) -> None:
+        self._source = evaluations
+        for i in range(self._read, len(evaluations)):
+            new = evaluations[i]
+            if new.before is None:  # fresh weights: nothing before them is asked for again
+                self._steps[new.member], self._points[new.member] = [], []
+            self._steps.setdefault(new.member, []).append(new.step)
+            self._points.setdefault(new.member, []).append((new.age - new.steps, new.age, new.score, new.before))
+        self._read = len(evaluations)
+
+    def of(self, member: Member) -> Curve:
+        """The curve of ``member`` as it stands, its last ``LONGEST`` points; of one just cloned, the point it begins from."""
+        first = bisect_right(self._steps.get(member.id, []), member.born) if member.parent is not None else 0
+        since = self._points.get(member.id, [])[first:]
+        if not since:
+            own = () if member.score is None or not math.isfinite(member.score) else ((member.age, member.score),)
+            return Curve(own, bool(own))
+        begin, _, _, before = since[0]
+        begun = before is not None and math.isfinite(before)
+        points = [(age, score) for _, age, score, _ in since[-LONGEST:] if math.isfinite(score)]
+        if begun and len(since) < LONGEST and before is not None:
+            return Curve(((begin, before), *points), True)
+        return Curve(tuple(points))
+
+
+def lead(one: Curve, other: Curve) -> float:
+    """By how much ``one`` gets higher than ``other`` from the same score on, in equally many evaluations.
+
+    If ``one`` begins above all of ``other``, it is moved down: its lead is the largest from any point of the other, at least
+    0. If it never reaches where the other begins, 0: there is no score at which they could be compared.
+    """
+    return _compared(one.scores, other.scores)[0]
+
+
+def chance(one: Curve, other: Curve) -> float | None:
+    """One-sided sign test that ``one`` is above ``other`` from the same score on: its p-value; None if they never meet.
+
+    A curve that begins above all of the other has met it and won: 0.0.
+    """
+    return _compared(one.scores, other.scores)[1]
+
+
+@lru_cache(maxsize=16)
+def leads(curves: tuple[Curve, ...]) -> tuple[float, ...]:
+    """The sum of each curve's leads over the others."""
+    return tuple(sum(lead(one, other) for j, other in enumerate(curves) if j != i) for i, one in enumerate(curves))
+
+
+@lru_cache(maxsize=2**16)
+def _compared(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, float | None]:
+    """The lead of ``one``, and the p-value of the sign test."""
+    if not one or not other:
+        return 0.0, None
+    a, b = smoothed(one), smoothed(other)
+    met = meeting(a, b)
+    if met is not None:
+        i, j, length = met
+        pairs = list(zip(one[i : i + length], other[j : j + length], strict=True))
+        won = sum(x > y for x, y in pairs)
+        p = 1.0 if won == 0 else float(bdtrc(won - 1, length, 0.5))
+        return max(x for x, _ in pairs) - max(y for _, y in pairs), p
+    if a[0] <= b[0]:
+        return 0.0, None
+    shifted = [0.0]
+    for j in range(len(other) - 1):
+        length = min(len(one), len(other) - j)
+        shifted.append(max(one[:length]) - a[0] - (max(other[j : j + length]) - b[j]))
+    return max(shifted), 0.0 if min(one) > max(other) else None
+
+
+def meeting(a: Sequence[float], b: Sequence[float]) -> tuple[int, int, int] | None:
+    """Where two curves have the same score first, and how many points both have from there; None if they never do.
+
+    The curve that begins lower is taken from where it reaches the beginning of the other one.
+    """
+    if a[0] < b[0]:
+        reached = next((i for i, value in enumerate(a) if value >= b[0]), None)
+        return None if reached is None else (reached, 0, min(len(a) - reached, len(b)))
+    reached = next((j for j, value in enumerate(b) if value >= a[0]), None)
+    return None if reached is None else (0, reached, min(len(a), len(b) - reached))
+
+
+@lru_cache(maxsize=2**12)
+def smoothed(scores: tuple[float, ...]) -> tuple[float, ...]:
+    """A Gaussian process's mean at the points of a curve, whose evaluations count as equally far apart.
+
+    The process is about the straight line that fits the curve best: about its mean, both ends of a short curve would be off.
+    """
+    return tuple((_smoother(len(scores)) @ np.asarray(scores, float)).tolist())
+
+
+@lru_cache(maxsize=LONGEST + 1)
+def _smoother(length: int) -> NDArray[np.float64]:
+    times = np.arange(length, dtype=np.float64)
+    line = np.stack([np.ones(length), times - times.mean()])[: min(length, 2)]
+    straight = np.linalg.pinv(line) @ line
+    kernel = np.exp(-((times[:, None] - times) ** 2) / (2 * LENGTH**2))
+    about = np.linalg.solve(kernel + NOISE * np.eye(length), kernel).T
+    weights: NDArray[np.float64] = (straight + about @ (np.eye(length) - straight)).astype(np.float64)
+    return weights
