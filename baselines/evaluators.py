@@ -13,6 +13,7 @@ from functools import cached_property
 from baselines.improvement import Curve, Curves, chance, lead, leads
 from pbt_core.population import Member
 from pbt_core.space import Hyperparameters
+from pbt_core.values import identical
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Evaluators:
         """The evaluator whose weights ``member`` takes over: it leads the most of those that lead for certain."""
         found: list[tuple[float, int, Member]] = []
         for evaluator in self.evaluating:
+            if not identical(evaluator.hyperparameters, member.hyperparameters):
+                continue
             job = self.job(evaluator)
             if job is None or job.child.id != member.id or self._group[job.parent.id] != group + 1:
                 continue
@@ -92,11 +95,8 @@ class Evaluators:
         before = self._group[parent.id] - 1
         child = self._child(before, evaluator.hyperparameters)
         points = self._curve(evaluator).points
-        if child is None or any(
-            member.parent == evaluator.id and self._curve(member).origin in points for member in self.groups[before]
-        ):
-            return None
-        return Job(parent, child)
+        taken_over = any(self._curve(member).origin in points for member in self._children.get(evaluator.id, ()))
+        return None if child is None or taken_over else Job(parent, child)
 
     def busy(self, evaluator: Member) -> bool:
         """Whether its evaluation goes on."""
@@ -186,6 +186,15 @@ class Evaluators:
     @cached_property
     def _group(self) -> dict[int, int]:
         return {member.id: group for group, members in enumerate(self.groups) for member in members}
+
+    @cached_property
+    def _children(self) -> dict[int, list[Member]]:
+        """Members of sub-populations by the member that they were last cloned from."""
+        children: dict[int, list[Member]] = {}
+        for member in self._bred.values():
+            if member.parent is not None:
+                children.setdefault(member.parent, []).append(member)
+        return children
 
     @cached_property
     def _owners(self) -> list[dict[tuple[str, ...], Member]]:

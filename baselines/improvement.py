@@ -53,6 +53,7 @@ class Curves:
         self._read = 0
         self._steps: dict[int, list[int]] = {}
         self._points: dict[int, list[tuple[int, int, float, float | None]]] = {}
+        self._made: dict[int, tuple[int, int, Curve]] = {}
 
     def precedes(self, evaluations: Sequence[Evaluation]) -> bool:
         """Whether what was read is the beginning of ``evaluations``; those of another run are other objects."""
@@ -64,23 +65,30 @@ class Curves:
             new = evaluations[i]
             if new.before is None:  # fresh weights: nothing before them is asked for again
                 self._steps[new.member], self._points[new.member] = [], []
+                self._made.pop(new.member, None)
             self._steps.setdefault(new.member, []).append(new.step)
             self._points.setdefault(new.member, []).append((new.age - new.steps, new.age, new.score, new.before))
         self._read = len(evaluations)
 
     def of(self, member: Member) -> Curve:
         """The curve of ``member`` as it stands, its last ``LONGEST`` points; of one just cloned, the point it begins from."""
-        first = bisect_right(self._steps.get(member.id, []), member.born) if member.parent is not None else 0
-        since = self._points.get(member.id, [])[first:]
-        if not since:
-            own = () if member.score is None or not math.isfinite(member.score) else ((member.age, member.score),)
-            return Curve(own, bool(own))
+        steps = self._steps.get(member.id, [])
+        first = bisect_right(steps, member.born)
+        if first == len(steps):
+            finite = member.score is not None and math.isfinite(member.score)
+            return Curve(((member.age, member.score),), True) if finite and member.score is not None else Curve(())
+        made = self._made.get(member.id)
+        if made is None or made[:2] != (first, len(steps)):
+            made = self._made[member.id] = (first, len(steps), self._cut(member.id, first))
+        return made[2]
+
+    def _cut(self, member: int, first: int) -> Curve:
+        since = self._points[member][first:]
         begin, _, _, before = since[0]
-        begun = before is not None and math.isfinite(before)
-        points = [(age, score) for _, age, score, _ in since[-LONGEST:] if math.isfinite(score)]
-        if begun and len(since) < LONGEST and before is not None:
-            return Curve(((begin, before), *points), True)
-        return Curve(tuple(points))
+        points = tuple((age, score) for _, age, score, _ in since[-LONGEST:] if math.isfinite(score))
+        if before is None or not math.isfinite(before) or len(since) >= LONGEST:
+            return Curve(points)
+        return Curve(((begin, before), *points), True)
 
 
 def lead(one: Curve, other: Curve) -> float:

@@ -8,6 +8,7 @@ from played import play
 
 from baselines import FirePBT
 from pbt_core import (
+    PBT,
     BinaryTournament,
     Continue,
     Evaluation,
@@ -201,6 +202,18 @@ def test_any_exploit_by_the_score_and_any_explore_will_do(exploit):
     groups = {m: (method.group(m, 20), method.group(parent, 20)) for m, parent in parents.items()}
     assert len(groups) > 10
     assert set(groups.values()) <= {(0, 0), (1, 1), (0, None), (None, 1)}
+
+
+def test_where_haste_costs_it_ends_higher_than_pbt():
+    """PBT takes the rate down while that helps, and has lost the high ones when they would: over ten seeds."""
+
+    def final(method, seed):
+        ledger = play(method, size=20, steps=400, seed=seed, gain=greedy, noise=0.01, space=SPACE)
+        return max(slot.member.score for slot in ledger.slots.values())
+
+    patient = FirePBT(ready=10, max_eval_steps=60, min_eval_steps=30, level=0.1)
+    wins = [final(patient, seed) > final(PBT(ready=10), seed) for seed in range(10)]
+    assert sum(wins) >= 8
 
 
 def test_an_interrupted_run_goes_on_as_the_unbroken_one():
