@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from pbt_core.population import Evaluation, Member
 #: A curve is compared by its last so many points, which bounds what a comparison costs (our choice).
 LONGEST = 100
 #: The Gaussian process that smooths a curve: length scale in evaluations, noise over the variance of the signal (our choice).
-LENGTH, NOISE = 3.0, 0.1
+LENGTH, NOISE = 1.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -122,30 +123,54 @@ def _compared(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, 
     a, b = smoothed(one), smoothed(other)
     met = meeting(a, b)
     if met is not None:
-        i, j, length = met
-        pairs = list(zip(one[i : i + length], other[j : j + length], strict=True))
+        pairs = list(zip(_after(one, met[0]), _after(other, met[1]), strict=False))
+        if not pairs:
+            return 0.0, None
         won = sum(x > y for x, y in pairs)
-        p = 1.0 if won == 0 else float(bdtrc(won - 1, length, 0.5))
+        p = 1.0 if won == 0 else float(bdtrc(won - 1, len(pairs), 0.5))
         return max(x for x, _ in pairs) - max(y for _, y in pairs), p
     if a[0] <= b[0]:
         return 0.0, None
     shifted = [0.0]
     for j in range(len(other) - 1):
         length = min(len(one), len(other) - j)
-        shifted.append(max(one[:length]) - a[0] - (max(other[j : j + length]) - b[j]))
+        shifted.append(max(one[1:length]) - a[0] - (max(other[j + 1 : j + length]) - b[j]) if length > 1 else 0.0)
     return max(shifted), 0.0 if min(one) > max(other) else None
 
 
-def meeting(a: Sequence[float], b: Sequence[float]) -> tuple[int, int, int] | None:
-    """Where two curves have the same score first, and how many points both have from there; None if they never do.
+def meeting(a: Sequence[float], b: Sequence[float]) -> tuple[float, float] | None:
+    """Where two curves have the same score first, as places in both; None if they never do.
 
-    The curve that begins lower is taken from where it reaches the beginning of the other one.
+    The curve that begins lower is taken from its first point that reaches the beginning of the other one, and the other from
+    where it has that score too, between two points or not: what one has jumped in an interval is no lead. One that jumped
+    over all of the other is compared with it from its beginning.
     """
-    if a[0] < b[0]:
-        reached = next((i for i, value in enumerate(a) if value >= b[0]), None)
-        return None if reached is None else (reached, 0, min(len(a) - reached, len(b)))
-    reached = next((j for j, value in enumerate(b) if value >= a[0]), None)
-    return None if reached is None else (0, reached, min(len(a), len(b) - reached))
+    if a[0] >= b[0]:
+        met = _met(b, a)
+        return None if met is None else met[::-1]
+    return _met(a, b)
+
+
+def _met(low: Sequence[float], high: Sequence[float]) -> tuple[float, float] | None:
+    i = next((i for i, value in enumerate(low) if value >= high[0]), None)
+    return None if i is None else (float(i), _reaching(high, low[i]) or 0.0)
+
+
+def _reaching(curve: Sequence[float], score: float) -> float | None:
+    """The first place of a curve, straight between its points, at which it has come to ``score``."""
+    i = next((i for i, value in enumerate(curve) if value >= score), None)
+    if not i:  # at its beginning, or never
+        return None if i is None else 0.0
+    return i - 1 + (score - curve[i - 1]) / (curve[i] - curve[i - 1])
+
+
+def _after(scores: Sequence[float], place: float) -> list[float]:
+    """The scores one evaluation after ``place``, two after it, and so on, straight between the points."""
+    i, part = int(place), place - int(place)
+    following = scores[i + 1 :]
+    if part == 0:
+        return list(following)
+    return [x + part * (y - x) for x, y in itertools.pairwise(following)]
 
 
 @lru_cache(maxsize=2**12)
