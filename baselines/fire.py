@@ -1,4 +1,4 @@
-"""FIRE PBT (Dalibard and Jaderberg, 2021, arXiv:2109.13800): members that are selected by how fast they let others improve.
+"""FIRE PBT (Dalibard and Jaderberg, 2021, arXiv:2109.13800): members that are selected by how fast their weights can improve.
 
 PBT selects by what helps until the next decision, so it takes learning rates down too early. Here only the first
 sub-population does. In the others a member counts for what its weights are worth once they are trained greedily; evaluators
@@ -19,12 +19,13 @@ The paper's (the assumption, from its abstract: high; the rest, where both sourc
 * an evaluator stops where it never meets that member's curve within ``max_eval_steps``, where the test's p-value is above
   ``level + max(0, 1 - t / max_eval_steps)`` after t steps, and where one of the two members was replaced.
 
-Of the reimplementation alone (recall): the sum over the others as fitness, a quarter as the truncation's share, three tenths
-of evaluators, how curves that never meet are compared, level 0.01.
+Of the reimplementation alone, and so perhaps its own (medium at best): fitness as a sum over the others, a quarter as the
+truncation's share, three tenths of evaluators, that the higher one of curves that never meet is moved down, level 0.01.
 
-Our choice: one evaluation an interval is one point of a curve; ``min_eval_steps``; whose turn it is to be evaluated (in turn,
-by number; the sources: who waited longest); kernel and noise; a member that took weights over begins a new curve; an
-evaluator's best member is a parent of nobody, but may be the answer of the run; what follows a failure or a divergence.
+Our choice: one evaluation an interval is one point of a curve; from which points on two curves are compared, so that a jump
+in one interval is no lead; ``min_eval_steps``; whose turn it is to be evaluated (in turn, by number; the sources: who waited
+longest); kernel and noise; that a member begins a new curve when it takes weights over; that the answer of a run may be an
+evaluator's or a later sub-population's; what follows a failure or a divergence.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from pbt_core import (
     Uniform,
     WelchTTest,
 )
-from pbt_core.testing import check_engine
+from pbt_core.testing import check_engine, check_method
 
 SPACE = Space({"lr": Uniform(0.0, 100.0)})
 NAN = float("nan")
@@ -204,6 +204,16 @@ def test_any_exploit_by_the_score_and_any_explore_will_do(exploit):
     groups = {m: (method.group(m, 20), method.group(parent, 20)) for m, parent in parents.items()}
     assert len(groups) > 10
     assert set(groups.values()) <= {(0, 0), (1, 1), (0, None), (None, 1)}
+
+
+def test_each_later_sub_population_is_evaluated_with_the_settings_of_the_one_before():
+    """Three of them: the third is evaluated for the second."""
+    method = FirePBT(ready=10, max_eval_steps=50, subpopulations=3, level=0.4, exploit=Truncation(0.5))
+    check_method(method, size=12)
+    ledger = play(method, size=20, steps=300, seed=1, gain=greedy, noise=0.01, space=SPACE)
+    members = [slot.member for slot in ledger.slots.values()]
+    pairs = {(method.group(m.id, 20), method.group(m.parent, 20)) for m in members if m.parent is not None}
+    assert {(None, 1), (None, 2)} <= pairs <= {(0, 0), (1, 1), (2, 2), (0, None), (1, None), (None, 1), (None, 2)}
 
 
 def descent(weights, hyperparameters):
