@@ -13,6 +13,7 @@ from typing import Any
 
 # From the modules that declare them: the sources of a run are found by where the kind of its method comes from.
 from baselines.bayesian import Bayesian
+from baselines.fire import FirePBT
 from baselines.genetic import Genetic
 from baselines.halving import Halving
 from baselines.multi_frequency import MultiFrequency
@@ -76,6 +77,7 @@ METHOD = Family(
         "pbt": PBT,
         "pb2": PB2,
         "mf_pbt": MultiFrequency,
+        "fire_pbt": FirePBT,
         "bayesian": Bayesian,
         "halving": Halving,
         "genetic": Genetic,
