@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pbt_core.seeds import Streams
 from pbt_core.space import Hyperparameters
 from pbt_core.store import Reference, Store
 from pbt_core.task import AnyTask
+
+log = logging.getLogger("pbt_core")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Bench:
         self.calls, self.store = Calls(task, interruptible), store
         self.streams, self.capacity = Streams(seed), capacity
         self._states: dict[int, tuple[Reference, Any]] = {}
+        self._told = False  # that a population form fails: once is enough
 
     def carry_out(self, work: Work) -> Done | Failed:
         """Do one interval. An error of the task becomes a Failed; a bad checkpoint is an error of the run."""
@@ -148,7 +152,11 @@ class Bench:
             seeds = [self.streams.step(work.member, work.start) for work in works]
             values = [work.hyperparameters for work in works]
             return self.calls.step_all(begun, values, works[0].stop - works[0].start, seeds)
-        except TaskError:
+        except TaskError as error:
+            if not self._told:
+                members = ", ".join(str(work.member) for work in works)
+                log.warning("members %s could not be trained as one program, but one by one: %s", members, error)
+                self._told = True
             for state in begun:
                 self.calls.close(state)
             return None

@@ -72,10 +72,14 @@ def test_a_member_that_fails_fails_alone(tmp_path):
 
 
 @pytest.mark.parametrize("mistake", ["count", "none"])
-def test_a_form_that_breaks_the_contract_does_not_spoil_the_run(mistake, tmp_path):
-    """Members are then trained one by one."""
+def test_a_form_that_breaks_the_contract_does_not_spoil_the_run(mistake, tmp_path, caplog):
+    """Members are then trained one by one, and one line says why."""
     serial, batched = records(tmp_path, Wrong(mistake=mistake))
     assert serial == batched
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert said.startswith(
+        "members 0, 1, 2, 3, 4, 5 could not be trained as one program, but one by one: Wrong.step_all"
+    )
 
 
 def test_the_check_of_a_population_form_finds_what_is_wrong():
