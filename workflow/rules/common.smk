@@ -35,7 +35,9 @@ checked(
 )
 RESULTS = Path("results")
 REQUESTED = RequestedRuns(config)
-AVAILABLE = Availability(REQUESTED, RESULTS, config["assume_requirements"])
+AVAILABLE = Availability(
+    REQUESTED, RESULTS, config["assume_requirements"], finished_only=config.get("runs") == "finished"
+)
 # An edited source that can change a run makes it run again.
 SOURCES = {domain: checked(sources_digest, domain) for domain in registry.domains()}
 
@@ -73,21 +75,26 @@ def experiments(study):
     return checked(AVAILABLE.study, SECTIONS[study], tuple(STUDIES[study]))
 
 
-def folders(study, experiment):
-    return [str(RESULTS / run.folder) for run in runs(study, experiment)]
+def all_runs(study):
+    """The runs of all experiments of a study, each once: experiments share runs."""
+    return list(dict.fromkeys(run for own in experiments(study).values() for run in own))
 
 
-def all_folders(study):
-    """The run folders of all experiments of a study, each once: experiments share runs."""
-    return list(dict.fromkeys(str(RESULTS / run.folder) for own in experiments(study).values() for run in own))
+def in_shell(runs):
+    """The folders of runs as words that bash expands, all seeds of a method in one: a shell's command has at most 128 kB.
+
+    They hold nothing that must be quoted: see ``names.PATTERNS``.
+    """
+    seeds = {}
+    for run in runs:
+        seeds.setdefault(run.folder.parent, []).append(str(run.seed))
+    return [
+        f"{RESULTS / series}/seed-{own[0] if len(own) == 1 else '{' + ','.join(own) + '}'}" for series, own in seeds.items()
+    ]
 
 
-def summaries(study, experiment):
-    return [f"{folder}/summary.json" for folder in folders(study, experiment)]
-
-
-def all_summaries(study):
-    return [f"{folder}/summary.json" for folder in all_folders(study)]
+def summaries(runs):
+    return [str(RESULTS / run.folder / "summary.json") for run in runs]
 
 
 def tables(study):

@@ -67,6 +67,9 @@ ABLATIONS: Mapping[str, tuple[str, Mapping[str, Mapping[str, str]]]] = {
     "gan": ("_gan", _ablations({"6": "pbt (population-6)", "12": "pbt", "24": "pbt (population-24)"})),
 }
 
+#: The domains whose records are drawn; of all others the table of runs is enough.
+DRAWN = (ABLATED, *ABLATIONS)
+
 #: Scores along an ordered setting: file name, name of the axis, and by line the methods at its values.
 CURVES: Mapping[str, tuple[str, Mapping[str, Mapping[float, str]]]] = {
     "population_size": (
@@ -94,7 +97,7 @@ def figures(records: Sequence[Record], table: pd.DataFrame) -> Figures:
     show runs whose records were not kept.
     """
     measures: dict[str, Measure] = {name: registry.sweep(name).MEASURE for name in registry.domains()}
-    runs_of: dict[str, dict[str, list[Record]]] = {domain: {} for domain in (ABLATED, *ABLATIONS)}
+    runs_of: dict[str, dict[str, list[Record]]] = {domain: {} for domain in DRAWN}
     for record in records:
         if (domain := record.summary["domain"]) in runs_of:
             runs_of[domain].setdefault(record.method, []).append(record)

@@ -42,9 +42,24 @@ from reproductions.suite.study.sweep import Measure
 
 __all__ = [
     "PALETTE", "Figures", "across_problems", "best_so_far", "by_problem", "colour", "count_steps", "draw",
-    "human_normalised_scores", "improvement", "lineages", "mark_random_play", "panels", "performance_profile", "population",
-    "pretty", "problem_name", "schedules", "score_comparison", "standard", "tree", "unit",
+    "human_normalised_scores", "improvement", "lineages", "mark_random_play", "of_domain", "panels",
+    "performance_profile", "population", "pretty", "problem_name", "schedules", "score_comparison", "standard",
+    "tree", "unit",
 ]  # fmt: skip
+
+
+def of_domain(
+    records: Sequence[Record], measure: Measure, own: Callable[[Sequence[Record]], Figures] | None = None
+) -> Figures:
+    """The figures that every domain has: the standard ones of each problem, and those over problems where scores allow them.
+
+    ``own`` makes further ones from the runs of a problem.
+    """
+    across = across_problems(records, measure) if measure.anchors else {}
+    return {
+        **across,
+        **by_problem(records, lambda runs: {**standard(runs, measure), **(own(runs) if own is not None else {})}),
+    }
 
 
 def by_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], Figures]) -> Figures:
