@@ -278,6 +278,7 @@ def schedules(records: Sequence[Record], measure: Measure) -> Figure:
         axes[0, column].set_title(pretty(method))
         count_steps(axes[-1, column], f"{measure.step} the weights were trained for")
     seeds = {line.get_label(): line for ax in axes[0] for line in ax.lines}
-    figure.legend(seeds.values(), seeds.keys(), loc="outside right upper", fontsize=7)
-    figure.suptitle(f"{problem_name(records)}: schedules along the lineage of the final best weights", fontsize=9)
+    figure.legend(seeds.values(), seeds.keys(), loc="outside right center", fontsize=7)
+    title = f"{problem_name(records)}: schedules along the lineage of the final best weights"
+    figure.suptitle(textwrap.fill(title, 44 * len(methods)), fontsize=9)  # no wider than the panels
     return figure
