@@ -75,6 +75,7 @@ def _column(values: Sequence[Any]) -> Any:
 
 
 def _values(column: Any, count: int) -> list[Any]:
+    values: list[Any]
     match column:
         case {"object": fields}:
             parts = {name: _values(part, count) for name, part in fields.items()}
