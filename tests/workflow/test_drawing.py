@@ -95,13 +95,15 @@ def test_illustrations_are_of_the_runs_of_the_first_seed_that_have_an_answer():
     assert not illustrations([], views=shown.append)
 
 
-def test_the_papers_figures_read_the_events_of_those_domains_alone_that_they_draw(folders, tmp_path, read, monkeypatch):
-    """Of all others the summaries are enough."""
+def test_of_the_papers_figures_the_first_alone_reads_events(folders, tmp_path, read, monkeypatch):
+    """For all others the summaries are enough."""
     assert main(["paper", *map(str, folders), "--out", str(tmp_path / "o")]) == 0
     assert not read
-    monkeypatch.setattr(paper, "DRAWN", ("toy", *paper.DRAWN))
-    assert main(["paper", *map(str, folders), "--out", str(tmp_path / "o")]) == 0
-    assert sorted(read) == folders
+    monkeypatch.setattr(paper, "ABLATED", "toy")
+    monkeypatch.setattr(paper, "SCHEMATIC", {"pbt": "pbt"})
+    assert main(["paper", *map(str, folders[::-1]), "--out", str(tmp_path / "o")]) == 0
+    assert read == [folder for folder in folders if folder.name == "pbt-0"]
+    assert (tmp_path / "o" / "figure1.svg").exists()
 
 
 def test_outcomes_have_all_of_the_table_of_runs_that_needs_no_lineage(folders):

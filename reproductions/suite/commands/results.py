@@ -199,9 +199,7 @@ def _paper(a: argparse.Namespace) -> None:
     with staged(a.out) as place:
         given = records.outcomes(a.runs) if a.runs or not a.table else []
         table = run_table.read_runs(a.table) if a.table else run_table.outcomes(given)
-        drawn = [run.folder for run in given if run.summary["domain"] in paper.DRAWN]
-        runs = records.load(drawn) if drawn else []
-        written = plotting.draw(paper.figures(runs, table), place)
+        written = plotting.draw(paper.figures(given, table), place)
     _print(a.out, written)
 
 

@@ -210,7 +210,7 @@ def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record
     """The columns of ``population``, in the colours that methods have ``among`` these runs."""
     seed = min(record.seed for record in records)
     runs = [record for record in records if record.seed == seed]
-    names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
+    names = list(runs[0].settings)
     figure, axes = panels(1 + len(names), len(runs), 2.9, 1.9, sharex="col", sharey="row")
     for column, run in enumerate(runs):
         frame = run.evaluations
@@ -259,9 +259,8 @@ def schedules(records: Sequence[Record], measure: Measure) -> Figure:
     """The hyperparameters along the lineage of the final best member of each seed, for the methods that copy weights."""
     runs = copying_runs(records)
     methods = [name for name in method_order(records) if name in {run.method for run in runs}]
-    names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
-    settings = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
-    among = {name: list(dict.fromkeys(h[name] for h in settings)) for name in names}
+    names = list(runs[0].settings)
+    among = {name: [value for run in runs for value in run.settings[name]] for name in names}
     figure, axes = panels(len(names), len(methods), 3.4, 2.1, sharex=True, sharey="row")
     for column, method in enumerate(methods):
         for run in (run for run in runs if run.method == method and run.lineage.best is not None):

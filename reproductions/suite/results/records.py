@@ -86,6 +86,16 @@ class Record(Outcome):
         return max(self.events.last_steps().values(), default=0)
 
     @cached_property
+    def settings(self) -> dict[str, list[Any]]:
+        """By hyperparameter, each value that a member was given or used, in the order in which they first occur."""
+        given: dict[str, dict[Any, None]] = {}
+        for turn in self.events.turns():
+            values = turn[2] if isinstance(turn, tuple) else turn.get("hyperparameters", {})
+            for name, value in values.items():
+                given.setdefault(name, {})[value] = None
+        return {name: list(values) for name, values in given.items()}
+
+    @cached_property
     def lineage(self) -> Lineage:
         return Lineage(self.events)
 
