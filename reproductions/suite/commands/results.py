@@ -198,7 +198,7 @@ def _paper(a: argparse.Namespace) -> None:
 
     with staged(a.out) as place:
         given = records.outcomes(a.runs) if a.runs or not a.table else []
-        table = run_table.read_runs(a.table) if a.table else run_table.outcomes(given)
+        table = run_table.read_runs(a.table) if a.table else run_table.one_row_a_run(run_table.outcomes(given))
         written = plotting.draw(paper.figures(given, table), place)
     _print(a.out, written)
 
