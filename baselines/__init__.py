@@ -1,6 +1,7 @@
 """Search methods to compare PBT with: each a ``pbt_core.method.Method`` under the same budget."""
 
 from baselines.bayesian import Bayesian
+from baselines.fire import FirePBT
 from baselines.genetic import Genetic
 from baselines.halving import Halving
 from baselines.multi_frequency import MultiFrequency
@@ -13,6 +14,7 @@ __all__ = [
     "PB2",
     "Annealed",
     "Bayesian",
+    "FirePBT",
     "Fixed",
     "Genetic",
     "Halving",

@@ -108,7 +108,8 @@ def check_population(
 ) -> None:
     """The rule of ``PopulationTask``: ``step_all`` leaves what ``step`` leaves for each member, up to these tolerances.
 
-    Two intervals are trained; every tensor of a state's checkpoint is compared, everything else in it must be equal.
+    Two intervals are trained; every tensor of a state's checkpoint and every float beside them is compared, everything else
+    in it must be equal.
     """
     calls, stream, rng = Calls(task), Stream(seed), Stream(seed, ("check",)).generator()
     settings = [calls.task.space.sample(rng) for _ in range(members)]
@@ -122,12 +123,26 @@ def check_population(
             together = calls.step_all(together, settings, steps, seeds)
         for m, pair in enumerate(zip(alone, together, strict=True)):
             one, all_ = (_through_disk(task.save(state)) for state in pair)
-            assert one.json == all_.json, f"member {m}: the checkpoint of step_all differs in its json"
+            alike = _alike(one.json, all_.json, relative, absolute)
+            assert alike, f"member {m}: the checkpoint of step_all differs in its json"
             for name, expected in sorted(one.tensors.items()):
                 got = all_.tensors[name]
                 close = np.allclose(got, expected, rtol=relative, atol=absolute, equal_nan=True)
                 worst = float(np.max(np.abs(np.asarray(got, float) - np.asarray(expected, float)), initial=0.0))
                 assert close, f"member {m}: {name} of step_all is not that of step: they differ by up to {worst:g}"
+
+
+def _alike(one: Any, other: Any, relative: float, absolute: float) -> bool:
+    """Whether two pieces of JSON are equal, floats up to these tolerances."""
+    match one, other:
+        case float(), float():
+            return same(one, other) or math.isclose(one, other, rel_tol=relative, abs_tol=absolute)
+        case dict(), dict():
+            return list(one) == list(other) and all(_alike(one[k], other[k], relative, absolute) for k in one)
+        case list(), list():
+            pairs = zip(one, other, strict=False)
+            return len(one) == len(other) and all(_alike(a, b, relative, absolute) for a, b in pairs)
+    return type(one) is type(other) and bool(one == other)
 
 
 def _check_task(calls: Calls, steps: int, stream: Stream, rng: np.random.Generator) -> None:

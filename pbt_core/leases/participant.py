@@ -223,9 +223,9 @@ class Participant:
         return self.claim is not None and self.claim in self.shared.claims.values()
 
     def leave(self) -> None:
-        """Give the claim back, if one is held, so that nobody has to wait for the lease to lapse."""
+        """Give back what is claimed, so that nobody has to wait for the lease to lapse."""
         with contextlib.suppress(Exception):
-            while self._is_mine() and self.claim is not None:
-                if self.publish(Entry(self.name, ends=self.claim.number)):
-                    break
-                self.read()
+            # By the log: an interrupt may come between a claim's publication and its being noted here.
+            while claim := next((c for c in self.shared.claims.values() if c.worker == self.name), None):
+                if not self.publish(Entry(self.name, ends=claim.number)):
+                    self.read()

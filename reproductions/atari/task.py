@@ -40,7 +40,10 @@ class Atari(ActorCriticTask):
     space = SPACE
 
     def make_environments(self) -> Emulators:
-        return _emulators(self.game, self.batch, self.size, self.sticky)
+        return self.own_environments(0)
+
+    def own_environments(self, place: int) -> Emulators:
+        return _emulators(self.game, self.batch, self.size, self.sticky, place)
 
     def make_agent(self, environments: Environments) -> Agent:
         perception, actions = Perception(STACK, self.size, self.width), environments.actions
@@ -50,8 +53,8 @@ class Atari(ActorCriticTask):
 
 
 @cache
-def _emulators(game: str, batch: int, size: int, sticky: float) -> Emulators:
-    """One set a process, which all its members use in turn: making one takes a second."""
+def _emulators(game: str, batch: int, size: int, sticky: float, place: int) -> Emulators:
+    """One set a process, which all its members use in turn, or one a place in a program: making one takes a second."""
     return Emulators(game, batch, size, sticky)
 
 

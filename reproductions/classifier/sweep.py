@@ -52,10 +52,13 @@ def _tuned(steps: int, rates: tuple[float, ...], dropouts: tuple[float, ...]) ->
     ]
 
 
-def _methods(population: int, steps: int, ready: int, tuned: list[dict[str, Any]]) -> dict[str, Any]:
+def _methods(
+    population: int, steps: int, ready: int, tuned: list[dict[str, Any]], periods: list[int], fire: dict[str, Any]
+) -> dict[str, Any]:
     """PBT, its parts, and other searches at the same budget: those that train one setting after another do it in four rounds.
 
-    The first round of the model-based ones is drawn from the prior (our choice: a quarter of the trainings).
+    The first round of the model-based ones is drawn from the prior (our choice: a quarter of the trainings). periods and fire:
+    settings of PBT's successors, MF-PBT and FIRE PBT, whose papers have none for so few decisions (our choice).
     """
     slots = population // 4
     rounds = {"plan": {"population": slots, "steps": 4 * steps}, "training_steps": steps}
@@ -75,12 +78,18 @@ def _methods(population: int, steps: int, ready: int, tuned: list[dict[str, Any]
         "weights_only": {**pbt, "copy": ["weights"], "explore": []},
         "hyperparameters_only": {**pbt, "copy": ["hyperparameters"]},
         "pb2": {**pbt, "kind": "pb2"},
+        "mf_pbt": {"kind": "mf_pbt", "ready": ready, "periods": periods},
+        "fire_pbt": {"kind": "fire_pbt", "ready": ready, **fire},
         "tpe": {**bayesian, "sampler": "tpe"},
         "gp": {**bayesian, "sampler": "gp"},
         "asha": {**halving, "pruner": "asha"},
         "hyperband": {**halving, "pruner": "hyperband"},
         "genetic": {"kind": "genetic", **rounds},
     }
+
+
+def _fire(min_eval_steps: int, max_eval_steps: int, level: float) -> dict[str, Any]:
+    return {"min_eval_steps": min_eval_steps, "max_eval_steps": max_eval_steps, "level": level}
 
 
 # The serial engine: runs are many and short, so two at a time are better than two workers for one.
@@ -93,7 +102,7 @@ SCALES = {
         engine="serial",
         workers=1,
         task={"train": 500, "select": 200, "test": 200, "hidden": 16},
-        methods=_methods(4, 40, 10, _tuned(40, (0.01,), (0.0,))),
+        methods=_methods(4, 40, 10, _tuned(40, (0.01,), (0.0,)), [1, 2], _fire(0, 20, 0.3)),
     ),
     "laptop": Scale(
         problems=("fashion_mnist",),
@@ -102,7 +111,9 @@ SCALES = {
         interval=50,
         engine="serial",
         workers=1,
-        methods=_methods(20, 1500, 50, _tuned(1500, (0.01, 0.02, 0.04, 0.08), (0.0, 0.2))),
+        methods=_methods(
+            20, 1500, 50, _tuned(1500, (0.01, 0.02, 0.04, 0.08), (0.0, 0.2)), [1, 2, 4, 8], _fire(150, 300, 0.1)
+        ),
     ),
     # The paper has no such task. This is ours at its full size: all images, all pixels, a population as large as the paper's.
     "paper": Scale(
@@ -111,7 +122,14 @@ SCALES = {
         steps=20_000,
         interval=200,
         task={"train": 50_000, "select": 10_000, "test": 10_000, "pool": 1, "hidden": 512, "batch": 64},
-        methods=_methods(80, 20_000, 200, _tuned(20_000, (0.01, 0.02, 0.04, 0.08), (0.0, 0.2))),
+        methods=_methods(
+            80,
+            20_000,
+            200,
+            _tuned(20_000, (0.01, 0.02, 0.04, 0.08), (0.0, 0.2)),
+            [1, 4, 8, 20],
+            _fire(1000, 2000, 0.05),
+        ),
     ),
 }
 METHODS = SCALES["laptop"].methods

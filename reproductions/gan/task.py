@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Space, Stream
-from reproductions.gan import arithmetic, classifier, data, metrics, networks
+from reproductions.gan import arithmetic, batched, classifier, data, metrics, networks
 from reproductions.gan.data import DatasetName
 from reproductions.gan.networks import GanState, Loss
 from reproductions.gan.sweep import SPACE, SPACES
@@ -89,6 +90,20 @@ class Gan(DomainTask[GanState]):
         images = _dataset(self.dataset, self.data).train_images
         lr_d, lr_g = float(hyperparameters["lr_d"]), float(hyperparameters["lr_g"])
         return networks.train_steps(state, images, lr_d, lr_g, steps, _torch(seed), self.loss, self.d_steps, self.batch)
+
+    def step_all(
+        self,
+        states: Sequence[GanState],
+        hyperparameters: Sequence[Hyperparameters],
+        steps: int,
+        seeds: Sequence[Stream],
+    ) -> Sequence[GanState]:
+        """The population form: all members as one program."""
+        images = _dataset(self.dataset, self.data).train_images
+        rates = [batched.Rates(float(values["lr_d"]), float(values["lr_g"])) for values in hyperparameters]
+        rngs = [_torch(seed) for seed in seeds]
+        batched.train_steps_together(states, images, rates, steps, rngs, self.loss, self.d_steps, self.batch)
+        return states
 
     def evaluate(self, state: GanState, seed: Stream) -> Score:
         """The Inception score of two independent sample sets; FID (and ImageNet's scores) of the reported one."""

@@ -134,7 +134,8 @@ class _SpatialAgent(Agent):
     def _choices(self, policy: Distribution, chosen: Tensor) -> dict[str, Tensor]:
         """The entropy of the function, and each function's share of a rollout: a collapse to one of them is seen here."""
         assert isinstance(policy, Joint)
-        shares = torch.bincount(chosen.flatten(), minlength=len(self.functions)) / chosen.numel()
+        functions = torch.arange(len(self.functions), device=chosen.device)
+        shares = (chosen.flatten() == functions[:, None]).sum(1) / chosen.numel()
         entropy = policy.parts["function"].entropy().mean().detach()
         return {"function_entropy": entropy} | {
             f"share_of_{name}": share for name, share in zip(self.functions, shares, strict=True)

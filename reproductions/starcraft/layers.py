@@ -92,8 +92,8 @@ class Planes(nn.Module):
 
     def forward(self, layers: Tensor) -> Tensor:
         chosen = layers.index_select(1, self.places)
-        planes = torch.empty(chosen.shape, device=layers.device)
-        torch.eq(chosen[:, : self.categories], self.values, out=planes[:, : self.categories])
+        planes = chosen.new_empty(chosen.shape, dtype=torch.float32)
+        planes[:, : self.categories] = chosen[:, : self.categories] == self.values
         planes[:, self.categories :] = chosen[:, self.categories :].to(torch.float32).log1p() * self.scales
         return planes
 

@@ -92,7 +92,13 @@ class StarCraft(ActorCriticTask):
         return seen(state.agent, self.make_environments(), seed)
 
     def make_environments(self) -> Environments:
-        return _environments(self.engine, self.map, self.batch, self.size, self.step_mul)
+        return _environments(self.engine, self.map, self.batch, self.size, self.step_mul, 0)
+
+    def own_environments(self, place: int) -> Environments | None:
+        """Of the simulation, whose games are arrays; the game itself runs once a process."""
+        if self.engine != "simulation":
+            return None
+        return _environments(self.engine, self.map, self.batch, self.size, self.step_mul, place)
 
     def make_agent(self, environments: Environments) -> Agent:
         assert isinstance(environments.actions, Composite), "an action is a function and its arguments"
@@ -108,8 +114,8 @@ class StarCraft(ActorCriticTask):
 
 
 @cache
-def _environments(engine: Engine, name: str, batch: int, size: int, step_mul: int) -> Environments:
-    """One set a process, which all its members use in turn: the game takes long to start."""
+def _environments(engine: Engine, name: str, batch: int, size: int, step_mul: int, place: int) -> Environments:
+    """One set a process, which all its members use in turn: the game takes long to start. Or one a place in a program."""
     if engine == "pysc2":
         from reproductions.starcraft.pysc2_adapter import RealMiniGames
 

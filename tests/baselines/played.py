@@ -16,15 +16,24 @@ def gain(hyperparameters, step=0):
     return math.exp(-(lr**2) - 4 * decay**2 - (layers / 5) ** 2)
 
 
-def play(method, size, steps, seed, interval=10, gain=gain, noise=0.1, space=SPACE):
-    """A synchronous run whose weights are the sum of their gains: its ledger."""
-    streams, ledger, weights = Stream(seed), Ledger(), dict.fromkeys(range(size), 0.0)
+def play(method, size, steps, seed, interval=10, gain=gain, noise=0.1, space=SPACE, train=None):
+    """A synchronous run: its ledger.
+
+    Weights are the sum of their gains, and the score; or ``train(weights, hyperparameters)`` gives the weights after an
+    interval, of None for fresh ones, and their score.
+    """
+    streams, ledger = Stream(seed), Ledger()
+    weights = dict.fromkeys(range(size), 0.0 if train is None else None)
     for m, hyperparameters in enumerate(method.start(space, size, streams.child("start").generator())):
         ledger.apply({"event": "joined", "member": m, "step": 0, "hyperparameters": hyperparameters})
     for step in range(interval, steps + 1, interval):
         for m, slot in list(ledger.slots.items()):
-            weights[m] += interval * gain(slot.member.hyperparameters, step)
-            score = weights[m] + noise * streams.child("evaluate", m, step).generator().normal()
+            if train is None:
+                weights[m] += interval * gain(slot.member.hyperparameters, step)
+                score = weights[m]
+            else:
+                weights[m], score = train(weights[m], slot.member.hyperparameters)
+            score += noise * streams.child("evaluate", m, step).generator().normal()
             fields = {"score": score, "samples": [], "checkpoint": "", "hyperparameters": slot.member.hyperparameters}
             ledger.apply({"event": "evaluated", "member": m, "step": step, **fields})
         if step < steps:
@@ -39,7 +48,7 @@ def play(method, size, steps, seed, interval=10, gain=gain, noise=0.1, space=SPA
 def _apply(ledger, members, m, step, decision, weights, before):
     where = {"member": m, "step": step, "hyperparameters": decision.hyperparameters}
     if isinstance(decision, Restart):
-        weights[m] = 0.0
+        weights[m] = None if weights[m] is None or isinstance(weights[m], tuple) else 0.0
         ledger.apply({"event": "restarted", **where})
     elif isinstance(decision, Clone):
         parent, weights[m] = members[decision.parent], before[decision.parent]

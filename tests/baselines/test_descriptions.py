@@ -175,7 +175,7 @@ def test_whole_trainings_that_fill_the_steps_are_accepted():
         assert described(search).steps == 120
 
 
-_KINDS = "pbt pb2 mf_pbt bayesian halving genetic random_search random_schedules scheduled replay"
+_KINDS = "pbt pb2 mf_pbt fire_pbt bayesian halving genetic random_search random_schedules scheduled replay"
 METHODS = str(_KINDS.split())
 EXPLOITS = "['truncation', 'welch_t_test', 'binary_tournament']"
 EXPLORES = "['perturb', 'resample', 'nudge', 'noise']"

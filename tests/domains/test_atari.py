@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pbt_core import PBT, Plan, Processes, Serial
-from pbt_core.testing import check_task
+from pbt_core.testing import check_population, check_task
 from reproductions.atari.emulators import Emulators
 from reproductions.atari.task import Atari
 from reproductions.suite.study.registry import ConfigError
@@ -39,6 +39,16 @@ def test_atari_keeps_the_contract_of_tasks(agent):
             check_task(task, steps=40)
     else:
         check_task(task, steps=40)
+
+
+@pytest.mark.parametrize("agent", ["fun", "lstm"])
+def test_members_play_as_one_program_as_they_play_alone(agent, caplog):
+    """Up to rounding, each in emulators of its own; epsilon as in ``test_rl_batched``.
+
+    Relative 1e-4 or absolute 1e-4: the intrinsic reward has cosines of differences that are small themselves.
+    """
+    check_population(Atari(agent=agent, epsilon=1e-2, **TINY), steps=4 * 13, absolute=1e-4)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("game", ["ms_pacman", "amidar", "gravitar", "enduro"])

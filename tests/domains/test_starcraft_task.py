@@ -14,7 +14,7 @@ pytest.importorskip("numba", reason="the extra starcraft is not installed: pip i
 from waiting import LONG
 
 from pbt_core import PBT, Plan, Processes, Serial, Stream
-from pbt_core.testing import check_task
+from pbt_core.testing import check_population, check_task
 from reproductions.starcraft import episode
 from reproductions.starcraft.maps import MAPS
 from reproductions.starcraft.specification import FUNCTIONS
@@ -44,6 +44,20 @@ PLAN = Plan(population=4, steps=4 * 60, interval=4 * 20, seed=3)
 def test_starcraft_keeps_the_contract_of_tasks(settings):
     """Deterministic, exact after a reload in the middle of episodes; hyperparameters rule over a copied optimiser."""
     check_task(StarCraft(**{**TINY, **settings}), steps=4 * 15)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"map": "MoveToBeacon", "optimizer": "adam", "tune_entropy_cost": True},
+        {"map": "FindAndDefeatZerglings", "agent": "fully_conv_lstm"},
+    ],
+    ids=lambda settings: settings["map"],
+)
+def test_members_play_as_one_program_as_they_play_alone(settings, caplog):
+    """Up to rounding, to the default tolerances, each in games of its own; epsilon as in ``test_rl_batched``."""
+    check_population(StarCraft(epsilon=1e-2, **TINY, **settings), steps=4 * 13)
+    assert not caplog.records
 
 
 @pytest.fixture(scope="module")

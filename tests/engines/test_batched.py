@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from pbt_core import PBT, Batched, Plan, Serial, Stream
+from pbt_core import PBT, Batched, Checkpoint, Plan, Serial, Stream
 from pbt_core.testing import Hill, check_engine, check_population
 from reproductions.suite.cli import main
 
@@ -83,6 +83,29 @@ def test_the_check_of_a_population_form_finds_what_is_wrong():
     check_population(Together())
     with pytest.raises(AssertionError, match="member 1: v of step_all is not that of step"):
         check_population(Wrong(mistake="values"))
+
+
+@dataclass(frozen=True)
+class Telling(Together):
+    """What it saves is a number in its JSON, which the population form leaves ``off`` by so much."""
+
+    off: float = 0.0
+
+    def step_all(self, states, hyperparameters, steps, seeds):
+        after = super().step_all(states, hyperparameters, steps, seeds)
+        for state in after:
+            state["x"] = state["x"] + self.off
+        return after
+
+    def save(self, state):
+        return Checkpoint({}, {"of": ["x", {"mean": float(state["x"].mean())}], "count": len(state["x"])})
+
+
+def test_floats_beside_the_tensors_may_differ_by_rounding_too():
+    """As far as tensors may."""
+    check_population(Telling(off=1e-8))
+    with pytest.raises(AssertionError, match="member 0: the checkpoint of step_all differs in its json"):
+        check_population(Telling(off=1e-2))
 
 
 def test_each_member_has_its_own_draws_and_hyperparameters():

@@ -156,16 +156,16 @@ def test_a_worker_that_was_taken_over_drops_what_it_made(tmp_path):
 
 def test_an_interval_that_ends_every_worker_fails_its_member_in_the_end(tmp_path):
     """Claims that were lost again and again: the member counts as crashed, and is replaced."""
-    started = Leased()
+    engine = Leased(lease=0.2)
     with contextlib.suppress(KeyboardInterrupt):
-        started.run(Hill(), METHOD, FREE, tmp_path, observer=_stop_after("evaluated"))
+        engine.run(Hill(), METHOD, FREE, tmp_path, observer=_stop_after("evaluated"))
     log = SharedLog(tmp_path / LOG)
     entries = list(log.read())
     done = {e["member"] for _, entry in entries for e in entry.events if e["event"] == "evaluated"}
     victim = next(m for m in range(FREE.population) if m not in done)
     for number in range(7):
         assert log.append(Entry(f"lost-{number}", claims=victim))
-    run = Leased(lease=0.2).run(Hill(), METHOD, FREE, tmp_path)
+    run = engine.run(Hill(), METHOD, FREE, tmp_path)
     failures = [e for e in run.events if e["event"] == "failed"]
     assert [(e["member"], e["kind"]) for e in failures] == [(victim, "crashed")]
     assert "workers were lost in this interval" in failures[0]["error"]
@@ -192,6 +192,16 @@ def test_a_worker_that_ends_in_order_gives_its_claim_back(tmp_path):
     assert [(entry.claims is not None, entry.ends is not None) for entry in entries] == [
         (False, False), (True, False), (False, True)
     ]  # fmt: skip
+
+
+def test_a_claim_is_given_back_even_where_its_publication_is_interrupted(tmp_path):
+    """As by an observer that fails at the decision with which the claim was published."""
+    with pytest.raises(KeyboardInterrupt):
+        Leased(lease=1e6).run(Hill(), METHOD, FREE, tmp_path, observer=_stop_after("cloned"))
+    entries = [entry for _, entry in SharedLog(tmp_path / LOG).read()]
+    assert any(e["event"] == "cloned" for e in entries[-2].events)
+    assert entries[-2].claims is not None
+    assert entries[-1].ends == len(entries) - 2
 
 
 def test_a_run_under_way_can_be_read(tmp_path):

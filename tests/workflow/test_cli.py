@@ -148,7 +148,7 @@ def test_edited_sources_make_a_run_begin_anew_and_keep_the_old_state(tmp_path, m
     """What ran is what the summary says: the record of other sources is put aside, not continued."""
     settings = resolve("toy", "pbt")
     execute(settings, tmp_path)
-    monkeypatch.setattr("reproductions.suite.running.states.sources_digest", lambda domain: "0123456789abcdef")
+    monkeypatch.setattr("reproductions.suite.running.states.sources_digest", lambda domain, kind: "0123456789abcdef")
     execute(resolve("toy", "pbt", overrides=["task.lr=0.02"]), tmp_path)
     assert len(list(tmp_path.glob("state-*"))) == 1
     assert "sources have changed" in capsys.readouterr().err

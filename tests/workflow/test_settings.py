@@ -177,7 +177,11 @@ def test_a_signal_stops_a_run_in_order_and_the_same_command_goes_on(number, tmp_
     out = tmp_path / "run"
     command = [sys.executable, "-m", "reproductions", "run", "toy", "pbt", "--quiet", "--out", str(out)]
     command += ["--set", "steps=1000000"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    before = signal.signal(number, signal.SIG_DFL)  # whoever runs the tests, such as nohup, may ignore it
+    try:
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(number, before)
     record = out / "state" / "events.jsonl"
     while not (record.exists() and record.stat().st_size > 10_000):
         assert process.poll() is None

@@ -8,6 +8,7 @@ from checkouts import ROOT, copied
 
 from reproductions.suite.running.provenance import checkout
 from reproductions.suite.study import registry
+from reproductions.suite.study.kinds import METHOD
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.sources import LEFT_OUT, LOOKS, sources, sources_digest
 
@@ -27,11 +28,19 @@ __all__ = ["Serial", "Space"]
     "pbt_core/unrelated.py": "ANYTHING = 1",
     "baselines/__init__.py": "",
     "baselines/search.py": "SIZE = 10",
+    "baselines/methods.py": "class Random: ...",
+    "baselines/others.py": "class Other:\n    size = 1",
+    "reproductions/suite/study/kinds.py": """
+from baselines.methods import Random
+from baselines.others import Other
+
+METHOD = Family("method", {"random": Random, "other": Other})
+""",
     "reproductions/__init__.py": "",
     "reproductions/suite/running/execute.py": '''
 from __future__ import annotations
 from typing import TYPE_CHECKING
-from baselines import search
+import baselines.search as search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +57,24 @@ def execute(values: Sequence[float]) -> float:
     "reproductions/shared/__init__.py": "",
     "reproductions/shared/network.py": "WIDTH = 16",
     "reproductions/toy/__init__.py": "",
-    "reproductions/toy/sweep.py": 'MEASURE = "score"\nEXPECTED = (0.5,)\nRATES = (0.1, 0.2)\nSOURCES = ("levels",)',
+    "reproductions/toy/sweep.py": """
+from reproductions.shared.made import made
+
+MEASURE = "score"
+EXPECTED = (0.5,)
+RATES = (0.1, 0.2)
+SOURCES = ("levels",)
+_SHARED = 3
+SPACE = made(_SHARED)
+
+def _size(steps):
+    return steps * _SHARED * _factor
+
+_factor: int = 2
+METHODS = {"random": {}}
+SCALES = {"smoke": _size(10)}
+""",
+    "reproductions/shared/made.py": "def made(number): return number",
     "reproductions/toy/analysis.py": "COLOUR = 'red'",
     "reproductions/toy/late.py": "LATE = 1",
     "reproductions/toy/task.py": """
@@ -88,12 +114,12 @@ def suite(tmp_path):
 
 def edited(suite, name, old, new):
     """The digests before and after an edit."""
-    before = sources_digest("toy", suite)
+    before = sources_digest("toy", "random", suite)
     path = suite / name
     text = path.read_text() if path.exists() else ""
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    return before, sources_digest("toy", suite)
+    return before, sources_digest("toy", "random", suite)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +143,13 @@ def edited(suite, name, old, new):
         ("baselines/search.py", "SIZE = 10", "SIZE: int = 10"),
         ("reproductions/toy/sweep.py", '"score"', '"the score"'),
         ("reproductions/toy/sweep.py", "(0.5,)", "(0.5, 0.7)"),
+        ("reproductions/toy/sweep.py", '{"random": {}}', '{"random": {}, "other": {}}'),
+        ("reproductions/toy/sweep.py", "_size(10)", "_size(20)"),
+        ("reproductions/toy/sweep.py", "steps * _SHARED", "steps + _SHARED"),
+        ("reproductions/toy/sweep.py", "_factor: int = 2", "_factor: int = 3"),
+        ("baselines/others.py", "1", "2"),
+        ("baselines/__init__.py", "", "from baselines.others import Other"),
+        ("reproductions/suite/study/kinds.py", '{"random"', '{"third": Other, "random"'),
         ("reproductions/toy/analysis.py", "red", "blue"),
         ("reproductions/suite/figures/__init__.py", "red", "blue"),
         ("pbt_core/engines/serial.py", "class Serial: ...", "class Serial:\n    workers = 2"),
@@ -153,9 +186,13 @@ def test_what_cannot_change_a_run_leaves_the_digest_as_it_was(suite, name, old, 
         ),
         (RUN, "total: float = 0.0", "total: float = 1.0"),
         (RUN, "value * search.SIZE", "value"),
-        (RUN, "from baselines import search", "from reproductions.toy import sweep as search"),
+        (RUN, "import baselines.search as search", "from reproductions.toy import sweep as search"),
         ("baselines/search.py", "10", "11"),
         ("reproductions/toy/sweep.py", "0.2", "0.3"),
+        ("reproductions/toy/sweep.py", "_SHARED = 3", "_SHARED = 4"),
+        ("reproductions/shared/made.py", "return number", "return -number"),
+        ("baselines/methods.py", "...", "size = 2"),
+        ("reproductions/suite/study/kinds.py", '"random": Random', '"random": Other'),
         ("reproductions/toy/late.py", "1", "2"),
         ("reproductions/shared/network.py", "16", "17"),
         ("pbt_core/decisions.py", "> 0.5", ">= 0.5"),
@@ -185,7 +222,7 @@ def test_an_edit_that_is_taken_back_gives_the_old_digest(suite):
 
 def test_sources_are_found_wherever_an_import_stands(suite):
     """Relative, inside a function, of a package's own module, and below what is itself left out."""
-    names = set(sources("toy", suite))
+    names = set(sources("toy", "random", suite))
     assert {"reproductions.shared.network", "reproductions.toy.late", "baselines.search", "pbt_core.decisions"} <= names
     assert {"pbt_core", "reproductions.toy", "reproductions.shared", "levels/maze.txt"} <= names
     assert not names & {
@@ -199,11 +236,11 @@ def test_sources_are_found_wherever_an_import_stands(suite):
 @pytest.mark.parametrize("domain", registry.domains())
 def test_every_domain_depends_on_its_task_and_on_what_decides_a_run(domain):
     """The algorithm, the settings and the composition are in; engines, figures and trackers are not."""
-    names = set(sources(domain))
+    names = set(sources(domain, "pbt"))
     assert {f"reproductions.{domain}.{name}" for name in ("task", "sweep")} <= names
-    assert {f"reproductions.suite.study.{name}" for name in ("settings", "kinds", "descriptions", "sweep")} <= names
+    assert {f"reproductions.suite.study.{name}" for name in ("settings", "descriptions")} <= names
     assert "reproductions.suite.running.execute" in names
-    assert "reproductions.suite.study.examples" not in names
+    assert not names & {"reproductions.suite.study.examples", "reproductions.suite.study.kinds", "baselines"}
     assert {
         f"pbt_core.{name}" for name in ("pbt", "exploit", "explore", "population", "space", "seeds", "work")
     } <= names
@@ -215,9 +252,9 @@ def test_every_domain_depends_on_its_task_and_on_what_decides_a_run(domain):
 
 def test_the_modules_that_several_domains_share_are_found_by_imports():
     """Nobody keeps a list of them."""
-    assert {"reproductions.shared.rl.learner", "pbt_core.torch"} <= set(sources("atari"))
-    assert "reproductions.shared.images.fashion_mnist" in sources("gan")
-    assert "reproductions.translation.fairseq_model" in sources("translation")
+    assert {"reproductions.shared.rl.learner", "pbt_core.torch"} <= set(sources("atari", "pbt"))
+    assert "reproductions.shared.images.fashion_mnist" in sources("gan", "pbt")
+    assert "reproductions.translation.fairseq_model" in sources("translation", "pbt")
 
 
 def test_what_is_left_out_is_there_and_nobody_else_reads_what_only_looks_need():
@@ -226,24 +263,40 @@ def test_what_is_left_out_is_there_and_nobody_else_reads_what_only_looks_need():
         path = ROOT.joinpath(*name.split("."))
         assert path.is_dir() or path.with_suffix(".py").is_file(), name
     for domain in registry.domains():
-        for name, source in sources(domain).items():
+        for name, source in sources(domain, "pbt").items():
             text = source.path.read_text()
             assert name.endswith(".sweep") or not any(word in text for word in LOOKS), name
+
+
+@pytest.mark.parametrize("kind", METHOD.kinds)
+def test_a_run_depends_on_its_own_method_and_on_no_other(kind):
+    """Another method is no reason to make a run again."""
+    own = METHOD.kinds[kind].__module__
+    names = set(sources("toy", kind))
+    assert own in names or own.partition(".")[0] == "pbt_core"
+    methods = {other.__module__ for other in METHOD.kinds.values() if other.__module__.startswith("baselines")}
+    read_by_all = "baselines.scheduled"  # whose values are checked with the settings
+    assert methods & names <= {own, read_by_all}
+
+
+def test_a_kind_that_is_none_is_one_line(suite):
+    with pytest.raises(ConfigError, match=r"kind = 'best' must be one of \['random', 'other'\]"):
+        sources_digest("toy", "best", suite)
 
 
 def test_a_domain_that_is_none_and_a_source_that_is_no_python_are_one_line(suite):
     """With the file and the line."""
     with pytest.raises(ConfigError, match=r"domain = 'mars' must be one of \['toy'\]"):
-        sources_digest("mars", suite)
+        sources_digest("mars", "random", suite)
     (suite / TASK).write_text("def step(:\n")
     with pytest.raises(ConfigError, match=r"task\.py.*line 1"):
-        sources_digest("toy", suite)
+        sources_digest("toy", "random", suite)
 
 
 def test_the_digest_is_the_same_in_every_process_and_imports_no_task(tmp_path):
     """Nor does it need what tasks need."""
     copied(tmp_path)
-    code = "import sys; from reproductions.suite.study.sources import sources_digest; print(sources_digest('gan')); "
+    code = "import sys; from reproductions.suite.study.sources import sources_digest; print(sources_digest('gan', 'pb2')); "
     code += "assert not {'torch', 'numpy', 'pbt_core', 'reproductions.gan'} & set(sys.modules)"
     digests = {
         subprocess.run(
@@ -251,7 +304,7 @@ def test_the_digest_is_the_same_in_every_process_and_imports_no_task(tmp_path):
         ).stdout.strip()
         for seed in ("1", "2")
     }  # fmt: skip
-    assert digests == {sources_digest("gan")}
+    assert digests == {sources_digest("gan", "pb2")}
 
 
 def test_the_commit_is_that_of_the_suites_own_repository_or_none(tmp_path):

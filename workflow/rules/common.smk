@@ -1,8 +1,10 @@
 """The configuration, validated and complete, and where things are kept."""
 
+import dataclasses
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -38,9 +40,6 @@ REQUESTED = RequestedRuns(config)
 AVAILABLE = Availability(
     REQUESTED, RESULTS, config["assume_requirements"], finished_only=config.get("runs") == "finished"
 )
-# An edited source that can change a run makes it run again.
-SOURCES = {domain: checked(sources_digest, domain) for domain in registry.domains()}
-
 SCALE = config["scale"]
 FULL, DEMO = SCALE, f"{SCALE}-demo"
 SECTIONS = {FULL: "experiments", DEMO: "demo"}
@@ -108,6 +107,15 @@ def figures(study):
 def options(name, values):
     """``name VALUE`` for each value, as words for the shell: rules quote every word (``:q``)."""
     return [word for value in values for word in (name, value)]
+
+
+@cache
+def made_from(run):
+    """What a run is made anew for when it changes: its settings, and the digest of the sources that can change it."""
+    settings = checked(REQUESTED.settings, run)
+    search = {key: value for key, value in settings.search.items() if key != "lineage"}  # a file, which Snakemake compares
+    size = settings.model_dump(mode="json", exclude={"search", "seed"})
+    return {**size, "search": search, "sources": checked(sources_digest, settings.domain, settings.kind)}
 
 
 def changes(wildcards):

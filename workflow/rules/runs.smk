@@ -12,7 +12,7 @@ rule run:
         folder=subpath(output.summary, parent=True),
         overrides=changes,
         lineage=lambda wildcards, input: options("--lineage", [input.lineage] if input.lineage else []),
-        sources=lambda wildcards: SOURCES[wildcards.domain],
+        made_from=lambda wildcards: made_from(dataclasses.replace(named(wildcards), seed=0)),
     log:
         RUN_LOG,
     threads: lambda wildcards: REQUESTED.cores(named(wildcards))

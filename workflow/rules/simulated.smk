@@ -28,7 +28,14 @@ if STRAGGLERS is not None:
             method=STRAGGLERS["method"],
             scale=SCALE,
             how=lambda wildcards: MODES[wildcards.mode],
-            sources=SOURCES[STRAGGLERS["domain"]],
+            made_from=made_from(
+                RunName(
+                    SCALE,
+                    STRAGGLERS["domain"],
+                    registry.sweep(STRAGGLERS["domain"]).SCALES[SCALE].problems[0],
+                    STRAGGLERS["method"],
+                )
+            ),
         log:
             f"results/{SCALE}/logs/simulated/{{cluster}}-{{mode}}-seed-{{seed}}.log",
         conda:

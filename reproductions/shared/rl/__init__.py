@@ -43,4 +43,9 @@ a second network or target keep it as a module, and it is copied with the weight
 episodes, the last action and reward, and the memory are the member's own (``own.*`` in its checkpoint): experience stays
 where it was made. ``saves_memory = False`` leaves the memory out of checkpoints; then each interval begins without one,
 whoever still has it, so that a run does not depend on which worker did what.
+
+**As one program.** A task that also gives ``own_environments`` can have all its members trained as one program, by the engine
+``Batched``: acting and learning are mapped over their weights by ``torch.func``, whatever the agent (see ``batched``). With
+a memory, an ``act`` of its own, draws in ``step``, or an optimiser other than RMSProp and Adam that is not possible: one
+line says so, and members are trained one by one. Hold it to ``pbt_core.testing.check_population``.
 """

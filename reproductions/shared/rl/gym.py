@@ -148,7 +148,10 @@ class GymnasiumTask(ActorCriticTask):
         return {"entropy_cost": self.entropy_cost, **super().coefficients(hyperparameters)}
 
     def make_environments(self) -> Environments:
-        return _environments(self.id, self.batch, json.dumps(dict(self.options), sort_keys=True))
+        return self.own_environments(0)
+
+    def own_environments(self, place: int) -> Environments:
+        return _environments(self.id, self.batch, json.dumps(dict(self.options), sort_keys=True), place)
 
     def make_agent(self, environments: Environments) -> Agent:
         perception = MixedPerception(environments.observations, self.width)
@@ -157,6 +160,6 @@ class GymnasiumTask(ActorCriticTask):
 
 
 @cache
-def _environments(id: str, batch: int, options: str) -> GymnasiumEnvironments:
-    """One set a process, which all its members use in turn."""
+def _environments(id: str, batch: int, options: str, place: int) -> GymnasiumEnvironments:
+    """One set a process, which all its members use in turn, or one a place in a program."""
     return GymnasiumEnvironments(id, batch, json.loads(options))

@@ -54,22 +54,28 @@ class Interaction:
 
     def act(self, agent: Agent, environments: Environments, rng: torch.Generator, memory: Memory | None = None) -> Step:
         """One action in each environment; the memory, if there is one, takes it in."""
-        seen = self._seen(environments)
+        seen = self.seen(environments)
         if memory is not None:
             memory.observe(seen)
         actions, outputs, self.carried = agent.act(_moved(seen, agent.device), self._carried(agent), rng)
-        taken = _arrays(actions)
+        rewards = self.take(environments, as_arrays(actions), memory)
+        return Step(outputs, actions, rewards, self.fresh)
+
+    def take(
+        self, environments: Environments, taken: ActionArrays, memory: Memory | None = None
+    ) -> NDArray[np.float64]:
+        """Take actions: the rewards in full. The memory, if there is one, has observed what they were chosen by."""
         rewards, self.fresh = environments.step(taken)
         if memory is not None:
             memory.add(taken, self.learned(rewards), self.fresh)
         if self.last:
             self._remember(taken, rewards)
-        return Step(outputs, actions, rewards, self.fresh)
+        return rewards
 
     def ahead(self, agent: Agent, environments: Environments, rng: torch.Generator) -> Any:
         """The outputs of the step that comes next, which is not taken; without gradient."""
         with torch.no_grad():
-            outputs, _ = agent.step(_moved(self._seen(environments), agent.device), self._carried(agent), rng)
+            outputs, _ = agent.step(_moved(self.seen(environments), agent.device), self._carried(agent), rng)
         return outputs
 
     def learned(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -77,7 +83,8 @@ class Interaction:
         known = np.where(np.isnan(rewards), 0.0, rewards)
         return np.clip(known, -1, 1) if self.clip_rewards else known
 
-    def _seen(self, environments: Environments) -> Arrays:
+    def seen(self, environments: Environments) -> Arrays:
+        """What the agent sees now, each [B, ...]."""
         return {**environments.observe(), **self.last}
 
     def _carried(self, agent: Agent) -> Recurrent:
@@ -111,7 +118,7 @@ def _moved(arrays: Arrays, device: torch.device) -> Observations:
     return {name: torch.from_numpy(array).to(device, copy=True) for name, array in arrays.items()}
 
 
-def _arrays(actions: ActionTensors) -> ActionArrays:
+def as_arrays(actions: ActionTensors) -> ActionArrays:
     """Actions as the environments take them: the one time in a step that the device is waited for."""
     if isinstance(actions, Tensor):
         return actions.cpu().numpy()

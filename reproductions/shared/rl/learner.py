@@ -71,7 +71,7 @@ def train(
     left, remainder = divmod(steps, environments.batch)
     if remainder:
         raise ValueError(f"steps = {steps} must be a multiple of the {environments.batch} environments")
-    _resume(learner, environments, seed.child("environments"))
+    resume(learner, environments, seed.child("environments"))
     rng = torch.Generator(learner.agent.device).manual_seed(seed.integer())
     draws = seed.child("memory").generator()
     parameters = list(learner.agent.parameters())
@@ -97,7 +97,7 @@ def train(
     return learner
 
 
-def _resume(learner: Learner, environments: Environments, seed: Stream) -> None:
+def resume(learner: Learner, environments: Environments, seed: Stream) -> None:
     """Go on with the running episodes, or begin new ones if they could not be saved.
 
     They begin anew in every interval, also where the worker still has them: a run must not depend on who kept what.
@@ -128,10 +128,10 @@ def _act(learner: Learner, environments: Environments, length: int, rng: torch.G
         actions.append(step.actions)
         rewards[t], ended[t] = interaction.learned(step.rewards), step.ended
     moved = (torch.from_numpy(array).to(agent.device) for array in (rewards, ended))
-    return outputs, Rollout(_stacked(actions), *moved)
+    return outputs, Rollout(stacked(actions), *moved)
 
 
-def _stacked(actions: list[ActionTensors]) -> ActionTensors:
+def stacked(actions: list[ActionTensors]) -> ActionTensors:
     """[T, B] of T tensors [B], by part if they have parts."""
     by_part = [step for step in actions if isinstance(step, dict)]
     if by_part:

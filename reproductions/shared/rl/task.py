@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from pbt_core.store import OWN
 from pbt_core.torch import pack, seeded, unpack
 from reproductions.shared import device
 from reproductions.shared.bounds import Count, Positive, Share
+from reproductions.shared.rl import batched
 from reproductions.shared.rl.agent import Agent
 from reproductions.shared.rl.environments import Environments, Resumable
 from reproductions.shared.rl.episodes import Episodes
@@ -63,6 +64,13 @@ class ActorCriticTask(DomainTask[Learner], ABC):
         ValueError, beginning with a setting's name, if they cannot be made.
         """
 
+    def own_environments(self, place: int) -> Environments | None:
+        """The set for the member in this place, 0, 1, ..., of those that train as one program, kept as that of all is.
+
+        None where a process has but the one set: members are then trained one by one in any engine.
+        """
+        return None
+
     @abstractmethod
     def make_agent(self, environments: Environments) -> Agent:
         """An agent with random weights from torch's global generator, on the processor; it is moved to the device."""
@@ -98,11 +106,32 @@ class ActorCriticTask(DomainTask[Learner], ABC):
         return state
 
     def step(self, state: Learner, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> Learner:
-        for group in state.optimizer.param_groups:
-            group["lr"] = float(hyperparameters[LEARNING_RATE])
-        unroll = int(hyperparameters.get(UNROLL, self.unroll))
+        unroll = self._ruled(state, hyperparameters)
         environments, coefficients = self.make_environments(), self.coefficients(hyperparameters)
         return train(state, environments, coefficients, steps, unroll, seed, clip_gradient=self.clip_gradient)
+
+    def step_all(
+        self,
+        states: Sequence[Learner],
+        hyperparameters: Sequence[Hyperparameters],
+        steps: int,
+        seeds: Sequence[Stream],
+    ) -> Sequence[Learner]:
+        """The population form: members with the same unroll as one program, as far as environments and agent allow it."""
+        members = zip(states, hyperparameters, seeds, strict=True)
+        intervals = [
+            batched.Interval(state, self.coefficients(values), self._ruled(state, values), seed)
+            for state, values, seed in members
+        ]
+        make, own = self.make_environments, self.own_environments
+        batched.train_all(intervals, steps, make, own, clip_gradient=self.clip_gradient)
+        return states
+
+    def _ruled(self, state: Learner, hyperparameters: Hyperparameters) -> int:
+        """The unroll; the optimiser gets its learning rate."""
+        for group in state.optimizer.param_groups:
+            group["lr"] = float(hyperparameters[LEARNING_RATE])
+        return int(hyperparameters.get(UNROLL, self.unroll))
 
     def evaluate(self, state: Learner, seed: Stream) -> Score:
         """Mean raw return of the last episodes: one set selects, another is reported; no further play is needed."""

@@ -109,6 +109,6 @@ def _other_sources(summary: Path) -> bool:
     """Whether a finished run was made by other sources than today's, whose digest is one of its rule's parameters."""
     try:
         content = json.loads(summary.read_text())
-        return bool(content["sources"] != sources_digest(content["domain"]))
-    except (OSError, ValueError, KeyError, ConfigError):
+        return bool(content["sources"] != sources_digest(content["domain"], content["settings"]["search"]["kind"]))
+    except (OSError, ValueError, KeyError, TypeError, ConfigError):
         return False

@@ -121,7 +121,7 @@ def summarise(settings: Settings, run: Run, timing: Path, reported: Mapping[str,
         **counts,
         **times(timing),
         "settings": settings.model_dump(mode="json", by_alias=True),
-        **provenance(settings.domain),
+        **provenance(settings.domain, settings.kind),
     }
 
 

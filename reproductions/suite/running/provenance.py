@@ -16,12 +16,15 @@ from reproductions.suite.study.sources import ROOT, foreign, sources_digest
 __all__ = ["ROOT", "provenance", "sources_digest"]
 
 
-def provenance(domain: str) -> dict[str, Any]:
-    """For the summary of a run. ``commit`` and ``modified`` are None where the sources are no checkout of their own."""
+def provenance(domain: str, kind: str) -> dict[str, Any]:
+    """For the summary of a run by a search method of this ``kind``.
+
+    ``commit`` and ``modified`` are None where the sources are no checkout of their own.
+    """
     return {
         **checkout(ROOT),
-        "sources": sources_digest(domain),
-        "versions": {"python": platform.python_version(), **_versions(domain)},
+        "sources": sources_digest(domain, kind),
+        "versions": {"python": platform.python_version(), **_versions(domain, kind)},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": cores()},
     }
 
@@ -37,10 +40,10 @@ def checkout(root: Path) -> dict[str, Any]:
     return {"commit": commit, "modified": None if changes is None else bool(changes)}
 
 
-def _versions(domain: str) -> dict[str, str]:
+def _versions(domain: str, kind: str) -> dict[str, str]:
     """By distribution, the versions of what the sources of a domain's runs import."""
     distributions = importlib.metadata.packages_distributions()
-    names = {name for module in foreign(domain) for name in distributions.get(module, ())}
+    names = {name for module in foreign(domain, kind) for name in distributions.get(module, ())}
     versions = {re.sub(r"[-_.]+", "-", name).lower(): importlib.metadata.version(name) for name in names}
     return dict(sorted(versions.items()))
 

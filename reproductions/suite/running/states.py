@@ -48,7 +48,8 @@ def prepare_state(
     other processes may be at work in it, which is then no error; a state made by other sources is.
     """
     state = out / "state"
-    request = Request(settings=settings.model_dump(mode="json", by_alias=True), sources=sources_digest(settings.domain))
+    sources = sources_digest(settings.domain, settings.kind)
+    request = Request(settings=settings.model_dump(mode="json", by_alias=True), sources=sources)
     try:
         with locked(state, wait=shared):  # another process may be running in it
             _prepare_locked(state, request, dict(numerics), extend, shared)

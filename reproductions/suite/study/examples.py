@@ -33,6 +33,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "pbt until a step": {**_PBT, "until": 40},
     "pb2": {"kind": "pb2", "ready": 20, "startup_intervals": 4},
     "mf_pbt": {"kind": "mf_pbt", "ready": 10, "periods": [1, 2]},
+    "fire_pbt": {"kind": "fire_pbt", "ready": 10, "max_eval_steps": 40, "level": 0.2},
     "bayesian, tpe": {"kind": "bayesian", "sampler": "tpe", "training_steps": 20, "startup_trainings": 5},
     "bayesian, gp": {"kind": "bayesian", "sampler": "gp", "training_steps": 30, "startup_trainings": 12},
     "halving, asha": {**_HALVING, "pruner": "asha"},

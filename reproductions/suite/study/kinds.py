@@ -11,22 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from baselines import (
-    PB2,
-    Annealed,
-    Bayesian,
-    Fixed,
-    Genetic,
-    Halving,
-    MultiFrequency,
-    Noam,
-    Piecewise,
-    RandomSchedules,
-    RandomSearch,
-    Schedule,
-    Scheduled,
-    replay,
-)
+# From the modules that declare them: the sources of a run are found by where the kind of its method comes from.
+from baselines.bayesian import Bayesian
+from baselines.fire import FirePBT
+from baselines.genetic import Genetic
+from baselines.halving import Halving
+from baselines.multi_frequency import MultiFrequency
+from baselines.pb2 import PB2
+from baselines.random_schedules import RandomSchedules
+from baselines.random_search import RandomSearch
+from baselines.scheduled import Annealed, Fixed, Noam, Piecewise, Schedule, Scheduled, replay
 from pbt_core import (
     PBT,
     BinaryTournament,
@@ -83,6 +77,7 @@ METHOD = Family(
         "pbt": PBT,
         "pb2": PB2,
         "mf_pbt": MultiFrequency,
+        "fire_pbt": FirePBT,
         "bayesian": Bayesian,
         "halving": Halving,
         "genetic": Genetic,

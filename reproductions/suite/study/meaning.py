@@ -36,10 +36,10 @@ def meaning(
 ) -> Meaning:
     """The meaning of a module, whose relative imports start from ``package``. The tree loses its annotations.
 
-    Imports of modules that are ``ignored`` are no part of the text, nor are assignments to the module's names in
-    ``unread``.
+    Imports of modules that are ``ignored`` are no part of the text, nor are the module's names in ``unread``, and private
+    ones that only these use.
     """
-    walk = _Walk(package, ignored, frozenset(unread))
+    walk = _Walk(package, ignored, _with_helpers(tree, frozenset(unread)))
     walk.statements(tree.body, "module")
     return walk.result()
 
@@ -71,14 +71,14 @@ class _Walk:
                 case ast.Import() | ast.ImportFrom():
                     self._imports[len(self._parts)] = node
                     self._parts.append("")
+                case _ if scope == "module" and declared(node) in self._unread:
+                    self._skip(node)
                 case ast.AnnAssign() if scope != "class":
                     self._skip(node.annotation)
                     if node.value is not None:
                         self.statements([ast.Assign([node.target], node.value)], scope)
                 case ast.Assign(targets=[ast.Name(id="__all__")]) if scope == "module":
                     self._used |= {str(part.value) for part in ast.walk(node.value) if isinstance(part, ast.Constant)}
-                case ast.Assign(targets=[ast.Name(id=name)]) if scope == "module" and name in self._unread:
-                    self._skip(node.value)
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
                     self._function(node)
                 case ast.ClassDef():
@@ -139,7 +139,7 @@ class _Walk:
             self._parts.append(",")
 
     def _skip(self, node: ast.AST) -> None:
-        self._skipped |= {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        self._skipped |= _names(node)
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> str:
         """The text of an import, whose modules are noted as loaded."""
@@ -154,6 +154,33 @@ class _Walk:
             if not self._ignored(module):
                 kept.append(f"{module} as {bound}")
         return f"import({', '.join(sorted(kept))})" if kept else ""
+
+
+def declared(node: ast.stmt) -> str | None:
+    """The one name that a statement assigns or defines; None if it does anything else."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return name
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return name
+    return None
+
+
+def _with_helpers(tree: ast.Module, names: frozenset[str]) -> frozenset[str]:
+    """``names``, and the private names of a module that nothing else in it uses."""
+    if not names:
+        return names
+    used = [(declared(node), _names(node)) for node in tree.body]
+    while True:
+        read = set().union(*(parts - {name or ""} for name, parts in used if name not in names))
+        more = {name for name, _ in used if name and name.startswith("_") and name not in read} - names
+        if not more:
+            return names
+        names |= more
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def _type_checking(node: ast.If) -> list[ast.stmt] | None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from baselines import Scheduled
+from baselines.scheduled import Scheduled
 from pbt_core import Method, Plan, Space, Stream, Until
 from reproductions.suite.results import schemas
 from reproductions.suite.study import descriptions, registry
@@ -68,6 +68,11 @@ class Settings(Checked):
     stop: Stop | None = None
     search: dict[str, Any]
     task: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The kind of the search method, as ``kinds`` names it."""
+        return str(self.search["kind"])
 
     def plan(self) -> Plan:
         stop = None if self.stop is None else Until(self.stop.seconds, self.stop.score)

@@ -1,9 +1,11 @@
 """Which sources can change a run, and a digest that stays the same while nothing that can change it does.
 
-Snakemake makes a run again when its digest changes, so an edited comment, engine or figure must not change it, and an
-edited number anywhere below a task must. The sources are those of this repository's packages that are reached by imports
-from the task and the sweep of the domain and from the composition of a run; nothing is imported to find them. What they
-mean is ``reproductions.suite.study.meaning``. Versions of other packages are in a run's provenance, not here.
+Snakemake makes a run again when its digest changes, so an edited comment, engine or figure, or another search method, must
+not change it, and an edited number anywhere below its task or its own method must. The sources are those of this repository's
+packages that are reached by imports from the task and the sweep of the domain, from the kind of the search method, and from
+the composition of a run; nothing is imported to find them. What they mean is ``reproductions.suite.study.meaning``. What a
+sweep declares as settings counts where it was chosen: in the settings of a run, which Snakemake compares beside this digest.
+Versions of other packages are in a run's provenance, not here.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reproductions.suite.study.meaning import meaning
+from reproductions.suite.study.meaning import declared, meaning
 from reproductions.suite.study.registry import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -27,9 +29,13 @@ COMPOSITION = ("reproductions.suite.running.execute", "reproductions.suite.study
 #: decisions that they carry out.
 LEFT_OUT: Mapping[str, str] = {
     "pbt_core.engines": "carry a run out: all of them write the same record, which their tests hold them to",
+    "pbt_core.leases": "are how the workers of one engine share a run",
     "pbt_core.recorded": "is a task of its own, which no domain trains",
     "pbt_core.files": "writes files at once or not at all",
     "pbt_core.testing": "checks tasks, methods and engines",
+    "reproductions.gan.batched": "trains members as one program: the form is in a run's numerics",
+    "reproductions.shared.rl.batched": "trains members as one program: the form is in a run's numerics",
+    "reproductions.shared.stacked": "trains members as one program: the form is in a run's numerics",
     "reproductions.shared.assets": "fetches and keeps what is checked by its checksum wherever it comes from",
     "reproductions.suite.figures": "shows what runs have recorded",
     "reproductions.suite.study.meaning": "is part of this digest",
@@ -42,14 +48,21 @@ LEFT_OUT: Mapping[str, str] = {
     "reproductions.suite.study.sources": "is this digest",
     "reproductions.suite.publish.tracking": "shows what runs have recorded",
 }
+#: Modules that name all search methods. They are no sources, nor is what they import: the method of a run is found by its kind.
+CATALOGUES = ("baselines", "reproductions.suite.study.kinds")
 #: What a sweep declares for axes, tables, readers and planning; no run's numbers depend on it.
 LOOKS = ("MEASURE", "EXPECTED", "REQUIRES")
+#: What a sweep declares of settings, which a run has in full.
+CHOICES = ("PROBLEMS", "SCALES", "METHODS")
 
 
-def sources_digest(domain: str, root: Path = ROOT) -> str:
-    """SHA-256 (16 digits) of what can change a run of ``domain``; ConfigError if there is none, or a source is no Python."""
+def sources_digest(domain: str, kind: str, root: Path = ROOT) -> str:
+    """SHA-256 (16 digits) of what can change a run of ``domain`` by a search method of this ``kind``.
+
+    ConfigError if there is no such domain or kind, or a source is no Python.
+    """
     sha = hashlib.sha256()
-    for name, source in sorted(sources(domain, root).items()):
+    for name, source in sorted(sources(domain, kind, root).items()):
         sha.update(f"{name}\0{source.digest}\0".encode())
     return sha.hexdigest()[:16]
 
@@ -62,29 +75,29 @@ class Source:
     digest: str
 
 
-def sources(domain: str, root: Path = ROOT) -> dict[str, Source]:
-    """What can change a run of ``domain``: modules by their dotted names, other files by their paths below ``root``."""
+def sources(domain: str, kind: str, root: Path = ROOT) -> dict[str, Source]:
+    """What can change such a run: modules by their dotted names, other files by their paths below ``root``."""
     sweep = f"reproductions.{domain}.sweep"
     if not (root / "reproductions" / domain / "sweep.py").is_file():
         known = sorted(path.parent.name for path in (root / "reproductions").glob("*/sweep.py"))
         raise ConfigError(f"domain = {domain!r} must be one of {known}")
-    modules = _reached(domain, root)
-    from_imports = {name: Source(path, module.digest) for name, (path, module) in modules.items() if not left_out(name)}
+    modules = _reached(domain, kind, root)
+    from_imports = {name: Source(path, module.digest) for name, (path, module) in modules.items()}
     return from_imports | _declared(sweep, root)
 
 
-def foreign(domain: str, root: Path = ROOT) -> set[str]:
+def foreign(domain: str, kind: str, root: Path = ROOT) -> set[str]:
     """The top-level modules of other packages that those of ``sources`` may import, Python's own left out."""
-    modules = [module for name, (_, module) in _reached(domain, root).items() if not left_out(name)]
+    modules = [module for _, module in _reached(domain, kind, root).values()]
     tops = {name.partition(".")[0] for module in modules for name in module.imports}
     return tops - set(PACKAGES) - sys.stdlib_module_names
 
 
-def _reached(domain: str, root: Path) -> dict[str, tuple[Path, _Module]]:
-    """The modules of this repository that imports lead to from the task of a domain and from the composition of a run."""
+def _reached(domain: str, kind: str, root: Path) -> dict[str, tuple[Path, _Module]]:
+    """The modules of this repository that imports lead to from the task, the method and the composition of a run."""
     modules: dict[str, tuple[Path, _Module]] = {}
-    reached: set[str] = set()
-    pending = [f"reproductions.{domain}.task", f"reproductions.{domain}.sweep", *COMPOSITION]
+    reached: set[str] = set(CATALOGUES)
+    pending = [f"reproductions.{domain}.task", f"reproductions.{domain}.sweep", _method(kind, root), *COMPOSITION]
     while pending:
         name = pending.pop()
         if name in reached or name.partition(".")[0] not in PACKAGES:
@@ -96,8 +109,31 @@ def _reached(domain: str, root: Path) -> dict[str, tuple[Path, _Module]]:
             continue
         module = _read(name, path)
         pending += module.imports
-        modules[name] = path, module
+        if not left_out(name):
+            modules[name] = path, module
     return modules
+
+
+def _method(kind: str, root: Path) -> str:
+    """The module that declares a kind of search method, as the table of kinds imports it."""
+    table = ast.parse((root / "reproductions/suite/study/kinds.py").read_bytes())
+    origins = {
+        alias.asname or alias.name: node.module or ""
+        for node in table.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    (methods,) = (node for node in table.body if declared(node) == "METHOD")
+    named = {
+        key.value: value.id
+        for part in ast.walk(methods)
+        if isinstance(part, ast.Dict)
+        for key, value in zip(part.keys, part.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(value, ast.Name)
+    }
+    if kind not in named:
+        raise ConfigError(f"kind = {kind!r} must be one of {list(named)}")
+    return origins[named[kind]]
 
 
 def left_out(module: str) -> bool:
@@ -143,18 +179,15 @@ def _parsed(name: str, path: Path) -> _Module:
     except (SyntaxError, ValueError) as error:  # a null byte is a ValueError
         raise ConfigError(f"{path}: no Python: {error}") from None
     files = _literal(tree, "SOURCES") if sweep else ()
-    understood = meaning(tree, package, left_out, LOOKS if sweep else ())
+    understood = meaning(tree, package, left_out, (*LOOKS, *CHOICES) if sweep else ())
     return _Module(_sha256(understood.text.encode()), understood.imports, files)
 
 
 def _literal(tree: ast.Module, name: str) -> tuple[str, ...]:
     """The strings that a module assigns to ``name``; none if it does not."""
     for node in tree.body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            return tuple(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+        if isinstance(node, ast.Assign | ast.AnnAssign) and declared(node) == name and node.value is not None:
+            return tuple(ast.literal_eval(node.value))
     return ()
 
 

@@ -1,0 +1,193 @@
+"""Which of two trainings improves faster at the same score: curves, and how FIRE PBT (baselines/fire.py) compares them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtrc
+
+from pbt_core.population import Evaluation, Member
+
+#: A curve is compared by its last so many points, which bounds what a comparison costs (our choice).
+LONGEST = 100
+#: The Gaussian process that smooths a curve: length scale in evaluations, noise over the variance of the signal (our choice).
+LENGTH, NOISE = 1.0, 0.1
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One member's training since it was last cloned or begun anew: (age of the weights, score), oldest first.
+
+    The first point is that of the weights that it copied; ``begun`` says whether there is such a point. Scores are finite.
+    """
+
+    points: tuple[tuple[int, float], ...]
+    begun: bool = False
+
+    @property
+    def origin(self) -> tuple[int, float] | None:
+        """The point that it began from."""
+        return self.points[0] if self.begun else None
+
+    @property
+    def trained(self) -> tuple[tuple[int, float], ...]:
+        """The points that were trained and evaluated since."""
+        return self.points[1:] if self.begun else self.points
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        return tuple(score for _, score in self.points)
+
+
+class Curves:
+    """The evaluations of a run by member; it reads only those that were made since it was last asked."""
+
+    def __init__(self) -> None:
+        self._source: Sequence[Evaluation] | None = None
+        self._read = 0
+        self._steps: dict[int, list[int]] = {}
+        self._points: dict[int, list[tuple[int, int, float, float | None]]] = {}
+        self._made: dict[int, tuple[int, int, Curve]] = {}
+
+    def precedes(self, evaluations: Sequence[Evaluation]) -> bool:
+        """Whether what was read is the beginning of ``evaluations``; those of another run are other objects."""
+        return evaluations is self._source and self._read <= len(evaluations)
+
+    def read(self, evaluations: Sequence[Evaluation]) -> None:
+        self._source = evaluations
+        for i in range(self._read, len(evaluations)):
+            new = evaluations[i]
+            if new.before is None:  # fresh weights: nothing before them is asked for again
+                self._steps[new.member], self._points[new.member] = [], []
+                self._made.pop(new.member, None)
+            self._steps.setdefault(new.member, []).append(new.step)
+            self._points.setdefault(new.member, []).append((new.age - new.steps, new.age, new.score, new.before))
+        self._read = len(evaluations)
+
+    def of(self, member: Member) -> Curve:
+        """The curve of ``member`` as it stands, its last ``LONGEST`` points; of one just cloned, the point it begins from."""
+        steps = self._steps.get(member.id, [])
+        first = bisect_right(steps, member.born)
+        if first == len(steps):
+            finite = member.score is not None and math.isfinite(member.score)
+            return Curve(((member.age, member.score),), True) if finite and member.score is not None else Curve(())
+        made = self._made.get(member.id)
+        if made is None or made[:2] != (first, len(steps)):
+            made = self._made[member.id] = (first, len(steps), self._cut(member.id, first))
+        return made[2]
+
+    def _cut(self, member: int, first: int) -> Curve:
+        since = self._points[member][first:]
+        begin, _, _, before = since[0]
+        points = tuple((age, score) for _, age, score, _ in since[-LONGEST:] if math.isfinite(score))
+        if before is None or not math.isfinite(before) or len(since) >= LONGEST:
+            return Curve(points)
+        return Curve(((begin, before), *points), True)
+
+
+def lead(one: Curve, other: Curve) -> float:
+    """By how much ``one`` gets higher than ``other`` from the same score on, in equally many evaluations.
+
+    If ``one`` begins above all of ``other``, it is moved down: its lead is the largest from any point of the other, at least
+    0. If it never reaches where the other begins, 0: there is no score at which they could be compared.
+    """
+    return _compared(one.scores, other.scores)[0]
+
+
+def chance(one: Curve, other: Curve) -> float | None:
+    """One-sided sign test that ``one`` is above ``other`` from the same score on: its p-value; None if they never meet.
+
+    A curve that begins above all of the other has met it and won: 0.0.
+    """
+    return _compared(one.scores, other.scores)[1]
+
+
+@lru_cache(maxsize=16)
+def leads(curves: tuple[Curve, ...]) -> tuple[float, ...]:
+    """The sum of each curve's leads over the others."""
+    return tuple(sum(lead(one, other) for j, other in enumerate(curves) if j != i) for i, one in enumerate(curves))
+
+
+@lru_cache(maxsize=2**16)
+def _compared(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, float | None]:
+    """The lead of ``one``, and the p-value of the sign test."""
+    if not one or not other:
+        return 0.0, None
+    a, b = smoothed(one), smoothed(other)
+    met = meeting(a, b)
+    if met is not None:
+        pairs = list(zip(_after(one, met[0]), _after(other, met[1]), strict=False))
+        if not pairs:
+            return 0.0, None
+        won = sum(x > y for x, y in pairs)
+        p = 1.0 if won == 0 else float(bdtrc(won - 1, len(pairs), 0.5))
+        return max(x for x, _ in pairs) - max(y for _, y in pairs), p
+    if a[0] <= b[0]:
+        return 0.0, None
+    shifted = [0.0]
+    for j in range(len(other) - 1):
+        length = min(len(one), len(other) - j)
+        shifted.append(max(one[1:length]) - a[0] - (max(other[j + 1 : j + length]) - b[j]) if length > 1 else 0.0)
+    return max(shifted), 0.0 if min(one) > max(other) else None
+
+
+def meeting(a: Sequence[float], b: Sequence[float]) -> tuple[float, float] | None:
+    """Where two curves have the same score first, as places in both; None if they never do.
+
+    The curve that begins lower is taken from its first point that reaches the beginning of the other one, and the other from
+    where it has that score too, between two points or not: what one has jumped in an interval is no lead. One that jumped
+    over all of the other is compared with it from its beginning.
+    """
+    if a[0] >= b[0]:
+        met = _met(b, a)
+        return None if met is None else met[::-1]
+    return _met(a, b)
+
+
+def _met(low: Sequence[float], high: Sequence[float]) -> tuple[float, float] | None:
+    i = next((i for i, value in enumerate(low) if value >= high[0]), None)
+    return None if i is None else (float(i), _reaching(high, low[i]) or 0.0)
+
+
+def _reaching(curve: Sequence[float], score: float) -> float | None:
+    """The first place of a curve, straight between its points, at which it has come to ``score``."""
+    i = next((i for i, value in enumerate(curve) if value >= score), None)
+    if not i:  # at its beginning, or never
+        return None if i is None else 0.0
+    return i - 1 + (score - curve[i - 1]) / (curve[i] - curve[i - 1])
+
+
+def _after(scores: Sequence[float], place: float) -> list[float]:
+    """The scores one evaluation after ``place``, two after it, and so on, straight between the points."""
+    i, part = int(place), place - int(place)
+    following = scores[i + 1 :]
+    if part == 0:
+        return list(following)
+    return [x + part * (y - x) for x, y in itertools.pairwise(following)]
+
+
+@lru_cache(maxsize=2**12)
+def smoothed(scores: tuple[float, ...]) -> tuple[float, ...]:
+    """A Gaussian process's mean at the points of a curve, whose evaluations count as equally far apart.
+
+    The process is about the straight line that fits the curve best: about its mean, both ends of a short curve would be off.
+    """
+    return tuple((_smoother(len(scores)) @ np.asarray(scores, float)).tolist())
+
+
+@lru_cache(maxsize=LONGEST + 1)
+def _smoother(length: int) -> NDArray[np.float64]:
+    times = np.arange(length, dtype=np.float64)
+    line = np.stack([np.ones(length), times - times.mean()])[: min(length, 2)]
+    straight = np.linalg.pinv(line) @ line
+    kernel = np.exp(-((times[:, None] - times) ** 2) / (2 * LENGTH**2))
+    about = np.linalg.solve(kernel + NOISE * np.eye(length), kernel).T
+    weights: NDArray[np.float64] = (straight + about @ (np.eye(length) - straight)).astype(np.float64)
+    return weights
