@@ -104,6 +104,26 @@ def figures(study):
     return [f"figures/{study}/{experiment}" for experiment in experiments(study)]
 
 
+def drawing(study, experiment):
+    """What is drawn of an experiment, as words for `figure`."""
+    return [
+        *in_shell(runs(study, experiment)),
+        *("--out", f"figures/{study}/{experiment}"),
+        *("--only", *STUDIES[study][experiment].get("figures", [])),
+    ]
+
+
+def of_domain(study, domain):
+    """The experiments of a domain of which there are runs."""
+    return [name for name in experiments(study) if STUDIES[study][name]["domain"] == domain]
+
+
+def drawn(study):
+    """What is there when all figures of a study are drawn."""
+    domains = dict.fromkeys(STUDIES[study][name]["domain"] for name in experiments(study))
+    return [f"figures/{study}/.drawn-{domain}" for domain in domains] + [f"figures/{study}/paper"]
+
+
 def options(name, values):
     """``name VALUE`` for each value, as words for the shell: rules quote every word (``:q``)."""
     return [word for value in values for word in (name, value)]

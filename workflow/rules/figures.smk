@@ -10,26 +10,6 @@ DRAWING = sorted(
 DRAWING += ["reproductions/suite/results/records.py"]
 
 
-def drawing(study, experiment):
-    """What is drawn of an experiment, as words for `figure`."""
-    return [
-        *in_shell(runs(study, experiment)),
-        *("--out", f"figures/{study}/{experiment}"),
-        *("--only", *STUDIES[study][experiment].get("figures", [])),
-    ]
-
-
-def of_domain(study, domain):
-    """The experiments of a domain of which there are runs."""
-    return [name for name in experiments(study) if STUDIES[study][name]["domain"] == domain]
-
-
-def drawn(study):
-    """What is there when all figures of a study are drawn."""
-    domains = dict.fromkeys(STUDIES[study][name]["domain"] for name in experiments(study))
-    return [f"figures/{study}/.drawn-{domain}" for domain in domains] + [f"figures/{study}/paper"]
-
-
 rule figure:
     input:
         lambda wildcards: summaries(runs(wildcards.study, wildcards.experiment)),
