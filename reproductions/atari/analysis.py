@@ -66,5 +66,4 @@ CLAIMS = (
 
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure of this domain."""
-    of_each_game = plotting.by_problem(records, partial(plotting.standard, measure=MEASURE))
-    return {**plotting.across_problems(records, MEASURE), **of_each_game}
+    return plotting.of_domain(records, MEASURE)

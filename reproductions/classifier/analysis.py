@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from reproductions.classifier.sweep import MEASURE
@@ -196,4 +195,4 @@ CLAIMS = (
 
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure of this domain."""
-    return plotting.by_problem(records, partial(plotting.standard, measure=MEASURE))
+    return plotting.of_domain(records, MEASURE)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reproductions.dmlab.sweep import CELL, MEASURE
 from reproductions.suite.figures import plotting
+from reproductions.suite.figures.illustrations import illustrations
 from reproductions.suite.figures.plotting import Figures
 from reproductions.suite.results.claims import Claim
 from reproductions.suite.results.illustration import read_illustration
@@ -60,19 +61,7 @@ CLAIMS = (
 
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure of this domain."""
-    return plotting.by_problem(records, _figures)
-
-
-def _figures(records: Sequence[Record]) -> Figures:
-    figures = plotting.standard(records, MEASURE)
-    shown = _illustrated(records)
-    return {**figures, "first_person": partial(first_person, shown)} if shown else figures
-
-
-def _illustrated(records: Sequence[Record]) -> list[Record]:
-    """The runs of the first seed that have an answer to show."""
-    seed = min(record.seed for record in records)
-    return [record for record in records if record.seed == seed and record.summary["final"]]
+    return plotting.of_domain(records, MEASURE, partial(illustrations, first_person=first_person))
 
 
 def first_person(records: Sequence[Record]) -> Figure:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reproductions.gan.sweep import MEASURE
 from reproductions.suite.figures import plotting
+from reproductions.suite.figures.illustrations import illustrations
 from reproductions.suite.figures.plotting import Figures
 from reproductions.suite.results.claims import Claim
 from reproductions.suite.results.illustration import NAME, read_illustration
@@ -160,23 +161,11 @@ CLAIMS = (
 
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure of this domain."""
-    return plotting.by_problem(records, _figures)
+    return plotting.of_domain(records, MEASURE, partial(illustrations, samples=samples))
 
 
-def _figures(records: Sequence[Record]) -> Figures:
-    figures = plotting.standard(records, MEASURE)
-    return {**figures, "samples": partial(samples, records)} if _illustrated(records) else figures
-
-
-def _illustrated(records: Sequence[Record]) -> list[Record]:
-    """The runs of the first seed that have an answer to show."""
-    seed = min(record.seed for record in records)
-    return [record for record in records if record.seed == seed and record.summary["final"]]
-
-
-def samples(records: Sequence[Record]) -> Figure:
-    """Images of each method's final best generator, 36 as they came, first seed (the paper's figure 9)."""
-    runs = _illustrated(records)
+def samples(runs: Sequence[Record]) -> Figure:
+    """Images of each run's final best generator, 36 as they came (the paper's figure 9)."""
     figure, axes = plotting.panels(1, len(runs), 2.6, 2.9)
     for ax, run in zip(axes[0], runs, strict=True):
         images = _images(run.folder)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from reproductions.starcraft.specification import FUNCTIONS
 from reproductions.starcraft.sweep import MEASURE
 from reproductions.suite.figures import plotting
+from reproductions.suite.figures.illustrations import illustrations
 from reproductions.suite.figures.plotting import Figures
 from reproductions.suite.results.claims import Claim
 from reproductions.suite.results.illustration import read_illustration
@@ -62,20 +63,13 @@ CLAIMS = (
 
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure of this domain."""
-    return {**plotting.across_problems(records, MEASURE), **plotting.by_problem(records, _figures)}
+    return plotting.of_domain(records, MEASURE, _plays)
 
 
-def _figures(records: Sequence[Record]) -> Figures:
-    figures = plotting.standard(records, MEASURE)
-    shown = _illustrated(records)
-    return {**figures, "spatial_policy": partial(spatial_policy, shown)} if shown else figures
-
-
-def _illustrated(records: Sequence[Record]) -> list[Record]:
-    """The runs of the first seed that have an answer to show; the game itself makes no pictures."""
-    seed = min(record.seed for record in records)
+def _plays(records: Sequence[Record]) -> Figures:
+    """What our simulation shows of a mini-game; the game itself makes no pictures."""
     simulated = [record for record in records if not record.problem.startswith("sc2_")]
-    return [record for record in simulated if record.seed == seed and record.summary["final"]]
+    return illustrations(simulated, spatial_policy=spatial_policy)
 
 
 Array = NDArray[Any]

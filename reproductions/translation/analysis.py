@@ -72,4 +72,4 @@ CLAIMS = (
 
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure of this domain."""
-    return plotting.by_problem(records, partial(plotting.standard, measure=MEASURE))
+    return plotting.of_domain(records, MEASURE)

@@ -1,5 +1,6 @@
 """What a study leaves for the repository: packed records, and the report."""
 
+import json
 import lzma
 import shutil
 from html.parser import HTMLParser
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pbt_core.schema import decode, dump
 from reproductions.suite.cli import main
 from reproductions.suite.publish import packing
+from reproductions.suite.publish.columns import from_columns, to_columns
 from reproductions.suite.publish.reference import keep, packed, restore
 from reproductions.suite.publish.report import report
 from reproductions.suite.results import run_table, traits
@@ -45,6 +48,60 @@ def test_packed_runs_come_back_with_all_that_results_are_made_from(folders, tmp_
     assert len(path.read_bytes()) < sum(p.stat().st_size for f in folders for p in f.glob("events.parquet"))
 
 
+def test_columns_hold_events_exactly(folders):
+    """Types, what is not finite, choices, hyperparameters that are not those that were given, 32 bits and 64."""
+    hyperparameters = [
+        {"lr": 1.0, "layers": 1, "shape": (1, (2.0, "a"))},
+        {"lr": 1, "layers": 1, "shape": (1, (2.0, "a"))},
+    ]
+    scores = [0.1, float(np.float32(0.1)), float("inf"), float("nan"), 1e300, -0.0]
+    events = [{"event": "joined", "member": 0, "step": 0, "hyperparameters": hyperparameters[0]}]
+    for step, score in enumerate(scores):
+        for values in hyperparameters:
+            narrow = {"loss": float(np.float32(0.3)), "norm": score}
+            metrics = narrow if step % 2 else {}
+            events.append({"event": "evaluated", "member": 0, "step": step, "score": score, "held_out": None,
+                           "metrics": metrics, "hyperparameters": values})  # fmt: skip
+    for record in (events, *(record.events for record in load(folders))):
+        columns = json.loads(dump(to_columns(record)))
+        assert list(map(repr, map(decode, from_columns(columns)))) == list(map(repr, record))
+    assert "0.30000001" in dump(to_columns(events[2:3] + events[3:4]))
+    evaluations = to_columns(load(folders)[0].events)["fields"]["evaluated"]["object"]
+    assert set(evaluations["hyperparameters"]) == {None}
+
+
+def test_runs_that_were_packed_before_stay_as_they_were(folders, tmp_path):
+    """With the checksums of their original files; a run that was made again takes the place of the former."""
+    records, path = load(folders), tmp_path / "toy.jsonl.xz"
+    packing.pack(records[:1], path)
+    ((_, former),) = packing.contents(path)
+    packing.pack(records[1:], path)
+    heads = {(head["summary"]["method"], head["summary"]["seed"]): head for head, _ in packing.contents(path)}
+    assert len(heads) == len(folders)
+    for record in records:
+        assert heads[record.method, record.seed]["original"] == record.summary["digests"]
+    alone = tmp_path / "alone.jsonl.xz"
+    packing.pack(records, alone)
+    assert path.read_bytes() == alone.read_bytes()
+    packing.pack(records[:1], path)
+    assert path.read_bytes() == alone.read_bytes()
+    assert former in [events for _, events in packing.contents(path)]
+
+
+def test_illustrations_are_kept_of_the_first_seed_of_each_method(folders, tmp_path):
+    """Whichever seed is packed first."""
+    for folder in folders:
+        shutil.copytree(folder, tmp_path / folder.parent.parent.name / folder.name)
+        (tmp_path / folder.parent.parent.name / folder.name / "illustration.safetensors").write_bytes(b"picture")
+    path = tmp_path / "toy.jsonl.xz"
+    for seed in (1, 0):
+        packing.pack(load(sorted(tmp_path.glob(f"*/seed-{seed}"))), path)
+    shown = {head["summary"]["seed"]: "illustration" in head for head, _ in packing.contents(path)}
+    assert shown == {0: True, 1: False}
+    packing.unpack(path, tmp_path / "results")
+    assert len(list((tmp_path / "results").rglob("illustration.safetensors"))) == 2
+
+
 def test_a_packed_file_that_is_damaged_is_refused_in_one_line_and_writes_no_run(folders, tmp_path):
     """Cut off, not compressed, not JSON, or with an event that is none."""
     path = tmp_path / "toy.jsonl.xz"
@@ -56,7 +113,9 @@ def test_a_packed_file_that_is_damaged_is_refused_in_one_line_and_writes_no_run(
         b"runs",
         lzma.compress(b"{}\n"),
         lzma.compress(text.replace('"evaluated"', '"evaluat"', 1).encode()),
-        lzma.compress("".join(text.splitlines(keepends=True)[:-3]).encode()),
+        lzma.compress("".join(text.splitlines(keepends=True)[:-1]).encode()),
+        lzma.compress(text.replace('"format":2', '"format":1', 1).encode()),
+        lzma.compress(text.replace('"order":', '"orders":', 1).encode()),
     ):
         path.write_bytes(broken)
         with pytest.raises(InputError, match=r"toy\.jsonl\.xz: "):

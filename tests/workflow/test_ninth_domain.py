@@ -72,7 +72,6 @@ ANALYSIS = '''
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from reproductions.ninth.sweep import MEASURE
 from reproductions.suite.figures import plotting
@@ -85,7 +84,7 @@ CLAIMS = (Claim("PBT climbs higher", "so it says", "recall", "ninth", "ninth", {
 
 def figures(records: Sequence[Record]) -> Figures:
     """Name and maker of each figure."""
-    return plotting.by_problem(records, partial(plotting.standard, measure=MEASURE))
+    return plotting.of_domain(records, MEASURE)
 '''
 
 

@@ -3,17 +3,17 @@
 
 rule runs_table:
     input:
-        lambda wildcards: all_summaries(wildcards.study),
+        lambda wildcards: summaries(all_runs(wildcards.study)),
     output:
         "results/{study}/runs.csv",
     params:
-        folders=lambda wildcards: all_folders(wildcards.study),
+        folders=lambda wildcards: in_shell(all_runs(wildcards.study)),
     log:
         "results/{study}/logs/runs.log",
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions runs {params.folders:q} --out {output:q} 2> >(tee {log:q} >&2)"
+        "python -m reproductions runs {params.folders} --out {output:q} 2> >(tee {log:q} >&2)"
 
 
 rule verdicts:
@@ -30,7 +30,7 @@ rule verdicts:
         ),
     params:
         folder=subpath(output[0], parent=True),
-        runs=lambda wildcards: len(all_folders(wildcards.study)),
+        runs=lambda wildcards: len(all_runs(wildcards.study)),
     log:
         "results/{study}/logs/claims.log",
     conda:

@@ -37,7 +37,9 @@ checked(
 )
 RESULTS = Path("results")
 REQUESTED = RequestedRuns(config)
-AVAILABLE = Availability(REQUESTED, RESULTS, config["assume_requirements"])
+AVAILABLE = Availability(
+    REQUESTED, RESULTS, config["assume_requirements"], finished_only=config.get("runs") == "finished"
+)
 SCALE = config["scale"]
 FULL, DEMO = SCALE, f"{SCALE}-demo"
 SECTIONS = {FULL: "experiments", DEMO: "demo"}
@@ -72,21 +74,26 @@ def experiments(study):
     return checked(AVAILABLE.study, SECTIONS[study], tuple(STUDIES[study]))
 
 
-def folders(study, experiment):
-    return [str(RESULTS / run.folder) for run in runs(study, experiment)]
+def all_runs(study):
+    """The runs of all experiments of a study, each once: experiments share runs."""
+    return list(dict.fromkeys(run for own in experiments(study).values() for run in own))
 
 
-def all_folders(study):
-    """The run folders of all experiments of a study, each once: experiments share runs."""
-    return list(dict.fromkeys(str(RESULTS / run.folder) for own in experiments(study).values() for run in own))
+def in_shell(runs):
+    """The folders of runs as words that bash expands, one a method: all of a study's are 116 kB, of which nobody reads a line.
+
+    They hold nothing that must be quoted: see ``names.PATTERNS``.
+    """
+    seeds = {}
+    for run in runs:
+        seeds.setdefault(run.folder.parent, []).append(str(run.seed))
+    return [
+        f"{RESULTS / series}/seed-{own[0] if len(own) == 1 else '{' + ','.join(own) + '}'}" for series, own in seeds.items()
+    ]
 
 
-def summaries(study, experiment):
-    return [f"{folder}/summary.json" for folder in folders(study, experiment)]
-
-
-def all_summaries(study):
-    return [f"{folder}/summary.json" for folder in all_folders(study)]
+def summaries(runs):
+    return [str(RESULTS / run.folder / "summary.json") for run in runs]
 
 
 def tables(study):
@@ -95,6 +102,26 @@ def tables(study):
 
 def figures(study):
     return [f"figures/{study}/{experiment}" for experiment in experiments(study)]
+
+
+def drawing(study, experiment):
+    """What is drawn of an experiment, as words for `figure`."""
+    return [
+        *in_shell(runs(study, experiment)),
+        *("--out", f"figures/{study}/{experiment}"),
+        *("--only", *STUDIES[study][experiment].get("figures", [])),
+    ]
+
+
+def of_domain(study, domain):
+    """The experiments of a domain of which there are runs."""
+    return [name for name in experiments(study) if STUDIES[study][name]["domain"] == domain]
+
+
+def drawn(study):
+    """What is there when all figures of a study are drawn."""
+    domains = dict.fromkeys(STUDIES[study][name]["domain"] for name in experiments(study))
+    return [f"figures/{study}/.drawn-{domain}" for domain in domains] + [f"figures/{study}/paper"]
 
 
 def options(name, values):

@@ -1,15 +1,19 @@
-"""Figures, from the events of finished runs alone."""
+"""Figures, from the events of finished runs alone.
+
+To start Python and to read runs takes longer than to draw most figures, and experiments share runs. So `snakemake figures` has
+one job a domain; `snakemake EXPERIMENT` and the report have one an experiment, which needs no other runs.
+"""
 
 DRAWING = sorted(
     str(path.relative_to(workflow.basedir)) for path in Path(workflow.basedir).glob("reproductions/suite/figures/*.py")
 )
+DRAWING += ["reproductions/suite/results/records.py"]
 
 
 rule figure:
     input:
-        lambda wildcards: summaries(wildcards.study, wildcards.experiment),
+        lambda wildcards: summaries(runs(wildcards.study, wildcards.experiment)),
         DRAWING,
-        "reproductions/suite/results/records.py",
         lambda wildcards: f"reproductions/{STUDIES[wildcards.study][wildcards.experiment]['domain']}/analysis.py",
     output:
         report(
@@ -21,25 +25,47 @@ rule figure:
             labels={"figure": "{name}"},
         ),
     params:
-        folders=lambda wildcards: folders(wildcards.study, wildcards.experiment),
+        drawing=lambda wildcards: drawing(wildcards.study, wildcards.experiment),
+        number=lambda wildcards: len(runs(wildcards.study, wildcards.experiment)),
         domain=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment]["domain"],
         runs=lambda wildcards: names.in_words(runs(wildcards.study, wildcards.experiment)),
-        only=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment].get("figures", []),
     log:
         "results/{study}/logs/figure-{experiment}.log",
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions figure {params.domain:q} {params.folders:q} --out {output:q} --only {params.only:q}"
-        " 2> >(tee {log:q} >&2)"
+        "python -m reproductions figure {params.domain:q} {params.drawing} 2> >(tee {log:q} >&2)"
+
+
+rule figures_of_domain:
+    input:
+        lambda wildcards: summaries(
+            dict.fromkeys(
+                run
+                for experiment in of_domain(wildcards.study, wildcards.domain)
+                for run in runs(wildcards.study, experiment)
+            )
+        ),
+        DRAWING,
+        "reproductions/{domain}/analysis.py",
+    output:
+        touch("figures/{study}/.drawn-{domain}"),
+    params:
+        drawings=lambda wildcards: " --then ".join(
+            " ".join(drawing(wildcards.study, experiment)) for experiment in of_domain(wildcards.study, wildcards.domain)
+        ),
+    log:
+        "results/{study}/logs/figures-{domain}.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m reproductions figure {wildcards.domain:q} {params.drawings} 2> >(tee {log:q} >&2)"
 
 
 rule paper_figures:
     input:
-        lambda wildcards: all_summaries(wildcards.study),
+        lambda wildcards: summaries(all_runs(wildcards.study)),
         DRAWING,
-        "reproductions/suite/results/records.py",
-        table="results/{study}/runs.csv",
     output:
         report(
             directory("figures/{study}/paper"),
@@ -50,10 +76,11 @@ rule paper_figures:
             labels={"figure": "{name}"},
         ),
     params:
-        folders=lambda wildcards: all_folders(wildcards.study),
+        folders=lambda wildcards: in_shell(all_runs(wildcards.study)),
+        number=lambda wildcards: len(all_runs(wildcards.study)),
     log:
         "results/{study}/logs/figure-paper.log",
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions paper {params.folders:q} --table {input.table:q} --out {output:q} 2> >(tee {log:q} >&2)"
+        "python -m reproductions paper {params.folders} --out {output:q} 2> >(tee {log:q} >&2)"

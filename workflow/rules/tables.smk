@@ -3,7 +3,7 @@
 
 rule table:
     input:
-        lambda wildcards: summaries(wildcards.study, wildcards.experiment),
+        lambda wildcards: summaries(runs(wildcards.study, wildcards.experiment)),
     output:
         report(
             directory("results/{study}/tables/{experiment}"),
@@ -14,7 +14,8 @@ rule table:
             labels={"table": "{name}"},
         ),
     params:
-        folders=lambda wildcards: folders(wildcards.study, wildcards.experiment),
+        folders=lambda wildcards: in_shell(runs(wildcards.study, wildcards.experiment)),
+        number=lambda wildcards: len(runs(wildcards.study, wildcards.experiment)),
         domain=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment]["domain"],
         runs=lambda wildcards: names.in_words(runs(wildcards.study, wildcards.experiment)),
         budgets=lambda wildcards: (
@@ -25,5 +26,5 @@ rule table:
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions table {params.domain:q} {params.folders:q} --out {output:q} {params.budgets:q}"
+        "python -m reproductions table {params.domain:q} {params.folders} --out {output:q} {params.budgets:q}"
         " 2> >(tee {log:q} >&2)"

@@ -31,8 +31,7 @@ for experiment in config["experiments"]:
 
 rule figures:
     input:
-        lambda wildcards: figures(FULL),
-        f"figures/{FULL}/paper",
+        lambda wildcards: drawn(FULL),
 
 
 rule tables:

@@ -3,12 +3,12 @@
 
 rule track:
     input:
-        lambda wildcards: all_summaries(wildcards.study),
+        lambda wildcards: summaries(all_runs(wildcards.study)),
         lambda wildcards: figures(wildcards.study),
     output:
         touch("results/{study}/tracked"),
     params:
-        folders=lambda wildcards: all_folders(wildcards.study),
+        folders=lambda wildcards: in_shell(all_runs(wildcards.study)),
         figures="figures/{study}",
     log:
         "results/{study}/logs/track.log",
@@ -17,5 +17,5 @@ rule track:
     conda:
         "../../environment.yml"
     shell:
-        "python -m reproductions track {params.folders:q} --figures {params.figures:q} --store results/mlflow"
+        "python -m reproductions track {params.folders} --figures {params.figures:q} --store results/mlflow"
         " 2> >(tee {log:q} >&2)"

@@ -156,21 +156,32 @@ def _add_figure(commands: Commands) -> None:
     p = commands.add_parser("figure", help="draw the figures of a domain from finished runs, as SVG and PNG")
     _add_runs(p)
     p.add_argument("--only", metavar="NAME", nargs="*", default=[], help="draw these figures (default: all)")
-    p.set_defaults(do=_figure)
+    p.add_argument("--then", metavar="ARG", nargs=argparse.REMAINDER, default=[],
+                   help="RUN... --out DIR and options: draw these too, in one process, which reads each run once")  # fmt: skip
+    p.set_defaults(do=_figure, parser=p)
 
 
 def _figure(a: argparse.Namespace) -> None:
+    from functools import cache
+
     from reproductions.suite.figures import plotting
     from reproductions.suite.results import records
 
     registry.sweep(a.domain)
-    with staged(a.out) as place:
-        figures = registry.analysis(a.domain).figures(_of_domain(a.domain, records.load(a.runs)))
-        if unknown := sorted(set(a.only) - set(figures)):
-            raise ConfigError(f"--only {shown(unknown[0])}: there is no such figure; these runs have {sorted(figures)}")
-        chosen = {name: make for name, make in figures.items() if not a.only or name in a.only}
-        written = plotting.draw(chosen, place)
-    _print(a.out, written)
+    asked = [a]
+    while then := asked[-1].then:
+        asked.append(a.parser.parse_args([a.domain, *then]))
+    read = cache(records.read_record)
+    loaded = [_of_domain(a.domain, records.load(one.runs, read)) for one in asked]
+    for one, runs in zip(asked, loaded, strict=True):
+        with staged(one.out) as place:
+            figures = registry.analysis(a.domain).figures(runs)
+            if unknown := sorted(set(one.only) - set(figures)):
+                there = sorted(figures)
+                raise ConfigError(f"--only {shown(unknown[0])}: there is no such figure; these runs have {there}")
+            chosen = {name: make for name, make in figures.items() if not one.only or name in one.only}
+            written = plotting.draw(chosen, place)
+        _print(one.out, written)
 
 
 def _add_paper(commands: Commands) -> None:
@@ -186,9 +197,9 @@ def _paper(a: argparse.Namespace) -> None:
     from reproductions.suite.results import records, run_table
 
     with staged(a.out) as place:
-        runs = records.load(a.runs) if a.runs or not a.table else []
-        table = run_table.read_runs(a.table) if a.table else run_table.runs(runs)
-        written = plotting.draw(paper.figures(runs, table), place)
+        given = records.outcomes(a.runs) if a.runs or not a.table else []
+        table = run_table.read_runs(a.table) if a.table else run_table.one_row_a_run(run_table.outcomes(given))
+        written = plotting.draw(paper.figures(given, table), place)
     _print(a.out, written)
 
 

@@ -12,14 +12,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reproductions.suite.figures.look import PALETTE, keep_proportion, left_out, mark_scores, panels, pretty, unit
 from reproductions.suite.figures.profiles import means
-from reproductions.suite.results.records import Record
+from reproductions.suite.results.records import Outcome
 from reproductions.suite.results.tables import final_scores
 from reproductions.suite.study.sweep import Measure
 
-Experiments = Mapping[str, Mapping[str, Sequence[Record]]]
+Experiments = Mapping[str, Mapping[str, Sequence[Outcome]]]
 
 
-def reported(records: Sequence[Record]) -> list[float]:
+def reported(records: Sequence[Outcome]) -> list[float]:
     """The reported score of each run's final best member, by seed; runs without one are left out."""
     if not records:
         return []
@@ -64,7 +64,7 @@ def bars(experiments: Experiments, measure: Measure) -> Figure:
 
 
 def curve(
-    lines: Mapping[str, Mapping[float, Sequence[Record]]], setting: str, measure: Measure, logarithmic: bool = True
+    lines: Mapping[str, Mapping[float, Sequence[Outcome]]], setting: str, measure: Measure, logarithmic: bool = True
 ) -> Figure:
     """Reported score against a numeric setting: a line a label through the means over seeds, with a 95 % bootstrap band.
 

@@ -33,7 +33,7 @@ from reproductions.suite.study.sweep import Measure
 
 def copying_runs(records: Sequence[Record]) -> list[Record]:
     """The runs of PBT and its relatives: methods whose names begin with pbt, or that copied weights in any of these runs."""
-    copying = {r.method for r in records if any(e["event"] == "cloned" and e["weights"] for e in r.events)}
+    copying = {r.method for r in records if any(event["weights"] for event in r.events.others("cloned"))}
     return [record for record in records if record.method.startswith("pbt") or record.method in copying]
 
 
@@ -50,9 +50,8 @@ def lineages(records: Sequence[Record], measure: Measure) -> Figure:
     ancestors coincide there. That of the final best member is thick.
     """
     runs = first_runs(copying_runs(records))
-    names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
-    settings = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
-    among = {name: [h[name] for h in settings] for name in names}
+    names = list(runs[0].settings)
+    among = {name: [value for run in runs for value in run.settings[name]] for name in names}
     figure, axes = panels(len(names), len(runs), 3.4, 2.1, sharex=True, sharey="row")
     for column, run in enumerate(runs):
         of_best = [] if run.lineage.best is None else [run.lineage.schedule()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,9 @@ from matplotlib.ticker import EngFormatter, FixedLocator, LogFormatter, MaxNLoca
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+from pbt_core.files import collector_paused
 from reproductions.suite.results import statistics
+from reproductions.suite.results.illustration import NoIllustration
 from reproductions.suite.results.records import Record, method_order
 from reproductions.suite.study.sweep import Measure
 
@@ -49,17 +52,28 @@ Figures = Mapping[str, Callable[[], Figure]]
 
 
 def draw(figures: Figures, out: Path) -> list[Path]:
-    """Draw each figure in the common style and write it as SVG and PNG into the folder ``out`` (made if missing)."""
+    """Draw each figure in the common style and write it as SVG and PNG into the folder ``out`` (made if missing).
+
+    A figure of runs that left no illustration is left out, with a line that says so.
+    """
     out.mkdir(parents=True, exist_ok=True)
     written = []
     with matplotlib.rc_context(STYLE):
         for name, make in figures.items():
-            figure = make()
-            box = arrange(figure)
-            for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
-                path = out / f"{name}{suffix}"
-                figure.savefig(path, format=suffix[1:], bbox_inches=box, metadata=metadata)
-                written.append(path)
+            try:
+                with collector_paused():  # a figure is a hundred thousand objects that stay until it is written
+                    written += _write(make(), out / name)
+            except NoIllustration as lacking:
+                print(f"left out: figure {name}: {lacking}", file=sys.stderr)
+    return written
+
+
+def _write(figure: Figure, path: Path) -> list[Path]:
+    """Write a figure as ``path`` with the suffixes of its formats."""
+    box, written = arrange(figure), []
+    for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
+        written.append(path.with_name(path.name + suffix))
+        figure.savefig(written[-1], format=suffix[1:], bbox_inches=box, metadata=metadata)
     return written
 
 

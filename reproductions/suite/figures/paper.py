@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from reproductions.suite.figures.ablations import bars, curve
 from reproductions.suite.figures.gains import gain_figure
@@ -18,7 +20,7 @@ from reproductions.suite.figures.headline import headline
 from reproductions.suite.figures.look import Figures
 from reproductions.suite.figures.schematic import schematic
 from reproductions.suite.results.gains import gains
-from reproductions.suite.results.records import Record
+from reproductions.suite.results.records import Outcome, read_record
 from reproductions.suite.study import registry
 from reproductions.suite.study.sweep import Measure
 
@@ -87,24 +89,24 @@ CURVES: Mapping[str, tuple[str, Mapping[str, Mapping[float, str]]]] = {
 }
 
 
-def figures(records: Sequence[Record], table: pd.DataFrame) -> Figures:
+def figures(runs: Sequence[Outcome], table: pd.DataFrame) -> Figures:
     """The figures that can be drawn from these runs: by its name, the function that draws it.
 
     ``table`` has one row a run, of all domains: ``gains`` and figure 3 need nothing else, so they also
-    show runs whose records were not kept.
+    show runs whose records were not kept. Figure 1 reads the events of its runs when it is drawn, no other needs any.
     """
     measures: dict[str, Measure] = {name: registry.sweep(name).MEASURE for name in registry.domains()}
-    runs_of: dict[str, dict[str, list[Record]]] = {domain: {} for domain in (ABLATED, *ABLATIONS)}
-    for record in records:
-        if (domain := record.summary["domain"]) in runs_of:
-            runs_of[domain].setdefault(record.method, []).append(record)
+    runs_of: dict[str, dict[str, list[Outcome]]] = {domain: {} for domain in (ABLATED, *ABLATIONS)}
+    for run in sorted(runs, key=lambda run: run.name):
+        if (domain := run.summary["domain"]) in runs_of:
+            runs_of[domain].setdefault(run.method, []).append(run)
     by_method = runs_of[ABLATED]
     drawable = {"figure3": partial(headline, table, measures)}
     if len(gained := gains(table)):
         drawable["gains"] = partial(gain_figure, gained)
-    if drawn := {panel: by_method[name][0] for panel, name in SCHEMATIC.items() if name in by_method}:
+    if drawn := {panel: by_method[name][0].folder for panel, name in SCHEMATIC.items() if name in by_method}:
         measure = measures[ABLATED]
-        drawable["figure1"] = partial(schematic, drawn, f"{measure.score} ({measure.unit})", measure.step)
+        drawable["figure1"] = partial(_schematic, drawn, f"{measure.score} ({measure.unit})", measure.step)
     for domain, (ending, ablations) in ABLATIONS.items():
         panels = {title: _present(variants, runs_of[domain]) for title, variants in ablations.items()}
         if panels := {title: variants for title, variants in panels.items() if sum(map(bool, variants.values())) > 1}:
@@ -117,5 +119,9 @@ def figures(records: Sequence[Record], table: pd.DataFrame) -> Figures:
     return drawable
 
 
-def _present(names: Mapping[Key, str], by_method: Mapping[str, Sequence[Record]]) -> dict[Key, Sequence[Record]]:
+def _schematic(folders: Mapping[str, Path], score: str, step: str) -> Figure:
+    return schematic({panel: read_record(folder) for panel, folder in folders.items()}, score, step)
+
+
+def _present(names: Mapping[Key, str], by_method: Mapping[str, Sequence[Outcome]]) -> dict[Key, Sequence[Outcome]]:
     return {key: by_method.get(name, ()) for key, name in names.items()}

@@ -42,9 +42,24 @@ from reproductions.suite.study.sweep import Measure
 
 __all__ = [
     "PALETTE", "Figures", "across_problems", "best_so_far", "by_problem", "colour", "count_steps", "draw",
-    "human_normalised_scores", "improvement", "lineages", "mark_random_play", "panels", "performance_profile", "population",
-    "pretty", "problem_name", "schedules", "score_comparison", "standard", "tree", "unit",
+    "human_normalised_scores", "improvement", "lineages", "mark_random_play", "of_domain", "panels",
+    "performance_profile", "population", "pretty", "problem_name", "schedules", "score_comparison", "standard",
+    "tree", "unit",
 ]  # fmt: skip
+
+
+def of_domain(
+    records: Sequence[Record], measure: Measure, own: Callable[[Sequence[Record]], Figures] | None = None
+) -> Figures:
+    """The figures that every domain has: the standard ones of each problem, and those over problems where scores allow them.
+
+    ``own`` makes further ones from the runs of a problem.
+    """
+    across = across_problems(records, measure) if measure.anchors else {}
+    return {
+        **across,
+        **by_problem(records, lambda runs: {**standard(runs, measure), **(own(runs) if own is not None else {})}),
+    }
 
 
 def by_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], Figures]) -> Figures:
@@ -195,7 +210,7 @@ def _members(records: Sequence[Record], measure: Measure, among: Sequence[Record
     """The columns of ``population``, in the colours that methods have ``among`` these runs."""
     seed = min(record.seed for record in records)
     runs = [record for record in records if record.seed == seed]
-    names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
+    names = list(runs[0].settings)
     figure, axes = panels(1 + len(names), len(runs), 2.9, 1.9, sharex="col", sharey="row")
     for column, run in enumerate(runs):
         frame = run.evaluations
@@ -244,9 +259,8 @@ def schedules(records: Sequence[Record], measure: Measure) -> Figure:
     """The hyperparameters along the lineage of the final best member of each seed, for the methods that copy weights."""
     runs = copying_runs(records)
     methods = [name for name in method_order(records) if name in {run.method for run in runs}]
-    names = list(next(e for e in runs[0].events if e["event"] == "joined")["hyperparameters"])
-    settings = [h for run in runs for event in run.events if (h := event.get("hyperparameters"))]
-    among = {name: list(dict.fromkeys(h[name] for h in settings)) for name in names}
+    names = list(runs[0].settings)
+    among = {name: [value for run in runs for value in run.settings[name]] for name in names}
     figure, axes = panels(len(names), len(methods), 3.4, 2.1, sharex=True, sharey="row")
     for column, method in enumerate(methods):
         for run in (run for run in runs if run.method == method and run.lineage.best is not None):
@@ -263,6 +277,7 @@ def schedules(records: Sequence[Record], measure: Measure) -> Figure:
         axes[0, column].set_title(pretty(method))
         count_steps(axes[-1, column], f"{measure.step} the weights were trained for")
     seeds = {line.get_label(): line for ax in axes[0] for line in ax.lines}
-    figure.legend(seeds.values(), seeds.keys(), loc="outside right upper", fontsize=7)
-    figure.suptitle(f"{problem_name(records)}: schedules along the lineage of the final best weights", fontsize=9)
+    figure.legend(seeds.values(), seeds.keys(), loc="outside right center", fontsize=7)
+    title = f"{problem_name(records)}: schedules along the lineage of the final best weights"
+    figure.suptitle(textwrap.fill(title, 44 * len(methods)), fontsize=9)  # no wider than the panels
     return figure

@@ -7,6 +7,7 @@ random play to people; their bootstrap intervals draw seeds within each problem.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import starmap
 
 import numpy as np
@@ -27,12 +28,15 @@ MOST_BANDS = 6
 _ENDS = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
 
 
+@lru_cache(maxsize=8)
 def resample_shares(seeds: int) -> Array:
     """Bootstrap resamples as the share of each seed in each resample: [resamples, seeds]. Drawn as in ``statistics``."""
     drawn = np.random.default_rng(0).integers(0, seeds, (RESAMPLES, seeds))
     counts = np.zeros((RESAMPLES, seeds))
     np.add.at(counts, (np.arange(RESAMPLES)[:, None], drawn), 1)
-    return counts / seeds
+    shares = counts / seeds
+    shares.flags.writeable = False  # whoever asks again gets the same
+    return shares
 
 
 def means(scores: Array) -> tuple[Array, Array, Array]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pandas as pd
 from pbt_core.files import write_whole
 from reproductions.suite.publish import packing
 from reproductions.suite.results import claims, run_table
-from reproductions.suite.results.records import Record, load
+from reproductions.suite.results.records import load
 from reproductions.suite.results.rows import TABLES
 from reproductions.suite.results.schemas import Provenance
 from reproductions.suite.results.tables import read
@@ -44,7 +43,8 @@ def keep(study: str, results: Path) -> Path:
             shutil.rmtree(new / "tables" / folder.name, ignore_errors=True)
             shutil.copytree(folder, new / "tables" / folder.name, ignore=shutil.ignore_patterns(".*"))
         for domain in sorted({record.summary["domain"] for record in records}):
-            _keep_records([r for r in records if r.summary["domain"] == domain], packed(new, domain))
+            packed(new, domain).parent.mkdir(exist_ok=True)
+            packing.pack([r for r in records if r.summary["domain"] == domain], packed(new, domain))
         known = [run_table.read_runs(out / "runs.csv")] if (out / "runs.csv").exists() else []
         table = run_table.one_row_a_run(pd.concat([*known, run_table.runs(records)]))
         table.to_csv(new / "runs.csv", index=False)
@@ -63,15 +63,6 @@ def keep(study: str, results: Path) -> Path:
 def packed(kept: Path, domain: str) -> Path:
     """The file with the records of a domain in the folder ``kept`` of a study."""
     return kept / "records" / f"{domain}{packing.SUFFIX}"
-
-
-def _keep_records(records: Sequence[Record], path: Path) -> None:
-    """Write the records to a packed file beside those in it, which they replace where they are of the same run."""
-    path.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as place:
-        former = load(packing.unpack(path, Path(place))) if path.exists() else []
-        made_again = {record.name for record in records}
-        packing.pack([*records, *(record for record in former if record.name not in made_again)], path)
 
 
 def restore(study: str, results: Path) -> list[Path]:

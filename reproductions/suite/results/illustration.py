@@ -14,9 +14,18 @@ from reproductions.suite.study.inputs import InputError, read_bytes
 NAME = "illustration.safetensors"
 
 
+class NoIllustration(InputError):
+    """The run left no arrays: it was made, or kept, without them."""
+
+
 def read_illustration(folder: Path, **ranks: int) -> dict[str, NDArray[np.generic]]:
-    """The named arrays, each with so many axes; InputError names the file and what it does not hold."""
+    """The named arrays, each with so many axes; InputError names the file and what it does not hold.
+
+    Kept records have the arrays of the first seed of each method. Where there are none: NoIllustration.
+    """
     path = folder / NAME
+    if not path.exists():
+        raise NoIllustration(f"{path}: there is no such file")
     read_bytes(path)  # refuses what is no regular file
     try:
         arrays = load_file(path)

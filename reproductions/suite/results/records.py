@@ -6,11 +6,12 @@ What is read is not trusted: files are checked against their schemas, and the fi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -24,14 +25,15 @@ from reproductions.suite.study.inputs import InputError, read_bytes, read_model,
 from reproductions.suite.study.names import RunName, label
 from reproductions.suite.study.registry import ConfigError
 
+SomeOutcome = TypeVar("SomeOutcome", bound="Outcome")
+
 
 @dataclass(frozen=True, eq=False)
-class Record:
-    """A finished run: its folder, its summary and its events."""
+class Outcome:
+    """What a finished run came to: its folder and its summary."""
 
     folder: Path
     summary: dict[str, Any]
-    events: Events
 
     @property
     def name(self) -> RunName:
@@ -71,10 +73,27 @@ class Record:
         report = (self.summary["final"] or {}).get("reported")
         return None if report is None else float(report["cpu_s"])
 
+
+@dataclass(frozen=True, eq=False)
+class Record(Outcome):
+    """A finished run with its events."""
+
+    events: Events
+
     @property
     def clock_steps(self) -> int:
         """A virtual wall-clock: the steps until the last member ended, if each had a worker of its own."""
         return max(self.events.last_steps().values(), default=0)
+
+    @cached_property
+    def settings(self) -> dict[str, list[Any]]:
+        """By hyperparameter, each value that a member was given or used, in the order in which they first occur."""
+        given: dict[str, dict[Any, None]] = {}
+        for turn in self.events.turns():
+            values = turn[2] if isinstance(turn, tuple) else turn.get("hyperparameters", {})
+            for name, value in values.items():
+                given.setdefault(name, {})[value] = None
+        return {name: list(values) for name, values in given.items()}
 
     @cached_property
     def lineage(self) -> Lineage:
@@ -101,27 +120,15 @@ class Record:
         return column[~column.index.duplicated(keep="last")].reindex(steps, method="ffill")
 
 
-def load(folders: Iterable[Path]) -> list[Record]:
+def load(folders: Iterable[Path], read: Callable[[Path], Record] | None = None) -> list[Record]:
     """The runs in the given folders, each checked against the schemas of its files, and its files against each other.
 
-    They are grouped by problem, in the order in which problems first occur, then sorted by method, variant and seed.
+    They are grouped by problem, in the order in which problems first occur, then sorted by method, variant and seed. ``read``
+    is called for each folder (default: ``read_record``); a cached one keeps runs that are asked for again.
     Raises ConfigError, in one line, for a folder without a finished run, a file that is not what it should be, files of
     different runs in one folder, and a run that is given twice.
     """
-    records: list[Record] = []
-    places: dict[Path, Path] = {}
-    names: dict[RunName, Path] = {}
-    for folder in folders:
-        if (known := places.setdefault(folder.resolve(), folder)) is not folder:
-            raise ConfigError(f"{folder}: the same run as {known}; each may be given once")
-        record = read_record(folder)
-        if (first := names.setdefault(record.name, folder)) is not folder:
-            raise ConfigError(
-                f"{folder}: has the name of the run in {first} ({record.name.folder}); runs that differ need a --variant"
-            )
-        records.append(record)
-    if not records:
-        raise ConfigError("no runs were given")
+    records = _each_once(folders, read or read_record)
     order = method_order(records)
     return [
         record
@@ -130,8 +137,31 @@ def load(folders: Iterable[Path]) -> list[Record]:
     ]
 
 
-def read_record(folder: Path) -> Record:
-    """The finished run in a folder; ConfigError in one line if its files are not whole, valid and of one run."""
+def outcomes(folders: Iterable[Path]) -> list[Outcome]:
+    """What the runs in the given folders came to, in the given order; ConfigError as in ``load``, but events are not read."""
+    return _each_once(folders, read_outcome)
+
+
+def _each_once(folders: Iterable[Path], read: Callable[[Path], SomeOutcome]) -> list[SomeOutcome]:
+    found: list[SomeOutcome] = []
+    places: dict[Path, Path] = {}
+    names: dict[RunName, Path] = {}
+    for folder in folders:
+        if (known := places.setdefault(folder.resolve(), folder)) is not folder:
+            raise ConfigError(f"{folder}: the same run as {known}; each may be given once")
+        run = read(folder)
+        if (first := names.setdefault(run.name, folder)) is not folder:
+            raise ConfigError(
+                f"{folder}: has the name of the run in {first} ({run.name.folder}); runs that differ need a --variant"
+            )
+        found.append(run)
+    if not found:
+        raise ConfigError("no runs were given")
+    return found
+
+
+def read_outcome(folder: Path) -> Outcome:
+    """What the run in a folder came to; ConfigError in one line if none, or if its files are not those that it left."""
     try:
         summary = read_model(folder / "summary.json", Summary)
     except InputError as error:
@@ -142,9 +172,13 @@ def read_record(folder: Path) -> Record:
         for name, digest in summary.digests.model_dump(by_alias=True).items():
             if hashlib.sha256(read_bytes(folder / name)).hexdigest() != digest:
                 raise InputError(f"{folder / name}: is not the file that {folder / 'summary.json'} was written with")
-    record = Record(
-        folder, summary.model_dump(by_alias=True, exclude_unset=True), read_events(folder / "events.parquet")
-    )
+    return Outcome(folder, summary.model_dump(by_alias=True, exclude_unset=True))
+
+
+def read_record(folder: Path) -> Record:
+    """The finished run in a folder; ConfigError in one line if its files are not whole, valid and of one run."""
+    outcome = read_outcome(folder)
+    record = Record(folder, outcome.summary, read_events(folder / "events.parquet"))
     _must_agree(record)
     return record
 
@@ -195,7 +229,8 @@ def _must_agree(record: Record) -> None:
 
 
 def _must_equal(path: Path, key: str, stated: Any, recorded: Any) -> None:
-    if _comparable(stated) != _comparable(recorded):
+    # Nearly always both are the same text, which is found out much sooner.
+    if json.dumps(stated) != json.dumps(recorded) and _comparable(stated) != _comparable(recorded):
         raise InputError(f"{path}: {key} = {shown(stated)}, but its record says {shown(recorded)}: not of one run")
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from reproductions.suite.results.records import Record
+from reproductions.suite.results.records import Outcome, Record
 from reproductions.suite.results.tables import read
 from reproductions.suite.results.traits import traits
 from reproductions.suite.study.inputs import InputError
@@ -33,19 +34,25 @@ def runs(records: Sequence[Record]) -> pd.DataFrame:
 
     Scores that are missing or not finite are empty.
     """
-    rows = []
-    for record in records:
-        row = {key: record.summary[key] for key in _PLAIN}
-        for kind in ("final", "best"):
-            evaluation = record.summary[kind] or {}
-            # The score of an exact task is not written twice.
-            exact = evaluation.get("held_out") is None and evaluation.get("reported") is None
-            reported = None if exact else record.reported(kind)
-            row |= {f"{kind}_selected": _finite(evaluation.get("score")), f"{kind}_reported": _finite(reported)}
-        row |= traits(record)
-        row |= {key: record.summary[key] for key in _COST}
-        rows.append(row | {"report_cpu_s": record.report_cpu_s})
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_row(record, traits(record)) for record in records])
+
+
+def outcomes(of_runs: Sequence[Outcome]) -> pd.DataFrame:
+    """The table of ``runs`` without what lineages show, for which no events need be read."""
+    return pd.DataFrame([_row(outcome, {}) for outcome in of_runs])
+
+
+def _row(outcome: Outcome, traits_of_run: Mapping[str, Any]) -> dict[str, Any]:
+    row = {key: outcome.summary[key] for key in _PLAIN}
+    for kind in ("final", "best"):
+        evaluation = outcome.summary[kind] or {}
+        # The score of an exact task is not written twice.
+        exact = evaluation.get("held_out") is None and evaluation.get("reported") is None
+        reported = None if exact else outcome.reported(kind)
+        row |= {f"{kind}_selected": _finite(evaluation.get("score")), f"{kind}_reported": _finite(reported)}
+    row |= traits_of_run
+    row |= {key: outcome.summary[key] for key in _COST}
+    return row | {"report_cpu_s": outcome.report_cpu_s}
 
 
 def _finite(score: float | None) -> float | None:

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from reproductions.suite.results import statistics
-from reproductions.suite.results.records import Record, method_order, of_each_problem
+from reproductions.suite.results.records import Outcome, Record, method_order, of_each_problem
 from reproductions.suite.results.rows import TABLES, Row
 from reproductions.suite.study.inputs import InputError, read_rows
 from reproductions.suite.study.registry import ConfigError
@@ -24,7 +24,7 @@ from reproductions.suite.study.sweep import Anchor
 Cells = dict[str, Any]
 
 
-def final_scores(records: Sequence[Record], kind: str = "final") -> pd.DataFrame:
+def final_scores(records: Sequence[Outcome], kind: str = "final") -> pd.DataFrame:
     """One row a run: method, seed, the selecting and the reported score of the ``final`` or the ``best`` ever member.
 
     ``reported`` is ``Record.reported``. Both are NaN where there is no finite one.

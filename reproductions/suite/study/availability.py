@@ -19,12 +19,15 @@ from reproductions.suite.study.requirements import missing, require
 
 #: How a line that says what is left out begins.
 LEFT_OUT = "left out: "
+#: What a run lacks that is not there and is not to be made.
+NOT_MADE = "runs that are not there: config.runs is 'finished'"
 
 
 class Availability:
     """What can be made of a configuration's experiments. Each is checked first: see ``RequestedRuns.check``.
 
     ``results`` is the folder that runs are kept in. ``assume``: as if all requirements were met. ``say`` prints a line.
+    ``finished_only``: nothing can be made, only what was made already is there.
     """
 
     def __init__(
@@ -33,8 +36,10 @@ class Availability:
         results: Path,
         assume: bool = False,
         say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+        finished_only: bool = False,
     ) -> None:
         self._requested, self._results, self._assume, self._say = requested, results, assume, say
+        self._finished_only = finished_only
         self._said: set[tuple[str, str, str]] = set()
         self._lacking = cache(self._look)
         self.study = cache(self._study)
@@ -65,7 +70,11 @@ class Availability:
 
     def _missing(self, run: RunName) -> tuple[str, ...]:
         """What a run lacks, or the run that it replays: nothing, where it was made already."""
-        if self._assume or (self._results / run.folder / "summary.json").is_file():
+        if (self._results / run.folder / "summary.json").is_file():
+            return ()
+        if self._finished_only:
+            return (NOT_MADE,)
+        if self._assume:
             return ()
         source = replayed(run)
         of_source = self._missing(source) if source is not None else ()

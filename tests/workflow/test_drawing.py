@@ -1,0 +1,164 @@
+"""How figures are asked for and written: many in one process, of what is there, and what cannot be drawn in one line."""
+
+import json
+import shutil
+from dataclasses import replace
+from types import SimpleNamespace
+
+import matplotlib
+import pytest
+from checkouts import command, configure, copied, snakemake
+from matplotlib.figure import Figure
+
+from pbt_core import Serial
+from pbt_core.pbt import PBT
+from pbt_core.plan import Plan
+from pbt_core.testing import Hill
+from reproductions.suite.cli import main
+from reproductions.suite.figures import paper, plotting
+from reproductions.suite.figures.illustrations import illustrations
+from reproductions.suite.figures.look import STYLE, arrange, draw
+from reproductions.suite.results import records, run_table
+from reproductions.suite.results.illustration import read_illustration
+from reproductions.suite.results.records import Record, load, outcomes
+from reproductions.suite.results.traits import traits
+from reproductions.suite.study.sweep import Measure
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two seeds each of PBT and the grid on the toy."""
+    place = tmp_path_factory.mktemp("runs")
+    for method in ("pbt", "grid"):
+        for seed in ("0", "1"):
+            out = str(place / f"{method}-{seed}")
+            assert main(["run", "toy", method, "--seed", seed, "--quiet", "--set", "steps=20", "--out", out]) == 0
+    return sorted(place.iterdir())
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """The folders whose events are read, as they are read."""
+    seen, really = [], records.read_events
+    monkeypatch.setattr(records, "read_events", lambda path: (seen.append(path.parent), really(path))[1])
+    return seen
+
+
+def test_many_drawings_in_one_process_read_each_run_once_and_are_those_of_one_process_each(folders, tmp_path, read):
+    """Byte for byte, with the options of each."""
+    asked = [[folders, "scores", "figure2"], [folders[:2], "scores"], [folders[1:], "best_so_far"]]
+    words = [
+        [*map(str, runs), "--out", "{}" + f"/{number}", "--only", *names] for number, (runs, *names) in enumerate(asked)
+    ]
+    together = [word.format(tmp_path / "together") for part in words for word in ("--then", *part)][1:]
+    assert main(["figure", "toy", *together]) == 0
+    assert sorted(read) == folders
+    for part in words:
+        assert main(["figure", "toy", *(word.format(tmp_path / "alone") for word in part)]) == 0
+    alone = {path.relative_to(tmp_path / "alone"): path.read_bytes() for path in (tmp_path / "alone").rglob("*.*")}
+    assert len(alone) == 8
+    assert alone == {
+        path.relative_to(tmp_path / "together"): path.read_bytes() for path in (tmp_path / "together").rglob("*.*")
+    }
+
+
+def test_nothing_is_drawn_where_a_later_part_of_the_request_is_wrong(folders, tmp_path, capsys):
+    """A run that is not there, or an option that is not known."""
+    first = ["figure", "toy", str(folders[0]), "--out", str(tmp_path / "o"), "--only", "scores", "--then"]
+    assert main([*first, str(tmp_path / "nowhere"), "--out", str(tmp_path / "p")]) == 2
+    with pytest.raises(SystemExit):
+        main([*first, str(folders[1])])
+    assert "nowhere holds no finished run" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_figure_whose_runs_left_no_picture_is_left_out_with_a_line(tmp_path, capsys):
+    """All others are drawn; one that holds something else is an error, as any damaged file."""
+    figures = {"views": lambda: read_illustration(tmp_path, frames=4), "empty": Figure}
+    assert [path.name for path in draw(figures, tmp_path / "o")] == ["empty.svg", "empty.png"]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"left out: figure views: {tmp_path / 'illustration.safetensors'}: there is no such file"
+    (tmp_path / "illustration.safetensors").write_bytes(b"no arrays")
+    with pytest.raises(records.InputError, match="holds no arrays"):
+        draw(figures, tmp_path / "o")
+
+
+def test_illustrations_are_of_the_runs_of_the_first_seed_that_have_an_answer():
+    """No other run has one that is kept."""
+    runs = [SimpleNamespace(seed=seed, summary={"final": final}) for seed in (1, 0) for final in ({"score": 1.0}, None)]
+    shown = []
+    (make,) = illustrations(runs, views=shown.append).values()
+    make()
+    assert shown == [[runs[2]]]
+    assert illustrations(runs[:2], views=shown.append)
+    assert not illustrations(runs[1:2], views=shown.append)
+    assert not illustrations([], views=shown.append)
+
+
+def test_of_the_papers_figures_the_first_alone_reads_events(folders, tmp_path, read, monkeypatch):
+    """For all others the summaries are enough."""
+    assert main(["paper", *map(str, folders), "--out", str(tmp_path / "o")]) == 0
+    assert not read
+    monkeypatch.setattr(paper, "ABLATED", "toy")
+    monkeypatch.setattr(paper, "SCHEMATIC", {"pbt": "pbt"})
+    assert main(["paper", *map(str, folders[::-1]), "--out", str(tmp_path / "o")]) == 0
+    assert read == [folder for folder in folders if folder.name == "pbt-0"]
+    assert (tmp_path / "o" / "figure1.svg").exists()
+
+
+def test_outcomes_have_all_of_the_table_of_runs_that_needs_no_lineage(folders):
+    """The same numbers, in the same order."""
+    whole = run_table.runs(load(folders))
+    named = ["method", "seed"]
+    of_outcomes = run_table.outcomes(outcomes(folders)).set_index(named).loc[list(map(tuple, whole[named].to_numpy()))]
+    assert of_outcomes.reset_index()[list(of_outcomes.columns)].equals(
+        whole.drop(columns=[*named, *traits(load(folders)[0])])[list(of_outcomes.columns)]
+    )
+
+
+@pytest.mark.parametrize("methods", [["pbt"], ["pbt", "pbt_t_test"]])
+def test_the_legend_of_schedules_lies_beside_their_title_and_panels(methods, tmp_path):
+    """However many panels there are above which the title must fit."""
+    plan = Plan(population=6, steps=60, interval=10)
+    of_seeds = []
+    for seed in range(3):
+        done = Serial().run(Hill(), PBT(ready=20), replace(plan, seed=seed), tmp_path / str(seed))
+        summary = {"problem": "a_hill_with_a_long_name", "variant": "default", "seed": seed}
+        of_seeds += [Record(tmp_path, {**summary, "method": method}, done.events) for method in methods]
+    measure = Measure("height", "m", "height, seen again", "steps", {}, logarithmic=("lr",))
+    with matplotlib.rc_context(STYLE):
+        figure = plotting.schedules(of_seeds, measure)
+        arrange(figure)
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        title = figure._suptitle.get_window_extent()
+        assert not box.overlaps(title)
+        assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes)
+        assert title.width < figure.bbox.width
+
+
+def test_results_can_be_made_of_the_runs_that_are_there(tmp_path):
+    """`runs=finished` makes no run, and says in one line what is left out; seeds of a method are one word of a command."""
+    checkout = copied(tmp_path)
+    configure(checkout, seeds=(0, 1))
+    config = json.loads((checkout / "config" / "config.yaml").read_text())
+    config["experiments"] |= {"again": {**config["experiments"]["toy"], "domain": "toy", "figures": ["scores"]}}
+    (checkout / "config" / "config.yaml").write_text(json.dumps(config))
+    runs = checkout / "results/smoke/runs/toy/quadratic"
+    for seed in (0, 1):
+        command(*f"reproductions run toy pbt --quiet --scale smoke --seed {seed}".split(),
+                *("--out", runs / f"pbt/default/seed-{seed}"), cwd=checkout)  # fmt: skip
+    done = snakemake("figures", "-p", "--config", "runs=finished", cwd=checkout)
+    printed = done.stdout + done.stderr
+    assert "left out: toy (2 of 4 runs), again (2 of 4 runs): needs runs that are not there" in printed
+    assert "pbt/default/seed-{0,1} --out figures/smoke/toy --only --then " in printed
+    assert not (runs / "grid").exists()
+    assert {path.name for path in (checkout / "figures/smoke").glob("*/*.svg")} >= {"figure2.svg", "scores.svg"}
+    assert sorted(path.name for path in (checkout / "figures/smoke/again").iterdir()) == ["scores.png", "scores.svg"]
+    assert (
+        "Nothing to be done"
+        in (again := snakemake("figures", "--config", "runs=finished", cwd=checkout)).stdout + again.stderr
+    )
+    shutil.rmtree(runs / "pbt")
+    refused = snakemake("figures", "--config", "runs=finished", cwd=checkout, check=False)
+    assert "cannot run here: it needs runs that are not there" in refused.stderr
