@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ from reproductions.suite.results.records import Record, method_order
 from reproductions.suite.study.sweep import Measure
 
 matplotlib.use("agg")
+#: Names of methods, or words in them, that are acronyms.
+ACRONYMS = re.compile(r"\b(pbt|pb2|mf|fire|tpe|gp|asha)\b")
 #: Colours that colour-blind people can tell apart; after the first ten come darker shades of the same.
 PALETTE = sns.color_palette("colorblind")
 PALETTE += [tuple(0.45 * part for part in rgb) for rgb in PALETTE]
@@ -104,8 +107,8 @@ def dashes(records: Sequence[Record], method: str) -> Any:
 
 
 def pretty(method: str) -> str:
-    """``random_search`` as people write it."""
-    return method.replace("_", " ").replace("pbt", "PBT")
+    """``random_search`` as people write it, and short names such as ``pbt`` in capitals."""
+    return ACRONYMS.sub(lambda word: word[0].upper(), method.replace("_", " "))
 
 
 def unit(label: str, unit: str) -> str:
