@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import shlex
 import sys
 from functools import cache
 from pathlib import Path
@@ -80,15 +81,13 @@ def all_runs(study):
 
 
 def in_shell(runs):
-    """The folders of runs as words that bash expands, one a method: all of a study's are 116 kB, of which nobody reads a line.
-
-    They hold nothing that must be quoted: see ``names.PATTERNS``.
-    """
+    """The folders of runs as quoted words that bash expands, one a method: all of a study's are 116 kB, which nobody reads."""
     seeds = {}
     for run in runs:
         seeds.setdefault(run.folder.parent, []).append(str(run.seed))
     return [
-        f"{RESULTS / series}/seed-{own[0] if len(own) == 1 else '{' + ','.join(own) + '}'}" for series, own in seeds.items()
+        f"{shlex.quote(str(RESULTS / series))}/seed-{own[0] if len(own) == 1 else '{' + ','.join(own) + '}'}"
+        for series, own in seeds.items()
     ]
 
 
@@ -105,12 +104,9 @@ def figures(study):
 
 
 def drawing(study, experiment):
-    """What is drawn of an experiment, as words for `figure`."""
-    return [
-        *in_shell(runs(study, experiment)),
-        *("--out", f"figures/{study}/{experiment}"),
-        *("--only", *STUDIES[study][experiment].get("figures", [])),
-    ]
+    """What is drawn of an experiment, as quoted words for `figure`."""
+    chosen = ["--out", f"figures/{study}/{experiment}", "--only", *STUDIES[study][experiment].get("figures", [])]
+    return [*in_shell(runs(study, experiment)), *map(shlex.quote, chosen)]
 
 
 def of_domain(study, domain):
