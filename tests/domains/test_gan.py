@@ -16,31 +16,23 @@ from reproductions.suite.study.settings import resolve
 RATES = {"lr_d": 1e-3, "lr_g": 1e-3}
 
 
-@pytest.fixture(scope="module")
-def smoke():
-    settings = resolve("gan", "pbt", scale="smoke")
-    task = settings.build_task()
-    task.prepare(settings.plan())
-    return task
-
-
 @pytest.mark.parametrize("loss", ["bce", "wgan_gp"])
-def test_the_gan_keeps_the_contract_of_tasks(loss, smoke):
+def test_the_gan_keeps_the_contract_of_tasks(loss, smoke_gan):
     """The conformance kit, for both losses: exact reloads, no global generators, learning rates that rule."""
-    check_task(dataclasses.replace(smoke, loss=loss, d_steps=2))
+    check_task(dataclasses.replace(smoke_gan, loss=loss, d_steps=2))
 
 
-def test_serial_and_processes_agree_to_the_last_bit_and_the_lineage_replays(smoke, tmp_path):
+def test_serial_and_processes_agree_to_the_last_bit_and_the_lineage_replays(smoke_gan, tmp_path):
     """Scores, weights' checksums and the retraced weights of the best member."""
     settings = resolve("gan", "pbt", scale="smoke", seed=3, population=4, steps=15)
     plan, method = settings.plan(), settings.build_method()
-    runs = [e.run(smoke, method, plan, tmp_path / str(i)) for i, e in enumerate((Serial(), Processes(workers=2)))]
+    runs = [e.run(smoke_gan, method, plan, tmp_path / str(i)) for i, e in enumerate((Serial(), Processes(workers=2)))]
     assert runs[0].events == runs[1].events
-    again = retrace(smoke, Lineage(runs[0].events).schedule(), seed=3)
-    assert digest(smoke.save(again)) == digest(smoke.save(runs[1].state(smoke)))
+    again = retrace(smoke_gan, Lineage(runs[0].events).schedule(), seed=3)
+    assert digest(smoke_gan.save(again)) == digest(smoke_gan.save(runs[1].state(smoke_gan)))
 
 
-def test_the_generator_learns_within_seconds(smoke):
+def test_the_generator_learns_within_seconds(smoke_gan):
     """Laptop's networks, 120 steps: the Inception score leaves that of an untrained generator clearly."""
     task = resolve("gan", "pbt", overrides=["task.classifier_epochs=1"]).build_task()
     seed = Stream(0)
@@ -51,18 +43,18 @@ def test_the_generator_learns_within_seconds(smoke):
     assert after.metrics["fid"] < before.metrics["fid"]
 
 
-def test_the_reported_score_is_of_other_samples_than_the_selecting_one(smoke):
+def test_the_reported_score_is_of_other_samples_than_the_selecting_one(smoke_gan):
     """Same generator, two independent sets: close, but not the same number."""
-    score = smoke.evaluate(smoke.init(Stream(0), RATES), Stream(1))
+    score = smoke_gan.evaluate(smoke_gan.init(Stream(0), RATES), Stream(1))
     assert score.value != score.held_out
     assert score.value == pytest.approx(score.held_out, abs=0.3)
 
 
-def test_a_generator_with_infinite_weights_has_a_score_that_says_so(smoke):
+def test_a_generator_with_infinite_weights_has_a_score_that_says_so(smoke_gan):
     """A diverged member must be seen as one."""
-    saved = smoke.save(smoke.init(Stream(0), RATES))
+    saved = smoke_gan.save(smoke_gan.init(Stream(0), RATES))
     broken = Checkpoint({name: array * math.nan for name, array in saved.tensors.items()})
-    assert math.isnan(smoke.evaluate(smoke.load(broken, RATES), Stream(0)).value)
+    assert math.isnan(smoke_gan.evaluate(smoke_gan.load(broken, RATES), Stream(0)).value)
 
 
 def test_the_papers_scale_is_refused_with_the_remedy_where_the_inception_weights_are_missing(monkeypatch, tmp_path):
@@ -73,27 +65,27 @@ def test_the_papers_scale_is_refused_with_the_remedy_where_the_inception_weights
         settings.build_task().prepare(settings.plan())
 
 
-def test_pictures_of_the_best_generator_are_kept_with_the_run(smoke):
+def test_pictures_of_the_best_generator_are_kept_with_the_run(smoke_gan):
     """64 images as they came."""
-    pictures = smoke.illustrate(smoke.init(Stream(0), RATES), Stream(1))["samples"]
+    pictures = smoke_gan.illustrate(smoke_gan.init(Stream(0), RATES), Stream(1))["samples"]
     assert pictures.shape == (64, 1, 28, 28)
     assert pictures.dtype.name == "uint8"
 
 
-def test_our_frechet_distance_of_the_real_test_images_is_small(smoke):
+def test_our_frechet_distance_of_the_real_test_images_is_small(smoke_gan):
     """Real against real is near 0 where an untrained generator is far away."""
-    dataset = data.load(smoke.dataset, Path(smoke.data))
-    features = smoke.classifier().features(data.scaled(dataset.test_images[:2000]))
-    real = metrics.fid(features, smoke.real_statistics())
-    untrained = smoke.evaluate(smoke.init(Stream(0), RATES), Stream(0)).metrics["fid"]
+    dataset = data.load(smoke_gan.dataset, Path(smoke_gan.data))
+    features = smoke_gan.classifier().features(data.scaled(dataset.test_images[:2000]))
+    real = metrics.fid(features, smoke_gan.real_statistics())
+    untrained = smoke_gan.evaluate(smoke_gan.init(Stream(0), RATES), Stream(0)).metrics["fid"]
     assert real < 5 < untrained / 10
     assert torch.isfinite(features).all()
 
 
-def test_the_final_report_is_the_score_of_new_samples_as_many_as_asked_for(smoke):
+def test_the_final_report_is_the_score_of_new_samples_as_many_as_asked_for(smoke_gan):
     """Neither those that selected nor those that were held out; the same again for the same stream."""
-    state = smoke.init(Stream(0), RATES)
-    task = dataclasses.replace(smoke, report_samples=300)
+    state = smoke_gan.init(Stream(0), RATES)
+    task = dataclasses.replace(smoke_gan, report_samples=300)
     reported = task.report(state, Stream(1))
     images = task.sample(state, 300, Stream(1).child("final"))
     assert reported.value == metrics.inception_score(task.classifier().outputs(images)[0], rng_seed=0)[0]
