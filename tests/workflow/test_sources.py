@@ -10,7 +10,7 @@ from reproductions.suite.running.provenance import checkout
 from reproductions.suite.study import registry
 from reproductions.suite.study.kinds import METHOD
 from reproductions.suite.study.registry import ConfigError
-from reproductions.suite.study.sources import LEFT_OUT, LOOKS, sources, sources_digest
+from reproductions.suite.study.sources import CHOICES, LEFT_OUT, LOOKS, sources, sources_digest
 
 #: A tiny suite of one domain, by file. Each module is reached in another way.
 TREE = {
@@ -266,6 +266,8 @@ def test_what_is_left_out_is_there_and_nobody_else_reads_what_only_looks_need():
         for name, source in sources(domain, "pbt").items():
             text = source.path.read_text()
             assert name.endswith(".sweep") or not any(word in text for word in LOOKS), name
+            trained = name.startswith((f"reproductions.{domain}.", "reproductions.shared."))
+            assert name.endswith(".sweep") or not (trained and any(word in text for word in CHOICES)), name
 
 
 @pytest.mark.parametrize("kind", METHOD.kinds)
