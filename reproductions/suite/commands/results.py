@@ -266,11 +266,13 @@ def _show(a: argparse.Namespace) -> None:
         raise ConfigError(f"study = {a.study!r} has no tables in results/{a.study}/tables: run snakemake first")
     for file, frame in [(file, read(file)) for file in tables]:
         print(f"\n{file.parent.name}: reported score of the final best member, mean over seeds [95 % interval]")
+        problems, methods = (max(map(len, frame[name].astype(str))) for name in ("problem", "method"))
         for row in frame.to_dict("records"):
             estimate = Estimate(*(row[f"reported_final_mean{end}"] for end in ("", "_low", "_high")))
             cost = f"{row['member_steps_mean']:.0f} member-steps, {row['cpu_s_mean']:.0f} CPU s a run"
             lost = f" ({row['without_score']} without a finite score)" if row.get("without_score") else ""
-            print(f"  {row['problem']:16} {row['method']:16} {estimate!s:24} {row['seeds']} seed(s){lost}, {cost}")
+            name = f"{row['problem']:{problems}}  {row['method']:{methods}}"
+            print(f"  {name}  {estimate!s:24}  {row['seeds']} seed(s){lost}, {cost}")
     verdicts = Path("results", a.study, "claims", "claims.csv")
     judged = (
         [row for row in read(verdicts).to_dict("records") if row["verdict"] != "not run"] if verdicts.exists() else []
