@@ -1,6 +1,7 @@
-"""What PBT costs over a bare loop: python benchmarks/pbt_cost.py [--out FILE] [--rounds N] [--instructions]
+"""What PBT costs over a bare loop: python benchmarks/pbt_cost.py [--out FILE] [--steps N ...] [--rounds N] [--instructions]
 
-The work is the README's example: an MLP on scikit-learn's digits, population 8, 40 intervals of 50 steps of batch 64.
+The work is the README's example: an MLP on scikit-learn's digits, population 8, batch 64. What a search costs it costs once an
+interval, so the work is done with intervals of 50 steps (about 20 ms), 150 (60 ms) and 2,600 (1 s); ``--steps`` picks of these.
 Contenders: the bare loop (train and evaluate, no search), two bare loops side by side (what two cores of this machine
 give at all), our serial engine, our processes engine with 1 and with 2 workers (synchronous, and asynchronous as in the
 paper), one leased worker, our engine on a Ray of two workers, and Ray Tune and Syne Tune if they are installed (``pip
@@ -8,7 +9,7 @@ install 'pbt-suite[peers]'``).
 
 Each contender runs in a process of its own, one thread each, after a short run that loads libraries and starts
 servers (its time is printed apart, as start-up). CPU seconds are those of the whole process tree. Contenders take turns over
-the rounds and do the work several times in each; the least wall and CPU time of all is printed, since whatever else the
+the rounds and do short work several times in each; the least wall and CPU time of all is printed, since whatever else the
 machine does can only add to it. Peers, which take long, do the work once.
 
 ``--instructions`` counts instead of timing: the instructions of the bare loop and of the serial engine under valgrind's
@@ -31,6 +32,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +43,32 @@ sys.path[:0] = [str(ROOT), str(ROOT / "examples"), str(ROOT / "benchmarks")]
 PEERS = {"ray_tune": "ray", "syne_tune": "syne_tune"}
 #: What other contenders need that may be missing.
 NEEDS = {**PEERS, "our_ray_2": "ray"}
-REPEATS = 3
-POPULATION, INTERVALS, INTERVAL, READY = 8, 40, 50, 200
-#: What is counted is the difference between these many intervals of each member: start-up and imports fall out.
-COUNTED = (4, 12)
+POPULATION = 8
 
 
-def bare(directory: Path, intervals: int) -> None:
+@dataclass(frozen=True)
+class Work:
+    """So many intervals of each member, of so many steps each; members are ready every four intervals."""
+
+    steps: int
+    intervals: int
+
+    @property
+    def ready(self) -> int:
+        """Steps after which a member is ready."""
+        return 4 * self.steps
+
+
+#: By the steps of an interval: the work that is measured, and how often a process does it.
+WORKS = {50: (Work(50, 40), 3), 150: (Work(150, 20), 3), 2600: (Work(2600, 8), 1)}
+#: What is counted is the difference between these works: start-up and imports fall out.
+COUNTED = (Work(50, 4), Work(50, 12))
+
+
+Contender = Callable[[Path, Work], None]
+
+
+def bare(directory: Path, work: Work) -> None:
     """Train and evaluate all members in turn; nothing else."""
     from digits import Digits
 
@@ -56,16 +77,16 @@ def bare(directory: Path, intervals: int) -> None:
     task, seed = Digits(), Stream(0)
     settings = [task.space.sample(seed.child("start", m).generator()) for m in range(POPULATION)]
     states = [task.init(seed.child("init", m), h) for m, h in enumerate(settings)]
-    for t in range(intervals):
+    for t in range(work.intervals):
         for m, h in enumerate(settings):
-            states[m] = task.step(states[m], h, INTERVAL, seed.child("step", m, t))
+            states[m] = task.step(states[m], h, work.steps, seed.child("step", m, t))
             task.evaluate(states[m], seed.child("evaluate", m, t))
 
 
-def ours(engine: str, workers: int = 1, synchronous: bool = True) -> Callable[[Path, int], None]:
+def ours(engine: str, workers: int = 1, synchronous: bool = True) -> Contender:
     """The same work as a PBT run: checkpoints, record, exploit and explore."""
 
-    def run(directory: Path, intervals: int) -> None:
+    def run(directory: Path, work: Work) -> None:
         from digits import Digits
 
         from pbt_core import PBT, Leased, Plan, Processes, Ray, Serial
@@ -73,8 +94,8 @@ def ours(engine: str, workers: int = 1, synchronous: bool = True) -> Callable[[P
         if engine == "ray":
             _join_ray(workers)
         engines = {"serial": Serial(), "processes": Processes(workers), "leased": Leased(), "ray": Ray(workers)}
-        plan = Plan(POPULATION, intervals * INTERVAL, INTERVAL, synchronous=synchronous)
-        engines[engine].run(Digits(), PBT(ready=READY), plan, directory)
+        plan = Plan(POPULATION, work.intervals * work.steps, work.steps, synchronous=synchronous)
+        engines[engine].run(Digits(), PBT(ready=work.ready), plan, directory)
 
     return run
 
@@ -87,16 +108,16 @@ def _join_ray(cpus: int) -> None:
         ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 
 
-def peer(name: str) -> Callable[[Path, int], None]:
+def peer(name: str) -> Contender:
     """The same work in another library's PBT."""
 
-    def run(directory: Path, intervals: int) -> None:
-        importlib.import_module(f"peer_{name}").run(directory, POPULATION, intervals, INTERVAL, READY)
+    def run(directory: Path, work: Work) -> None:
+        importlib.import_module(f"peer_{name}").run(directory, POPULATION, work.intervals, work.steps, work.ready)
 
     return run
 
 
-def checksums(directory: Path, intervals: int) -> None:
+def checksums(directory: Path, work: Work) -> None:
     """The checksums of as many checkpoints as the serial engine writes, and nothing else."""
     import hashlib
 
@@ -109,11 +130,11 @@ def checksums(directory: Path, intervals: int) -> None:
     state = task.step(task.init(Stream(0), {}), {"lr": 1e-3, "weight_decay": 1e-3}, 1, Stream(0))
     store = Store(directory)
     content = (directory / store.save(0, 1, task.save(state), {}).filename).read_bytes()
-    for _ in range(POPULATION * intervals):
+    for _ in range(POPULATION * work.intervals):
         hashlib.sha256(content).digest()
 
 
-CONTENDERS: dict[str, Callable[[Path, int], None]] = {
+CONTENDERS: dict[str, Contender] = {
     "bare": bare,
     "bare_2": bare,
     "serial": ours("serial"),
@@ -159,35 +180,35 @@ class Meter:
         return sum(self._seen.values())
 
 
-def measure(name: str) -> None:
-    """In a process of its own: start-up with a short run, then the work; prints JSON."""
+def measure(name: str, work: Work, laps: int) -> None:
+    """In a process of its own: start-up with a short run, then the work so many times; prints JSON."""
     from pbt_core.engines.base import limit_threads
 
     limit_threads(1)
     meter, contender = Meter(), CONTENDERS[name]
     with tempfile.TemporaryDirectory() as directory:
-        contender(Path(directory) / "short", 1)
+        contender(Path(directory) / "short", Work(50, 1))
         startup = meter.lap()
-        laps = []
-        for number in range(1 if name in PEERS else REPEATS):
-            contender(Path(directory) / f"work-{number}", INTERVALS)
-            laps.append(meter.lap())
-    print(json.dumps({"startup": startup, "laps": laps}), flush=True)
+        measured = []
+        for number in range(1 if name in PEERS else laps):
+            contender(Path(directory) / f"work-{number}", work)
+            measured.append(meter.lap())
+    print(json.dumps({"startup": startup, "laps": measured}), flush=True)
     os._exit(0)  # servers that peers leave behind must not keep this process
 
 
-def carry_out(name: str, intervals: int) -> None:
-    """So many intervals of each member, in this process; nothing is measured."""
+def carry_out(name: str, work: Work) -> None:
+    """The work, in this process; nothing is measured."""
     from pbt_core.engines.base import limit_threads
 
     limit_threads(1)
     with tempfile.TemporaryDirectory() as directory:
-        COUNTABLE[name](Path(directory), intervals)
+        COUNTABLE[name](Path(directory), work)
 
 
-def side_by_side(name: str, copies: int) -> list[dict[str, Any]]:
+def side_by_side(name: str, steps: int, copies: int) -> list[dict[str, Any]]:
     """What ``measure`` tells of a contender, from so many processes at once."""
-    command = [sys.executable, __file__, "--only", name]
+    command = [sys.executable, __file__, "--only", name, "--steps", str(steps)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(copies)]
     outputs = [process.communicate()[0] for process in processes]
     if any(process.returncode for process in processes):
@@ -201,16 +222,16 @@ COUNTABLE = {"bare": bare, "serial": CONTENDERS["serial"], "checksums": checksum
 def count(name: str) -> float:
     """Instructions an interval of one member."""
     counts = []
-    for intervals in COUNTED:
+    for work in COUNTED:
         command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
-        command += [sys.executable, __file__, "--only", name, "--intervals", str(intervals)]
+        command += [sys.executable, __file__, "--only", name, "--intervals", str(work.intervals)]
         # Hashes of texts would differ from process to process, and with them how often dictionaries are probed.
         result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": "0"})
         counted = re.search(r"I +refs: +([\d,]+)", result.stderr)
         if result.returncode or counted is None:
             raise SystemExit(f"{name} failed under valgrind: {result.stderr[-300:]}")
         counts.append(int(counted[1].replace(",", "")))
-    return (counts[1] - counts[0]) / (POPULATION * (COUNTED[1] - COUNTED[0]))
+    return (counts[1] - counts[0]) / (POPULATION * (COUNTED[1].intervals - COUNTED[0].intervals))
 
 
 def report_instructions() -> dict[str, float]:
@@ -243,29 +264,14 @@ def toy(population: int) -> float:
         return time.perf_counter() - begun
 
 
-def main() -> None:
-    """Measure, print a table, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--instructions", action="store_true", help="count instructions (valgrind) instead of timing")
-    parser.add_argument("--only", choices=CONTENDERS | COUNTABLE, help=argparse.SUPPRESS)
-    parser.add_argument("--intervals", type=int, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.intervals:
-        carry_out(arguments.only, arguments.intervals)
-        return
-    if arguments.only:
-        measure(arguments.only)
-    if arguments.instructions:
-        keep(report_instructions(), arguments.out)
-        return
+def compare(steps: int, rounds: int) -> dict[str, Any]:
+    """Measure all contenders with intervals of so many steps, and print a table; ratios, and what was measured."""
     names = [name for name in CONTENDERS if name not in NEEDS or importlib.util.find_spec(NEEDS[name])]
     measured: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    for number in range(arguments.rounds):
+    for number in range(rounds):
         for name in names if number == 0 else [name for name in names if name not in PEERS]:
-            print(f"round {number + 1} of {arguments.rounds}: {name} ...", file=sys.stderr, flush=True)
-            measured[name] += side_by_side(name, 2 if name == "bare_2" else 1)
+            print(f"{steps} steps, round {number + 1} of {rounds}: {name} ...", file=sys.stderr, flush=True)
+            measured[name] += side_by_side(name, steps, 2 if name == "bare_2" else 1)
 
     def least(name: str, key: str) -> float:
         return min(lap[key] for process in measured[name] for lap in process["laps"])
@@ -273,7 +279,9 @@ def main() -> None:
     def ratio(key: str, over: str, under: str) -> float:
         return round(least(over, key) / least(under, key), 4)
 
-    report = {
+    intervals = POPULATION * WORKS[steps][0].intervals
+    ratios = {
+        "bare_ms_an_interval": round(1000 * least("bare", "cpu_s") / intervals, 3),
         "serial_over_bare_cpu": ratio("cpu_s", "serial", "bare"),
         "serial_over_bare_wall": ratio("wall_s", "serial", "bare"),
         "processes_1_over_bare_cpu": ratio("cpu_s", "processes_1", "bare"),
@@ -284,22 +292,43 @@ def main() -> None:
         "speedup_2_bare_loops": round(2 / ratio("wall_s", "bare_2", "bare"), 4),
         **{f"{name}_over_bare_{key[:-2]}": ratio(key, name, "bare")
            for name in NEEDS if name in names for key in ("cpu_s", "wall_s")},
-        "toy_population_2_s": round(toy(2), 3),
-        "toy_population_16_s": round(toy(16), 3),
-        "measured": measured,
     }  # fmt: skip
-    print(f"{'contender':18} {'wall s':>8} {'CPU s':>8} {'start-up s':>11} {'CPU / bare':>11} {'wall / bare':>12}")
+    print(
+        f"{'contender':18} {'wall s':>8} {'CPU s':>8} {'start-up s':>11} {'CPU / bare':>11} {'ms over bare an interval':>25}"
+    )
     for name in names:
         start = min(process["startup"]["wall_s"] for process in measured[name])
-        cells = [least(name, "wall_s"), least(name, "cpu_s"), start]
-        cells += [ratio("cpu_s", name, "bare"), ratio("wall_s", name, "bare")]
+        over = 1000 * (least(name, "cpu_s") - least("bare", "cpu_s")) / intervals
+        cells = [least(name, "wall_s"), least(name, "cpu_s"), start, ratio("cpu_s", name, "bare"), over]
         print(
-            f"{name:18}" + "".join(f"{cell:>{width}.3f}" for cell, width in zip(cells, (9, 9, 12, 12, 13), strict=True))
+            f"{name:18}" + "".join(f"{cell:>{width}.3f}" for cell, width in zip(cells, (9, 9, 12, 12, 26), strict=True))
         )
-    for key, value in report.items():
-        if key != "measured":
-            print(f"{key}: {value}")
-    keep(report, arguments.out)
+    return {"ratios": ratios, "measured": measured}
+
+
+def main() -> None:
+    """Measure, print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--steps", type=int, nargs="+", choices=WORKS, default=list(WORKS), help="of an interval")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--instructions", action="store_true", help="count instructions (valgrind) instead of timing")
+    parser.add_argument("--only", choices=CONTENDERS | COUNTABLE, help=argparse.SUPPRESS)
+    parser.add_argument("--intervals", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.intervals:
+        carry_out(arguments.only, Work(50, arguments.intervals))
+        return
+    if arguments.only:
+        measure(arguments.only, *WORKS[arguments.steps[0]])
+    if arguments.instructions:
+        keep(report_instructions(), arguments.out)
+        return
+    compared = {f"{steps} steps an interval": compare(steps, arguments.rounds) for steps in arguments.steps}
+    report: dict[str, Any] = {length: told["ratios"] for length, told in compared.items()}
+    report |= {"toy_population_2_s": round(toy(2), 3), "toy_population_16_s": round(toy(16), 3)}
+    print(json.dumps(report, indent=1))
+    keep(report | {"measured": {length: told["measured"] for length, told in compared.items()}}, arguments.out)
 
 
 if __name__ == "__main__":

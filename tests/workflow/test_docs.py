@@ -1,5 +1,6 @@
 """Pages say what is so: their numbers, listings, commands, links and names of files are held against what is there."""
 
+import json
 import os
 import re
 import subprocess
@@ -12,7 +13,7 @@ import yaml
 
 import pbt_core
 from reproductions.suite.cli import main, parser
-from reproductions.suite.publish.readme import fill, readmes
+from reproductions.suite.publish.readme import bench, fill, readmes
 from reproductions.suite.study import registry
 
 ROOT = Path(__file__).parent.parent.parent
@@ -146,3 +147,18 @@ def test_the_list_of_domains_can_be_printed(capsys):
     """The first thing a newcomer tries."""
     assert main(["list"]) == 0
     assert "random_search" in capsys.readouterr().out
+
+
+def test_figures_of_a_benchmark_that_belong_together_are_columns_and_others_stand_below(tmp_path):
+    figures = {"20 ms": {"over_bare": 1.05, "peer": 5.0}, "1 s": {"over_bare": 1.001}, "toy_s": 0.5, "measured": [1.0]}
+    (tmp_path / "cost.json").write_text(json.dumps(figures))
+    assert bench(tmp_path / "cost.json").splitlines() == [
+        "| measure | 20 ms | 1 s |",
+        "|---|---|---|",
+        "| over bare | 1.05 | 1.001 |",
+        "| peer | 5 | - |",
+        "",
+        "| measure | value |",
+        "|---|---|",
+        "| toy s | 0.5 |",
+    ]

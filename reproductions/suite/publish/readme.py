@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +77,27 @@ def cell(value: Any, form: str) -> str:
 
 
 def bench(path: Path) -> str:
-    """The figures of a benchmark's JSON as Markdown."""
+    """The figures of a benchmark's JSON as Markdown: a column for each object of figures, then the figures that stand alone."""
     measured = read_json(path)
     if not isinstance(measured, dict):
         raise InputError(f"{path}: must be a JSON object")
-    rows = [(key.replace("_", " "), value) for key, value in measured.items() if isinstance(value, float)]
-    return "| measure | value |\n|---|---|\n" + "".join(f"| {name} | {value:.4g} |\n" for name, value in rows)
+    alone = {key: value for key, value in measured.items() if isinstance(value, float)}
+    columns = {key: value for key, value in measured.items() if isinstance(value, dict) and _are_figures(value)}
+    tables = [_figures(columns)] if columns else []
+    tables += [_figures({"value": alone})] if alone else []
+    return "\n".join(tables)
+
+
+def _are_figures(measured: dict[str, Any]) -> bool:
+    return all(isinstance(value, float) for value in measured.values())
+
+
+def _figures(columns: Mapping[str, Mapping[str, float]]) -> str:
+    lines = ["| measure | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for name in dict.fromkeys(name for column in columns.values() for name in column):
+        cells = [cell(column.get(name), ".4g") for column in columns.values()]
+        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def code(path: Path) -> str:
