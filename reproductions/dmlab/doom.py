@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from reproductions.dmlab import plans, wad
 from reproductions.dmlab.engine import HEIGHT, Game, scaled
 from reproductions.dmlab.levels import ACTORS, LEVELS, MOVES, Level
-from reproductions.dmlab.spaces import Discrete, pixels
+from reproductions.dmlab.spaces import pixels
 from reproductions.shared.assets import once
+from reproductions.shared.rl.environments import Discrete
 
 
 def scenario(level: Level, root: Path) -> Path:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from reproductions.dmlab.level_cache import LevelCache
 from reproductions.dmlab.levels_of_the_paper import script
 from reproductions.dmlab.scratch import Scratch
-from reproductions.dmlab.spaces import Discrete, pixels
+from reproductions.dmlab.spaces import pixels
+from reproductions.shared.rl.environments import Discrete
 
 #: Frames (60 a second) for which an action is held.
 ACTION_REPEAT = 4

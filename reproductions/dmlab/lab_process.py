@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from reproductions.dmlab.lab import ACTION_SETS, DeepMindLab, settings
 from reproductions.dmlab.levels_of_the_paper import script
 from reproductions.dmlab.scratch import Scratch
-from reproductions.dmlab.spaces import Discrete, pixels
+from reproductions.dmlab.spaces import pixels
+from reproductions.shared.rl.environments import Discrete
 
 #: What begins a message: to the process, what is asked for; from it, whether it went well.
 _BEGIN, _STEP, _DONE, _FAILED = b"b", b"s", b"+", b"-"

@@ -9,34 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
-#: Where the anchors are from: the released code of "IMPALA" (Espeholt et al., 2018), which its paper's tables go by.
-ANCHORS_SOURCE = "https://github.com/google-deepmind/scalable_agent/blob/master/dmlab30.py"
+from reproductions.suite.study.sweep import Anchor
+
 DMLAB_30 = "contributed/dmlab30/"
-
-
-@dataclass(frozen=True)
-class Anchors:
-    """Mean returns of an episode, of uniformly random play and of humans."""
-
-    random: float
-    human: float
-
-    def normalised(self, score: float) -> float:
-        """A score in per cent of what humans gain over random play."""
-        return 100 * (score - self.random) / (self.human - self.random)
 
 
 @dataclass(frozen=True)
 class PaperLevel:
     """A level by the paper's name. script: in google-deepmind/lab (game_scripts/levels), None if there is none of that name.
 
-    nearest: the public script that comes nearest where there is none. mark: how sure it is that the paper has it.
+    nearest: the public script that comes nearest where there is none.
     """
 
     script: str | None
     nearest: str | None = None
-    mark: str = "recall"
 
 
 PAPER_LEVELS: Mapping[str, PaperLevel] = {
@@ -57,26 +45,28 @@ PAPER_LEVELS: Mapping[str, PaperLevel] = {
     "stairway_to_melon_01": PaperLevel("stairway_to_melon"),
 }
 
-#: Of the levels of DMLab-30 that run from the public sources without further data. (Of rooms_collect_good_objects, the
-#: scores are those of its test version.)
-ANCHORS: Mapping[str, Anchors] = {
-    "explore_goal_locations_large": Anchors(3.14, 194.5),
-    "explore_goal_locations_small": Anchors(7.66, 267.5),
-    "explore_object_locations_large": Anchors(4.673, 65.65),
-    "explore_object_locations_small": Anchors(3.575, 74.45),
-    "explore_object_rewards_few": Anchors(2.073, 77.7),
-    "explore_object_rewards_many": Anchors(2.438, 106.7),
-    "explore_obstructed_goals_large": Anchors(2.61, 119.5),
-    "explore_obstructed_goals_small": Anchors(6.76, 206.0),
-    "lasertag_one_opponent_large": Anchors(-0.083, 18.6),
-    "lasertag_one_opponent_small": Anchors(-0.224, 12.65),
-    "lasertag_three_opponents_large": Anchors(-0.102, 31.5),
-    "lasertag_three_opponents_small": Anchors(-0.214, 18.55),
-    "rooms_collect_good_objects_test": Anchors(0.073, 10.0),
-    "rooms_collect_good_objects_train": Anchors(0.073, 10.0),
-    "rooms_keys_doors_puzzle": Anchors(4.135, 53.8),
-    "rooms_select_nonmatching_object": Anchors(0.312, 65.9),
-    "rooms_watermaze": Anchors(4.065, 54.0),
+#: The released code of "IMPALA" (Espeholt et al., 2018), which its paper's tables go by: mean returns of an episode.
+_impala = partial(Anchor, source="https://github.com/google-deepmind/scalable_agent/blob/master/dmlab30.py")
+#: Random play and humans on the levels of DMLab-30 that run from the public sources without further data. (Of
+#: rooms_collect_good_objects, the scores are those of its test version.)
+ANCHORS: Mapping[str, Anchor] = {
+    "explore_goal_locations_large": _impala(3.14, 194.5),
+    "explore_goal_locations_small": _impala(7.66, 267.5),
+    "explore_object_locations_large": _impala(4.673, 65.65),
+    "explore_object_locations_small": _impala(3.575, 74.45),
+    "explore_object_rewards_few": _impala(2.073, 77.7),
+    "explore_object_rewards_many": _impala(2.438, 106.7),
+    "explore_obstructed_goals_large": _impala(2.61, 119.5),
+    "explore_obstructed_goals_small": _impala(6.76, 206.0),
+    "lasertag_one_opponent_large": _impala(-0.083, 18.6),
+    "lasertag_one_opponent_small": _impala(-0.224, 12.65),
+    "lasertag_three_opponents_large": _impala(-0.102, 31.5),
+    "lasertag_three_opponents_small": _impala(-0.214, 18.55),
+    "rooms_collect_good_objects_test": _impala(0.073, 10.0),
+    "rooms_collect_good_objects_train": _impala(0.073, 10.0),
+    "rooms_keys_doors_puzzle": _impala(4.135, 53.8),
+    "rooms_select_nonmatching_object": _impala(0.312, 65.9),
+    "rooms_watermaze": _impala(4.065, 54.0),
 }
 
 #: Whether a fresh process repeats a level to the pixel, given the same resets and actions, on one machine with software

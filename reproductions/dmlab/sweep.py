@@ -3,7 +3,7 @@
 from typing import Any
 
 from pbt_core import Integer, LogUniform, Space
-from reproductions.dmlab.levels_of_the_paper import PAPER_LEVELS
+from reproductions.dmlab.levels_of_the_paper import ANCHORS, PAPER_LEVELS
 from reproductions.shared.rl.methods import compared, decaying, fixed
 from reproductions.suite.study.requirements import modules
 from reproductions.suite.study.sweep import Expected, Measure, Scale
@@ -29,7 +29,7 @@ OURS = (
 #: The paper's levels that are in the public sources of DeepMind Lab.
 PUBLIC = tuple(name for name, level in PAPER_LEVELS.items() if level.script)
 PROBLEMS: dict[str, dict[str, Any]] = {name: {"level": name} for name in OURS}
-PROBLEMS |= {f"lab_{name}": {"level": name, "engine": "deepmind_lab", "size": 84} for name in PUBLIC}
+PROBLEMS |= {f"lab_{name}": {"level": name, "engine": "deepmind_lab", "size": 84} for name in (*PUBLIC, *ANCHORS)}
 
 MEASURE = Measure(
     score="mean return of the last episodes (selecting)",
@@ -43,6 +43,7 @@ MEASURE = Measure(
         "pixel_control": "weight of pixel control",
     },
     logarithmic=("lr", "entropy_cost", "unroll", "pixel_control"),
+    anchors={f"lab_{name}": anchor for name, anchor in ANCHORS.items()},
     margin=0.5,
 )
 

@@ -39,17 +39,10 @@ def cuts(source: NDArray[np.int64], target: NDArray[np.int64], max_tokens: int) 
     return np.array(begins, np.intp)
 
 
-def batches(
-    source: NDArray[np.int64], target: NDArray[np.int64], max_tokens: int, rng: np.random.Generator
-) -> list[Indices]:
-    """One epoch: every pair in exactly one of the returned index arrays; arguments and errors as of ``cuts``."""
-    return shuffled(source, target, cuts(source, target, max_tokens), rng)
-
-
 def shuffled(
     source: NDArray[np.int64], target: NDArray[np.int64], begins: Indices, rng: np.random.Generator
 ) -> list[Indices]:
-    """One epoch whose batches begin at ``begins``."""
+    """One epoch, whose batches begin at ``begins``: every pair in exactly one of the index arrays."""
     order = np.lexsort((rng.random(len(source)), target, source))
     parts = np.split(order, begins)
     return [parts[index] for index in rng.permutation(len(parts))]

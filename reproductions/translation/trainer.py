@@ -155,7 +155,7 @@ def packed(loss: float, **parts: Stateful) -> Checkpoint:
 
 
 def unpacked(checkpoint: Checkpoint, **parts: Stateful) -> float:
-    """Load ``parts``; gives the loss, which a stored checkpoint holds as a string where it is NaN."""
+    """Load ``parts``; gives the loss."""
     unpack(checkpoint, **parts)
     return float(checkpoint.json["loss"])
 

@@ -1,8 +1,8 @@
 """The Transformer of Vaswani et al. (2017, "Attention is all you need"), one embedding for source, target and output.
 
-Same function as fairseq's ``transformer``, weight for weight (``exchange.py``): its initialisation, its sinusoids, which
-begin after the padding id, and its label smoothing. Blocks are normed before (``pre_norm``, steadier in short runs) or,
-as the paper's recipe has it, after they are added to the residual stream.
+Same function as fairseq's ``transformer``, weight for weight (tests hold the two together): its initialisation, its
+sinusoids, which begin after the padding id, and its label smoothing. Blocks are normed before (``pre_norm``, steadier in
+short runs) or, as the paper's recipe has it, after they are added to the residual stream.
 
 Nothing but attention is computed for padding: between the blocks of attention the ids of a batch stand one after another.
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from fairseq_weights import weights_from_fairseq, weights_to_fairseq
 
 from pbt_core import Stream
 from pbt_core.store import Store
@@ -16,7 +17,6 @@ from reproductions.suite.study.registry import ConfigError
 from reproductions.translation import fairseq_model
 from reproductions.translation.decoding import Search
 from reproductions.translation.dropout import Dropouts
-from reproductions.translation.exchange import weights_from_fairseq, weights_to_fairseq
 from reproductions.translation.ids import EOS, PAD, SPECIAL
 from reproductions.translation.padding import Batch, padded
 from reproductions.translation.trainer import TorchTranslator, translator

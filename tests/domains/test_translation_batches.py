@@ -28,10 +28,15 @@ def lengths(count: int) -> tuple[np.ndarray, np.ndarray]:
     return source, np.maximum(2, source + rng.integers(-3, 6, count))
 
 
+def epoch_of(source: np.ndarray, target: np.ndarray, max_tokens: int, seed: int) -> list[np.ndarray]:
+    begins = batches.cuts(source, target, max_tokens)
+    return batches.shuffled(source, target, begins, np.random.default_rng(seed))
+
+
 def test_an_epoch_has_every_pair_once_within_the_limit_and_little_padding() -> None:
     """Batches are disjoint, complete, no larger than asked for, and of nearly equal lengths."""
     source, target = lengths(2000)
-    epoch = batches.batches(source, target, 512, np.random.default_rng(1))
+    epoch = epoch_of(source, target, 512, 1)
     assert sorted(np.concatenate(epoch)) == list(range(2000))
     costs = [len(part) * max(source[part].max(), target[part].max()) for part in epoch]
     assert max(costs) <= 512
@@ -41,7 +46,7 @@ def test_an_epoch_has_every_pair_once_within_the_limit_and_little_padding() -> N
 def test_epochs_differ_by_the_generator_alone() -> None:
     """Equal generators give equal batches, others another order and other companions, but the same number."""
     source, target = lengths(500)
-    one, same, other = (batches.batches(source, target, 256, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    one, same, other = (epoch_of(source, target, 256, seed) for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert len(other) == len(one)
     assert {tuple(sorted(part)) for part in one} != {tuple(sorted(part)) for part in other}

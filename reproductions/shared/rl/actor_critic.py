@@ -145,7 +145,7 @@ class LstmActorCritic(_ActorCritic):
 def actor_critic_loss(
     policy: Distribution, values: Tensor, returns: Tensor, actions: Any, coefficients: Mapping[str, float]
 ) -> Loss:
-    """Policy gradient, half the squared error of the value at half weight, and the entropy bonus: means over [T, B]."""
+    """Policy gradient, half the mean squared error of the value, and the entropy bonus: means over [T, B]."""
     advantages = returns - values
     gain = -(policy.log_likelihood(actions) * advantages.detach()).mean()
     uncertainty = policy.entropy(actions).mean()

@@ -55,7 +55,7 @@ def of_domain(
 
     ``own`` makes further ones from the runs of a problem.
     """
-    across = across_problems(records, measure) if measure.anchors else {}
+    across = across_problems(records, measure) if {record.problem for record in records} & set(measure.anchors) else {}
     return {
         **across,
         **by_problem(records, lambda runs: {**standard(runs, measure), **(own(runs) if own is not None else {})}),
@@ -110,7 +110,7 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
     keep_proportion(ax, frame.reported.mean())
     ax.set_xticks(range(len(order)), [textwrap.fill(pretty(name), 14, break_long_words=False) for name in order])
     ax.set_xlim(-0.5, len(order) - 0.5)
-    if measure.anchors:
+    if records[0].problem in measure.anchors:
         ax.legend(fontsize=7)
     ax.set_ylabel(unit(measure.held_out or measure.score, measure.unit))
     seeds = frame.groupby("method").size().min()

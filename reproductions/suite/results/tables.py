@@ -174,10 +174,10 @@ def _cell(value: Any) -> str:
 def write(
     records: Sequence[Record], out: Path, anchors: Mapping[str, Anchor], budgets_differ: bool = False
 ) -> list[Path]:
-    """``comparison``, ``pairs`` and, where there are anchors, ``normalised`` as CSV and Markdown in the folder ``out``."""
+    """``comparison``, ``pairs`` and, if a problem has anchors, ``normalised`` as CSV and Markdown in the folder ``out``."""
     written = []
     frames = {"comparison": comparison(records, budgets_differ), "pairs": pairs(records)}
-    if anchors:
+    if any(record.problem in anchors for record in records):
         frames["normalised"] = normalised(records, anchors)
     for name, frame in frames.items():
         for suffix, text in ((".csv", frame.to_csv(index=False)), (".md", to_markdown(frame))):
