@@ -17,12 +17,12 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from reference_loop import BATCH, SIZE, Training, reference
 from reporting import keep
+from timing import Parts, fastest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -74,30 +74,19 @@ def gymnasium_environment(game: str) -> tuple[Any, int, int]:
 
 def shares(agent: str, game: str, steps: int) -> dict[str, float]:
     """Parts of the time of one of our members: environment, acting (with the graph kept), learning."""
-    spent = {"environment": 0.0, "acting": 0.0}
+    parts = Parts()
     task = Atari(game=game, agent=agent)  # type: ignore[arg-type]
     state = task.init(Stream(0), SETTINGS)
 
-    def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            begun = time.process_time()
-            result = function(*arguments)
-            spent[name] += time.process_time() - begun
-            return result
-
-        return call
-
     original = Emulators.step
-    Emulators.step = timed("environment", original)  # type: ignore[method-assign]
-    state.agent.act = timed("acting", state.agent.act)
+    Emulators.step = parts.timed("environment", original)  # type: ignore[method-assign]
+    state.agent.act = parts.timed("acting", state.agent.act)
     begun = time.process_time()
     try:
         task.step(state, SETTINGS, steps, Stream(1))
     finally:
         Emulators.step = original  # type: ignore[method-assign]
-    whole = time.process_time() - begun
-    rounded = {name: round(seconds / whole, 3) for name, seconds in spent.items()}
-    return {**rounded, "learning_and_rest": round(1 - sum(rounded.values()), 3)}
+    return parts.shares(time.process_time() - begun)
 
 
 def main() -> None:
@@ -117,19 +106,13 @@ def main() -> None:
         "reference": reference(*vector_environment(game), **coefficients),
         "reference_gym": reference(*gymnasium_environment(game), **coefficients),
     }
-    fastest = dict.fromkeys(contenders, 0.0)
-    for number in range(arguments.rounds):
-        for name, train in contenders.items():
-            print(f"round {number + 1} of {arguments.rounds}: {name} ...", file=sys.stderr, flush=True)
-            begun = time.process_time()
-            train(steps)
-            fastest[name] = max(fastest[name], steps / (time.process_time() - begun))
+    rates = fastest(contenders, steps, arguments.rounds)
     report = {
         "game": game,
-        **{f"{name}_agent_steps_per_cpu_s": round(rate, 1) for name, rate in fastest.items()},
-        "lstm_over_reference": round(fastest["lstm"] / fastest["reference"], 3),
-        "lstm_over_reference_gym": round(fastest["lstm"] / fastest["reference_gym"], 3),
-        "fun_over_reference": round(fastest["fun"] / fastest["reference"], 3),
+        **{f"{name}_agent_steps_per_cpu_s": round(rate, 1) for name, rate in rates.items()},
+        "lstm_over_reference": round(rates["lstm"] / rates["reference"], 3),
+        "lstm_over_reference_gym": round(rates["lstm"] / rates["reference_gym"], 3),
+        "fun_over_reference": round(rates["fun"] / rates["reference"], 3),
         **{
             f"{agent}_share_of_{part}": share
             for agent in ("lstm", "fun")

@@ -19,7 +19,6 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ import numpy as np
 import psutil
 from reference_loop import BATCH, SIZE, Training, reference
 from reporting import keep
+from timing import Parts, fastest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -120,44 +120,27 @@ def cpu_seconds() -> tuple[float, float]:
     return time.process_time(), engines
 
 
-def rate(train: Training, steps: int) -> float:
-    """Agent steps a CPU second."""
-    begun = sum(cpu_seconds())
-    train(steps)
-    return steps / (sum(cpu_seconds()) - begun)
-
-
 def shares(level: str, tasks: tuple[str, ...], steps: int) -> dict[str, float]:
     """Parts of the time of one of our members: games (engines and their driver), acting (with the graph kept), the rest.
 
     auxiliary: the losses of the auxiliary tasks, forward; the rest is learning: losses, gradients of all, the optimiser.
     """
-    spent = {"games": 0.0, "acting": 0.0, "auxiliary": 0.0}
+    parts = Parts()
     task = DMLab(level=level, **weights(tasks))  # type: ignore[arg-type]
     state = task.init(Stream(0), SETTINGS)
 
-    def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            begun = time.process_time()
-            result = function(*arguments)
-            spent[name] += time.process_time() - begun
-            return result
-
-        return call
-
     original = Doom.step
-    Doom.step = timed("games", original)  # type: ignore[method-assign]
-    state.agent.act = timed("acting", state.agent.act)  # type: ignore[method-assign]
-    state.agent.auxiliary = timed("auxiliary", state.agent.auxiliary)  # type: ignore[method-assign]
+    Doom.step = parts.timed("games", original)  # type: ignore[method-assign]
+    state.agent.act = parts.timed("acting", state.agent.act)  # type: ignore[method-assign]
+    state.agent.auxiliary = parts.timed("auxiliary", state.agent.auxiliary)  # type: ignore[method-assign]
     before = cpu_seconds()
     try:
         task.step(state, SETTINGS, steps, Stream(1))
     finally:
         Doom.step = original  # type: ignore[method-assign]
     driver, engines = (after - begun for after, begun in zip(cpu_seconds(), before, strict=True))
-    spent["games"] += engines
-    rounded = {name: round(seconds / (driver + engines), 3) for name, seconds in spent.items()}
-    return {**rounded, "learning_and_rest": round(1 - sum(rounded.values()), 3)}
+    parts.seconds["games"] += engines
+    return parts.shares(driver + engines)
 
 
 def auxiliary_seconds(level: str, repeats: int = 40) -> dict[str, float]:
@@ -218,17 +201,13 @@ def main() -> None:
         contenders["reference"] = scripted(LEVELS[level], Path(folder))
         for train in contenders.values():
             train(2400)  # so that memories are filled
-        fastest = dict.fromkeys(contenders, 0.0)
-        for number in range(arguments.rounds):
-            for name, train in contenders.items():
-                print(f"round {number + 1} of {arguments.rounds}: {name} ...", file=sys.stderr, flush=True)
-                fastest[name] = max(fastest[name], rate(train, steps))
-    updates = fastest["unreal"] / (BATCH * SETTINGS["unroll"])  # a CPU second
+        rates = fastest(contenders, steps, arguments.rounds, lambda: sum(cpu_seconds()))
+    updates = rates["unreal"] / (BATCH * SETTINGS["unroll"])  # a CPU second
     report = {
         "level": level,
-        **{f"{name}_agent_steps_per_cpu_s": round(rate, 1) for name, rate in fastest.items()},
-        "plain_over_reference": round(fastest["plain"] / fastest["reference"], 3),
-        "unreal_over_reference": round(fastest["unreal"] / fastest["reference"], 3),
+        **{f"{name}_agent_steps_per_cpu_s": round(rate, 1) for name, rate in rates.items()},
+        "plain_over_reference": round(rates["plain"] / rates["reference"], 3),
+        "unreal_over_reference": round(rates["unreal"] / rates["reference"], 3),
         **{
             f"{name}_share_of_unreal".replace("all_", "all_tasks_"): round(seconds * updates, 3)
             for name, seconds in auxiliary_seconds(level).items()

@@ -13,6 +13,7 @@ only slow it down. Shares are those of one more round: simulation (rules and lay
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from reporting import keep
+from timing import Parts, fastest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -47,31 +49,30 @@ def tasks(name: str, size: int) -> dict[str, StarCraft]:
     }
 
 
+def training(task: StarCraft) -> Callable[[int], None]:
+    """A member's next interval, as the engines call it."""
+    state, intervals = task.init(Stream(0), SETTINGS), itertools.count()
+
+    def train(steps: int) -> None:
+        task.step(state, SETTINGS, steps, Stream(next(intervals)))
+
+    return train
+
+
 def shares(task: StarCraft, steps: int) -> dict[str, float]:
     """Parts of a member's CPU time."""
-    spent = {"simulation": 0.0, "acting": 0.0}
+    parts = Parts()
     state = task.init(Stream(0), SETTINGS)
 
-    def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            begun = time.process_time()
-            result = function(*arguments)
-            spent[name] += time.process_time() - begun
-            return result
-
-        return call
-
     original = MiniGames.step, MiniGames.observe
-    MiniGames.step, MiniGames.observe = (timed("simulation", each) for each in original)  # type: ignore[method-assign]
-    state.agent.act = timed("acting", state.agent.act)  # type: ignore[method-assign]
+    MiniGames.step, MiniGames.observe = (parts.timed("simulation", each) for each in original)  # type: ignore[method-assign]
+    state.agent.act = parts.timed("acting", state.agent.act)  # type: ignore[method-assign]
     begun = time.process_time()
     try:
         task.step(state, SETTINGS, steps, Stream(1))
     finally:
         MiniGames.step, MiniGames.observe = original  # type: ignore[method-assign]
-    whole = time.process_time() - begun
-    rounded = {name: round(seconds / whole, 3) for name, seconds in spent.items()}
-    return {**rounded, "learning_and_rest": round(1 - sum(rounded.values()), 3)}
+    return parts.shares(time.process_time() - begun)
 
 
 def main() -> None:
@@ -88,18 +89,11 @@ def main() -> None:
     steps = arguments.steps
     for task in contenders.values():
         task.prepare(Plan(population=1, steps=steps, interval=steps))
-    states = {name: task.init(Stream(0), SETTINGS) for name, task in contenders.items()}
-    fastest = dict.fromkeys(contenders, 0.0)
-    for number in range(arguments.rounds):
-        for name, task in contenders.items():
-            print(f"round {number + 1} of {arguments.rounds}: {name} ...", file=sys.stderr, flush=True)
-            begun = time.process_time()
-            task.step(states[name], SETTINGS, steps, Stream(number))
-            fastest[name] = max(fastest[name], steps / (time.process_time() - begun))
+    rates = fastest({name: training(task) for name, task in contenders.items()}, steps, arguments.rounds)
     report = {
         "map": arguments.map,
         "size": arguments.size,
-        **{f"{name}_agent_steps_per_cpu_s": round(rate, 1) for name, rate in fastest.items()},
+        **{f"{name}_agent_steps_per_cpu_s": round(rate, 1) for name, rate in rates.items()},
         **{
             f"{name}_share_of_{part}": share
             for name, task in contenders.items()
