@@ -20,8 +20,9 @@ from typing import Any, Literal
 
 from pbt_core.driver import Driver
 from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole, driving
+from pbt_core.engines.pipes import GRACE
 from pbt_core.engines.pool import Gone, Message, Pool, Ready
-from pbt_core.engines.processes import GRACE, LONGEST_TIMEOUT, MOST_WORKERS
+from pbt_core.engines.processes import LONGEST_TIMEOUT, MOST_WORKERS
 from pbt_core.engines.worker import Assignment, Worker, bench_of, outcome_of
 from pbt_core.errors import RunError
 from pbt_core.files import write_whole
