@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pbt_core.errors import RunError
+from pbt_core.files import sync_folder
 from pbt_core.schema import START, Event, RecordError, check, decode, line
 
 #: Folders in that of the run: of the log, and of the workers' signs of life.
@@ -101,11 +102,7 @@ def publish(path: Path, content: bytes, durable: bool = False) -> bool:
         with contextlib.suppress(OSError):
             temporary.unlink()
     if durable:
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
     return True
 
 
