@@ -16,7 +16,7 @@ from pbt_core.driver import Driver
 from pbt_core.errors import RunError
 from pbt_core.files import Busy, locked
 from pbt_core.journal import Observer
-from pbt_core.leases.log import LOG
+from pbt_core.leases.log import begun
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome
 from pbt_core.plan import Plan
@@ -72,7 +72,7 @@ def driving(
     ``scheduling`` are the driver's.
     """
     directory = Path(directory).absolute()
-    if (directory / LOG).is_dir():
+    if begun(directory):
         raise RunError(f"{directory} holds a run of workers without a coordinator: join them with the engine Leased")
     try:
         with locked(directory):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from pbt_core.errors import RunError
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
 from pbt_core.leases.heartbeat import Heartbeat
-from pbt_core.leases.log import LOG, WORKERS
+from pbt_core.leases.log import LOG, WORKERS, begun
 from pbt_core.leases.participant import Participant
 from pbt_core.method import Method
 from pbt_core.plan import Plan
@@ -86,8 +87,9 @@ class Leased:
             )
         directory = Path(directory).absolute()
         record = directory / "events.jsonl"
-        if record.exists() and (extend or not (directory / LOG).exists()):
-            _must_be_finished(directory, identity(task, method, plan, task.space), extend)
+        requested = identity(task, method, plan, task.space)
+        if record.exists() and (extend or not begun(directory)):
+            _must_be_finished(directory, requested, extend)
             return Run(directory)
         bench = self._bench_maker(task, plan)
         limit_threads(self.threads)
@@ -101,8 +103,11 @@ class Leased:
             ):
                 participant.work(opened)
         except FileNotFoundError:
-            if not record.exists():  # else another worker has brought the run to its end
+            if not record.exists():
                 raise
+            # Another worker has brought a run to its end meanwhile, and removed its log.
+            _remove_what_is_left(directory)
+            _must_be_finished(directory, requested, extend)
         return Run(directory)
 
     def _bench_maker(self, task: AnyTask, plan: Plan) -> Callable[[Store], Bench | LimitedBench]:
@@ -147,6 +152,13 @@ def _joined(
             yield participant
         finally:
             participant.leave()
+
+
+def _remove_what_is_left(directory: Path) -> None:
+    """The folders that this worker has made anew after the end of the run."""
+    with contextlib.suppress(OSError):
+        (directory / LOG).rmdir()
+    shutil.rmtree(directory / WORKERS, ignore_errors=True)
 
 
 def _must_be_finished(directory: Path, requested: dict[str, object], extend: bool) -> None:

@@ -17,7 +17,7 @@ from pbt_core.identity import differences
 from pbt_core.journal import Observer
 from pbt_core.leases.closing import close_the_run
 from pbt_core.leases.heartbeat import Heartbeat
-from pbt_core.leases.log import LOG, Entry, SharedLog
+from pbt_core.leases.log import LOG, Entry, SharedLog, begun
 from pbt_core.leases.standing import Claim, Shared
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome, cannot_replace, end_of, events_of, next_interval
@@ -130,7 +130,7 @@ class Participant:
             else:
                 time.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
-                if not self.log.folder.exists():
+                if not begun(self.directory):
                     return  # the run is finished, and its log has become a record
         close_the_run(self.directory, self.log.place, self.shared.ledger, self.store)
 

@@ -18,6 +18,7 @@ from slow import Slow
 from waiting import LONG
 
 from pbt_core import PBT, Leased, Plan, Processes, Run, Serial, Until
+from pbt_core.engines import leased
 from pbt_core.errors import RunError
 from pbt_core.leases.heartbeat import Heartbeat
 from pbt_core.leases.log import LOG, Entry, SharedLog, publish
@@ -410,3 +411,34 @@ def test_engines_with_and_without_a_coordinator_do_not_mix(tmp_path):
             second.run(Hill(), METHOD, FREE, folder)
     run = Leased().run(Hill(), METHOD, FREE, tmp_path / "finished")
     assert Serial().run(Hill(), METHOD, FREE, tmp_path / "finished").events == run.events
+
+
+@pytest.mark.parametrize("size", [3, 4])
+def test_a_worker_that_comes_while_others_end_the_run_leaves_it_as_it_was(size, tmp_path, monkeypatch):
+    """It finds the run, if it is the one that was asked for, and no folder of its own makes it look unfinished."""
+    joined, plan = leased._joined, replace(FREE, steps=20)
+
+    def late(*arguments):
+        monkeypatch.setattr(leased, "_joined", joined)
+        Leased().run(Hill(), METHOD, plan, tmp_path)
+        return joined(*arguments)
+
+    monkeypatch.setattr(leased, "_joined", late)
+    if size == 3:
+        assert Leased().run(Hill(), METHOD, plan, tmp_path).finished
+    else:
+        with pytest.raises(RecordError, match=r"holds another run: task\.size was 3 and is 4"):
+            Leased().run(Hill(size=size), METHOD, plan, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "events.jsonl", "timing.jsonl"]
+    assert Serial().run(Hill(), METHOD, FREE, tmp_path, extend=True).finished
+
+
+def test_an_empty_log_is_no_run_under_way(tmp_path):
+    """As of a worker that was killed before its first entry: a finished run is read, and extended."""
+    plan = replace(FREE, steps=20)
+    Leased().run(Hill(), METHOD, plan, tmp_path)
+    (tmp_path / LOG).mkdir()
+    assert Leased().run(Hill(), METHOD, plan, tmp_path).finished
+    with pytest.raises(RecordError, match=r"task\.size was 3 and is 4"):
+        Leased().run(Hill(size=4), METHOD, plan, tmp_path)
+    assert Serial().run(Hill(), METHOD, FREE, tmp_path, extend=True).finished
