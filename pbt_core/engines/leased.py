@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pbt_core.calls import global_generators_kept
-from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole, limit_threads
+from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole
 from pbt_core.engines.devices import VISIBLE, checked, visible
+from pbt_core.engines.in_process import working_here
 from pbt_core.engines.limited import LimitedBench
 from pbt_core.engines.pipes import new_mark, sendable
-from pbt_core.engines.worker import Assignment, Worker, acting_as
+from pbt_core.engines.worker import Assignment, Worker
 from pbt_core.errors import RunError
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
@@ -92,12 +92,9 @@ class Leased:
             _must_be_finished(directory, requested, extend)
             return Run(directory)
         bench = self._bench_maker(task, plan)
-        limit_threads(self.threads)
-        place = Worker(0, 1, self.devices) if self.devices else None
         try:
             with (
-                acting_as(place),
-                global_generators_kept(),
+                working_here(self.threads, self.devices),
                 _joined(self, task, method, plan, directory, observer) as participant,
                 contextlib.closing(bench(participant.store)) as opened,
             ):

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole, cores, driving, limit_threads
+from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole, cores, driving, threads_limited
 from pbt_core.engines.devices import VISIBLE, checked, visible
 from pbt_core.engines.pipes import Pipes, new_mark, sendable
 from pbt_core.engines.pool import Pool
@@ -67,7 +67,6 @@ class Processes:
         with driving(task, method, plan, directory, observer, extend) as driver:
             if not driver.finished:
                 count = min(self.workers or cores(), plan.population)
-                limit_threads(self.threads)  # inherited by the fork server and so by every worker
                 assignment = Assignment(
                     Worker(0, count),
                     pickled,
@@ -78,5 +77,6 @@ class Processes:
                     threads=self.threads,
                     mark=new_mark(),
                 )
-                Pool(driver, Pipes(task, assignment, self.devices), count, self.timeout).run()
+                with threads_limited(self.threads):  # inherited by the fork server and so by every worker
+                    Pool(driver, Pipes(task, assignment, self.devices), count, self.timeout).run()
         return Run(driver.directory)
