@@ -25,9 +25,10 @@ from pbt_core.work import Work
 
 @dataclass(frozen=True)
 class Batched:
-    """As ``Serial``, but with up to ``together`` members in one program. Keeps the states of all members in memory.
+    """Up to ``together`` members in one program. Keeps the states of all members in memory. threads, devices: as in ``Serial``.
 
-    In asynchronous mode all members that are free train together, so that they advance in step.
+    In asynchronous mode, too, every member with budget left is decided about before any of them trains on: they advance in
+    step, and only the order of decisions is that of turns.
     """
 
     together: int = 256

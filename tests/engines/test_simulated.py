@@ -26,6 +26,7 @@ from pbt_core import (
     Stream,
     Until,
 )
+from pbt_core.engines.bounded import Bounded
 from pbt_core.journal import read_timing
 from pbt_core.ledger import Ledger
 from pbt_core.testing import Hill, check_decisions, check_engine
@@ -335,3 +336,17 @@ def test_a_cluster_that_cannot_be_is_refused_with_key_value_and_rule(make, words
     """Before anything runs."""
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_members_that_are_held_back_are_none_that_a_failed_one_waits_for():
+    """They wait for the slowest, which may be the failed one itself: each would wait for the other for ever."""
+    bounded = Bounded(staleness=1, interval=10)
+    bounded.begin(deciding=[0], training=[1], steps={0: 10, 1: 20})  # as when a run goes on in which 1 had its decision
+    assert bounded.due() == [0]
+    assert not bounded.others_to_come()
+    bounded.decided(0, trains=True)
+    assert (bounded.next(), bounded.next()) == (0, None)
+    assert bounded.arrived(0, None) == [(0, None)]
+    bounded.recorded(0, going_on=True)
+    assert bounded.others_to_come()
+    assert bounded.next() == 1
