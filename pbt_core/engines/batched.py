@@ -36,8 +36,8 @@ class Batched:
     devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_whole("Batched", "together", self.together, MOST_MEMBERS)
-        check_whole("Batched", "threads", self.threads, MOST_THREADS)
+        check_whole(self, "together", MOST_MEMBERS)
+        check_whole(self, "threads", MOST_THREADS)
         object.__setattr__(self, "devices", checked("Batched", self.devices))
 
     def run(
