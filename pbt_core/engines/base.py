@@ -16,13 +16,14 @@ from pbt_core.driver import Driver
 from pbt_core.errors import RunError
 from pbt_core.files import Busy, locked
 from pbt_core.journal import Observer
-from pbt_core.leases.log import LOG
+from pbt_core.leases.log import begun
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome
 from pbt_core.plan import Plan
 from pbt_core.run import Run
 from pbt_core.scheduling import Scheduling
 from pbt_core.task import AnyTask
+from pbt_core.values import number, whole_fields
 
 #: Variables that numerical libraries read when they are loaded.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -72,7 +73,7 @@ def driving(
     ``scheduling`` are the driver's.
     """
     directory = Path(directory).absolute()
-    if (directory / LOG).is_dir():
+    if begun(directory):
         raise RunError(f"{directory} holds a run of workers without a coordinator: join them with the engine Leased")
     try:
         with locked(directory):
@@ -84,24 +85,57 @@ def driving(
 
 
 def limit_threads(threads: int) -> None:
-    """Let numerical libraries use ``threads`` threads: more than one a worker is slow, and may change the last bits."""
+    """Let numerical libraries use ``threads`` threads: more than one a worker is slow, and may change the last bits.
+
+    For a process that does nothing else; ``threads_limited`` is for the caller's own.
+    """
+    _limit(threads)
+
+
+@contextlib.contextmanager
+def threads_limited(threads: int) -> Iterator[None]:
+    """As ``limit_threads`` for the block; libraries and variables are as before after it.
+
+    A library that is loaded in the block keeps the limit, which it has read from its variable.
+    """
+    before = {variable: os.environ.get(variable) for variable in THREAD_VARIABLES}
+    torch = sys.modules.get("torch")
+    threads_of_torch = None if torch is None else torch.get_num_threads()
+    pools = _limit(threads)
+    try:
+        yield
+    finally:
+        pools.restore_original_limits()
+        if torch is not None:
+            torch.set_num_threads(threads_of_torch)
+        for variable, value in before.items():
+            if value is None:
+                os.environ.pop(variable, None)
+            else:
+                os.environ[variable] = value
+
+
+def _limit(threads: int) -> threadpool_limits:
     for variable in THREAD_VARIABLES:  # for libraries that are loaded later, and for worker processes
         os.environ[variable] = str(threads)
-    threadpool_limits(threads)
+    pools = threadpool_limits(threads)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
+    return pools
 
 
-def check_whole(engine: str, name: str, value: object, most: int) -> None:
-    """ValueError unless ``value`` is a whole number from 1 to ``most``."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        raise ValueError(f"{engine}: {name} = {value!r} must be a whole number in [1, {most}]")
+def check_whole(engine: object, name: str, most: int) -> None:
+    """Make a field of a frozen dataclass an int; ValueError unless it is a whole number from 1 to ``most``."""
+    whole_fields(engine, name)
+    if not 1 <= getattr(engine, name) <= most:
+        raise ValueError(f"{type(engine).__name__}: {name} = {getattr(engine, name)} must be in [1, {most}]")
 
 
-def check_seconds(engine: str, name: str, value: object, above: float, most: float) -> None:
-    """ValueError unless ``value`` is a number above ``above`` and at most ``most``."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not above < value <= most:
-        raise ValueError(f"{engine}: {name} = {value!r} must be above {above:g} and at most {most:.0f} seconds")
+def check_seconds(engine: object, name: str, above: float, most: float) -> None:
+    """ValueError unless a field is a number above ``above`` and at most ``most``."""
+    owner, value = type(engine).__name__, getattr(engine, name)
+    if not above < number(owner, name, value) <= most:
+        raise ValueError(f"{owner}: {name} = {value} must be above {above:g} and at most {most:.0f} seconds")
 
 
 def cores() -> int:

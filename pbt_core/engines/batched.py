@@ -6,30 +6,29 @@ library is what costs. What comes out equals the serial engine's up to rounding.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from pbt_core.calls import global_generators_kept
 from pbt_core.driver import Driver
-from pbt_core.engines.base import MOST_THREADS, check_whole, driving, limit_threads
+from pbt_core.engines.base import MOST_THREADS, check_whole
 from pbt_core.engines.devices import checked
-from pbt_core.engines.worker import Worker, acting_as
+from pbt_core.engines.in_process import in_this_process
 from pbt_core.journal import Observer
 from pbt_core.method import Method
 from pbt_core.plan import MOST_MEMBERS, Plan
 from pbt_core.run import Run
 from pbt_core.task import AnyTask
-from pbt_core.work import Bench, Work
+from pbt_core.work import Work
 
 
 @dataclass(frozen=True)
 class Batched:
-    """As ``Serial``, but with up to ``together`` members in one program. Keeps the states of all members in memory.
+    """Up to ``together`` members in one program. Keeps the states of all members in memory. threads, devices: as in ``Serial``.
 
-    In asynchronous mode all members that are free train together, so that they advance in step.
+    In asynchronous mode, too, every member with budget left is decided about before any of them trains on: they advance in
+    step, and only the order of decisions is that of turns.
     """
 
     together: int = 256
@@ -37,8 +36,8 @@ class Batched:
     devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_whole("Batched", "together", self.together, MOST_MEMBERS)
-        check_whole("Batched", "threads", self.threads, MOST_THREADS)
+        check_whole(self, "together", MOST_MEMBERS)
+        check_whole(self, "threads", MOST_THREADS)
         object.__setattr__(self, "devices", checked("Batched", self.devices))
 
     def run(
@@ -54,15 +53,13 @@ class Batched:
         """See ``Engine.run``. ValueError for a task that has no population form."""
         if not callable(getattr(task, "step_all", None)):
             raise ValueError(f"Batched: {type(task).__name__} has no step_all: it cannot train members as one program")
-        limit_threads(self.threads)
-        worker = Worker(0, 1, self.devices) if self.devices else None
-        with driving(task, method, plan, directory, observer, extend) as driver:
-            bench = Bench(task, driver.store, plan.seed)
-            with acting_as(worker), global_generators_kept(), contextlib.closing(bench):
-                while works := _available(driver):
-                    for group in _programs(works, self.together):
-                        for outcome in bench.carry_out_together(group):
-                            driver.complete(outcome)
+        with in_this_process(
+            task, method, plan, directory, observer, extend, threads=self.threads, devices=self.devices
+        ) as (driver, bench):
+            while works := _available(driver):
+                for group in _programs(works, self.together):
+                    for outcome in bench.carry_out_together(group):
+                        driver.complete(outcome)
             driver.must_be_finished()
         return Run(driver.directory)
 

@@ -9,15 +9,16 @@ import contextlib
 import logging
 import time
 from pathlib import Path
+from typing import Protocol
 
 from pbt_core.decisions import CannotReplace, Decider, first_settings
 from pbt_core.errors import RunError
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
 from pbt_core.leases.closing import close_the_run
+from pbt_core.leases.folded import Claim, FoldedLog
 from pbt_core.leases.heartbeat import Heartbeat
-from pbt_core.leases.log import LOG, Entry, SharedLog
-from pbt_core.leases.standing import Claim, Shared
+from pbt_core.leases.log import LOG, Entry, SharedLog, begun
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome, cannot_replace, end_of, events_of, next_interval
 from pbt_core.plan import Plan
@@ -26,17 +27,21 @@ from pbt_core.schema import FORMAT, Event, RecordError
 from pbt_core.seeds import Streams
 from pbt_core.store import CheckpointError, Store
 from pbt_core.task import AnyTask
-from pbt_core.work import Bench, Done, Failed, Work
+from pbt_core.work import Done, Failed, Work
 
 log = logging.getLogger("pbt_core")
 
-#: After so many workers were lost in the same interval the member has failed: the interval itself ends them. More than a pool
-#: allows, since machines that are taken away look the same.
+#: After so many workers were lost in the same interval the member has failed: the interval itself ends them. Machines that are
+#: taken away look the same, so it is more than a pool allows workers that end by themselves.
 LOSSES = 5
-#: States that a worker keeps in memory. It prefers their members.
-HELD = 8
 #: Seconds between two looks at a log in which nothing can be done.
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 1.0
+
+
+class CarriesOut(Protocol):
+    """What does the intervals: a ``Bench``, or what stands for one in another process."""
+
+    def carry_out(self, work: Work) -> Done | Failed: ...
 
 
 class Participant:
@@ -55,9 +60,8 @@ class Participant:
         self.observer = observer
         self.name = heartbeat.worker
         self.log = SharedLog(directory / LOG, plan.durable)
-        self.shared = Shared(plan)
+        self.folded = FoldedLog(plan)
         self.store = Store(directory / "checkpoints", plan.durable)
-        self.bench = Bench(task, self.store, plan.seed, HELD)
         self.decider = Decider(method, task.space, Streams(plan.seed), synchronous=False)
         self.claim: Claim | None = None
         self._identity = identity(task, method, plan, task.space)
@@ -69,14 +73,14 @@ class Participant:
         """Take in what others have published."""
         for place, entry in self.log.read():
             self._fold(place, entry)
-            self.shared.ledger.freed.clear()  # whoever published it removes them
+            self.folded.ledger.freed.clear()  # whoever published it removes them
 
     def publish(self, entry: Entry) -> bool:
         """Publish; False, and nothing done, if another worker was quicker. Checkpoints that it frees are removed."""
         if not self.log.append(entry):
             return False
         self._fold(self.log.place - 1, entry)
-        ledger = self.shared.ledger
+        ledger = self.folded.ledger
         for reference in ledger.freed:
             if not ledger.holds(reference):
                 self.store.remove(reference)
@@ -85,7 +89,7 @@ class Participant:
 
     def _fold(self, place: int, entry: Entry) -> None:
         try:
-            self.shared.apply(place, entry)
+            self.folded.apply(place, entry)
         except (ValueError, KeyError) as error:
             raise RecordError(f"{self.log.folder}, entry {place}: {error}") from None
         if self.observer is not None:
@@ -103,66 +107,66 @@ class Participant:
             started: Event = {"event": "started", "format": FORMAT, "run": self._identity}
             if not self.publish(Entry(self.name, (started, *joined), lease=self.heartbeat.lease)):
                 self.read()
-        assert self.shared.identity is not None, "the first entry begins the run"
-        if differing := differences(self.shared.identity, self._identity):
+        assert self.folded.identity is not None, "the first entry begins the run"
+        if differing := differences(self.folded.identity, self._identity):
             raise RecordError(f"{self.log.folder} holds another run: {'; '.join(differing)}. Choose another directory")
-        self.heartbeat.lease = self.shared.lease or self.heartbeat.lease
+        self.heartbeat.lease = self.folded.lease or self.heartbeat.lease
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
-    def work(self) -> None:
-        """Claim, decide, train and publish until the run is finished."""
+    def work(self, bench: CarriesOut) -> None:
+        """Claim, decide, train on ``bench`` and publish until the run is finished."""
         wait = SHORTEST_WAIT
         while True:
             self.read()
-            if self.shared.ledger.finished:
+            if self.folded.ledger.finished:
                 break
-            if self.shared.over:
-                reason = "score" if self.shared.reached and self.shared.open else "steps"
-                self.publish(Entry(self.name, (end_of(self.shared.ledger, reason),)))
+            if self.folded.over:
+                reason = "score" if self.folded.reached and self.folded.open else "steps"
+                self.publish(Entry(self.name, (end_of(self.folded.ledger, reason),)))
                 continue
-            if self._take_a_turn():
+            if self._take_a_turn(bench):
                 wait = SHORTEST_WAIT
             else:
                 time.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
-                if not self.log.folder.exists():
+                if not begun(self.directory):
                     return  # the run is finished, and its log has become a record
-        close_the_run(self.directory, self.log.place, self.shared.ledger, self.store)
+        close_the_run(self.directory, self.log.place, self.folded.ledger, self.store)
 
-    def _take_a_turn(self) -> bool:
+    def _take_a_turn(self, bench: CarriesOut) -> bool:
         """Do the next thing that can be done; False if there is none."""
         self._give_up_what_nobody_will_end()
         for member in self._in_turn():
-            if self.shared.ledger.slots[member].undecided and self.shared.must_wait(member):
+            if self.folded.ledger.slots[member].undecided and self.folded.must_wait(member):
                 continue
-            again = member in self.shared.claims
+            again = member in self.folded.claims
             if self._claimed(member):
-                self._do(self._interval(member), again)
+                self._do(bench, self._interval(member), again)
             return True
         return False
 
     def _in_turn(self) -> list[int]:
         """Members that can be claimed: those that have come least far, of them those whose states are held here."""
-        if self.shared.reached:
+        if self.folded.reached:
             return []
-        claims, slots = self.shared.claims, self.shared.ledger.slots
-        free = [m for m in self.shared.open if m not in claims or self.heartbeat.lapsed(claims[m].worker)]
+        claims, slots = self.folded.claims, self.folded.ledger.slots
+        free = [m for m in self.folded.open if m not in claims or self.heartbeat.lapsed(claims[m].worker)]
         return sorted(free, key=lambda member: (slots[member].member.step, member not in self._mine, member))
 
     def _give_up_what_nobody_will_end(self) -> None:
         """Where no more work is begun, end the claims of lost workers."""
-        if self.shared.reached:
-            for claim in list(self.shared.claims.values()):
+        if self.folded.reached:
+            for claim in list(self.folded.claims.values()):
                 if self.heartbeat.lapsed(claim.worker) and not self.publish(Entry(self.name, ends=claim.number)):
                     return
 
     def _claimed(self, member: int) -> bool:
         """Decide about the member if that is due, and claim it. False if another worker was quicker, or it is stopped."""
         events: tuple[Event, ...] = ()
-        if self.shared.ledger.slots[member].undecided:
+        if self.folded.ledger.slots[member].undecided:
             try:
-                event = self.decider.decision(self.shared.ledger, member)
+                event = self.decider.decision(self.folded.ledger, member)
             except CannotReplace:
                 self._cannot_replace(member)
                 return False
@@ -172,38 +176,35 @@ class Participant:
             return False
         if not self.publish(Entry(self.name, events, claims=member)):
             return False
-        self.claim = self.shared.claims[member]
+        self.claim = self.folded.claims[member]
         self._mine.add(member)
         return True
 
     def _cannot_replace(self, member: int) -> None:
-        failed = self.shared.failures[member]
-        where = {"member": member, "step": self.shared.ledger.slots[member].member.step}
+        failed = self.folded.failures[member]
+        where = {"member": member, "step": self.folded.ledger.slots[member].member.step}
         if self.publish(Entry(self.name, ({"event": "retried", **where},))):
             what = cannot_replace(self.decider.method, failed)
             raise RunError(f"{what} (the same command tries that interval again)\n{failed['traceback']}".rstrip())
 
     def _interval(self, member: int) -> Work:
-        return next_interval(self.shared.ledger.slots[member], self.plan)
+        return next_interval(self.folded.ledger.slots[member], self.plan)
 
-    def _do(self, work: Work, again: bool) -> None:
+    def _do(self, bench: CarriesOut, work: Work, again: bool) -> None:
         outcome: Outcome | None = None
-        lost = self.shared.losses[work.member, work.start]
+        lost = self.folded.losses[work.member, work.start]
         if again:
             outcome = Leftovers(self.store, {work.member}).answer(work)
         if outcome is None and lost >= LOSSES:
             outcome = Failed(work, "crashed", f"{lost} workers were lost in this interval")
         if outcome is None:
-            self.heartbeat.working(True)
             try:
-                outcome = self.bench.carry_out(work)
+                outcome = bench.carry_out(work)
             except CheckpointError:
                 self.read()
                 if self._is_mine():
                     raise
                 log.info("%s: member %d was taken over while its source was read", self.name, work.member)
-            finally:
-                self.heartbeat.working(False)
         if outcome is not None:
             self._deliver(outcome)
         self.claim = None
@@ -220,12 +221,12 @@ class Participant:
                 return
 
     def _is_mine(self) -> bool:
-        return self.claim is not None and self.claim in self.shared.claims.values()
+        return self.claim is not None and self.claim in self.folded.claims.values()
 
     def leave(self) -> None:
         """Give back what is claimed, so that nobody has to wait for the lease to lapse."""
         with contextlib.suppress(Exception):
             # By the log: an interrupt may come between a claim's publication and its being noted here.
-            while claim := next((c for c in self.shared.claims.values() if c.worker == self.name), None):
+            while claim := next((c for c in self.folded.claims.values() if c.worker == self.name), None):
                 if not self.publish(Entry(self.name, ends=claim.number)):
                     self.read()
