@@ -113,6 +113,11 @@ def as_it_stands(slot: Slot) -> Member:
     return slot.member
 
 
+def as_evaluated(slot: Slot) -> Slot:
+    """The slot as its last evaluation left it: of what a decision has changed since, nothing is trained yet."""
+    return replace(slot, member=slot.published, source=None)
+
+
 class Ledger:
     """Slots by member id, and every evaluation so far. ``apply`` is the only way to change them.
 
@@ -172,8 +177,11 @@ class Ledger:
         self.slots[member] = Slot(slot.member, slot.published, slot.latest, slot.source, False, slot.stopped)
 
     def best(self) -> Slot | None:
-        """The healthy member with the highest last score, or the training that was kept; among equals the first."""
-        slots = [*([self.kept] if self.kept else []), *self.slots.values()]
+        """The highest last evaluation, of a member or of the training that was kept, as it was made; among equals the first.
+
+        A score that came with copied weights is the parent's: the child has none of its own until it was trained.
+        """
+        slots = [*([self.kept] if self.kept else []), *map(as_evaluated, self.slots.values())]
         healthy = [slot for slot in slots if slot.member.healthy]
         return max(healthy, key=lambda slot: (_score(slot), -slot.member.id), default=None)
 
@@ -244,9 +252,8 @@ class Ledger:
 
     def _restarted(self, slot: Slot, event: Event) -> None:
         """The training ends here; if it is the best that a restart has ended, its weights are kept."""
-        # What a member was evaluated with, which a decision may have changed since, is published.
-        candidate = replace(slot, member=slot.published, source=None)
-        if slot.published.healthy and (self.kept is None or _score(candidate) > _score(self.kept)):
+        candidate = as_evaluated(slot)
+        if candidate.member.healthy and (self.kept is None or _score(candidate) > _score(self.kept)):
             before, self.kept = self.kept, candidate
             for reference in _held_by(candidate):
                 self._held[reference] = self._held.get(reference, 0) + 1
