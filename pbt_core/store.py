@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -257,9 +258,10 @@ class Store:
         """
         content = serialise(checkpoint if isinstance(checkpoint, Prepared) else prepared(checkpoint), note)
         reference = Reference(member, step, hashlib.sha256(content).hexdigest()[:DIGITS])
-        # Plain calls instead of pathlib: this happens after every interval of every member.
+        # Plain calls instead of pathlib: this happens after every interval of every member. A name of its own for each
+        # writer: two machines may do one interval again at once, in processes of one number.
         path = f"{self._folder}/{reference.filename}"
-        other = f"{self._folder}/{recycle.filename}" if recycle else f"{path}.{os.getpid()}.tmp"
+        other = f"{self._folder}/{recycle.filename}" if recycle else f"{path}.{uuid.uuid4().hex}.tmp"
         file = os.open(other, os.O_WRONLY | os.O_CREAT, 0o666)
         try:
             write_all(file, content)
