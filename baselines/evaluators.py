@@ -88,7 +88,11 @@ class Evaluators:
         return max(found, key=lambda one: one[:2])[2] if found else None
 
     def job(self, evaluator: Member) -> Job | None:
-        """What an evaluator evaluates; None if a member of it was replaced, or has taken its weights over."""
+        """What an evaluator evaluates; None if it evaluates nothing, or nothing any more.
+
+        The evaluation is over when its parent was replaced, when nobody in the sub-population before has the hyperparameters
+        any more that it trains with, and when a member has taken the evaluator's weights over.
+        """
         parent = self._evaluated(evaluator)
         if parent is None:
             return None

@@ -95,16 +95,17 @@ class Curves:
 def lead(one: Curve, other: Curve) -> float:
     """By how much ``one`` gets higher than ``other`` from the same score on, in equally many evaluations.
 
-    If ``one`` begins above all of ``other``, it is moved down: its lead is the largest from any point of the other, at least
-    0. If it never reaches where the other begins, 0: there is no score at which they could be compared.
+    0 where they have no score in common, or nothing follows it. But if ``one`` begins where ``other`` never gets, it is moved
+    down to each point of the other in turn: its lead is the largest of those it then has, or 0.
     """
     return _compared(one.scores, other.scores)[0]
 
 
 def chance(one: Curve, other: Curve) -> float | None:
-    """One-sided sign test that ``one`` is above ``other`` from the same score on: its p-value; None if they never meet.
+    """One-sided sign test that ``one`` is above ``other`` from the same score on: its p-value.
 
-    A curve that begins above all of the other has met it and won: 0.0.
+    None where they have no score in common, or nothing follows it; but 0.0 if all evaluations of ``one`` are above all of
+    ``other``.
     """
     return _compared(one.scores, other.scores)[1]
 
@@ -141,9 +142,9 @@ def _compared(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, 
 def meeting(a: Sequence[float], b: Sequence[float]) -> tuple[float, float] | None:
     """Where two curves have the same score first, as places in both; None if they never do.
 
-    The curve that begins lower is taken from its first point that reaches the beginning of the other one, and the other from
-    where it has that score too, between two points or not: what one has jumped in an interval is no lead. One that jumped
-    over all of the other is compared with it from its beginning.
+    The curve that begins lower is taken from its first point that is at least as high as the beginning of the other one. The
+    other is taken from where it has the score of that point, which may lie between two of its points: so what the lower one
+    has jumped in that interval is no lead. If the other never has that score, it is taken from its beginning.
     """
     if a[0] >= b[0]:
         met = _met(b, a)

@@ -54,7 +54,8 @@ class RandomSchedules:
     With the same seed it begins with the members that PBT and random search begin with. Shapes are our choice: constant,
     linear, exponential or cosine with equal probability; held for 0 to half of the training, uniform; what is left at the end
     is log-uniform from ``final`` to 1. A value that would leave its bounds stays at the bound. A shape is drawn from a stream
-    named by its member and the values that it began with, so a decision needs no memory, and no two seeds draw alike.
+    named by its member and the values that it began with, so a decision needs no memory. Seeds differ by those values: a
+    member whose ``initial`` setting leaves nothing to be drawn has the same shape under every seed.
     """
 
     steps: int
