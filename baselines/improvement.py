@@ -47,29 +47,21 @@ class Curve:
 
 
 class Curves:
-    """The evaluations of a run by member; it reads only those that were made since it was last asked."""
+    """The evaluations of a run by member."""
 
     def __init__(self) -> None:
-        self._source: Sequence[Evaluation] | None = None
-        self._read = 0
         self._steps: dict[int, list[int]] = {}
         self._points: dict[int, list[tuple[int, int, float, float | None]]] = {}
         self._made: dict[int, tuple[int, int, Curve]] = {}
 
-    def precedes(self, evaluations: Sequence[Evaluation]) -> bool:
-        """Whether what was read is the beginning of ``evaluations``; those of another run are other objects."""
-        return evaluations is self._source and self._read <= len(evaluations)
-
-    def read(self, evaluations: Sequence[Evaluation]) -> None:
-        self._source = evaluations
-        for i in range(self._read, len(evaluations)):
-            new = evaluations[i]
-            if new.before is None:  # fresh weights: nothing before them is asked for again
-                self._steps[new.member], self._points[new.member] = [], []
-                self._made.pop(new.member, None)
-            self._steps.setdefault(new.member, []).append(new.step)
-            self._points.setdefault(new.member, []).append((new.age - new.steps, new.age, new.score, new.before))
-        self._read = len(evaluations)
+    def take_in(self, evaluation: Evaluation) -> None:
+        """Add the next evaluation of the run."""
+        member, age, before = evaluation.member, evaluation.age, evaluation.before
+        if before is None:  # fresh weights: nothing before them is asked for again
+            self._steps[member], self._points[member] = [], []
+            self._made.pop(member, None)
+        self._steps.setdefault(member, []).append(evaluation.step)
+        self._points.setdefault(member, []).append((age - evaluation.steps, age, evaluation.score, before))
 
     def of(self, member: Member) -> Curve:
         """The curve of ``member`` as it stands, its last ``LONGEST`` points; of one just cloned, the point it begins from."""
