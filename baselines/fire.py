@@ -37,12 +37,12 @@ import numpy as np
 
 from baselines.evaluators import Evaluators
 from baselines.improvement import Curves
-from baselines.memo import Memo
-from pbt_core.exploit import Exploit, Truncation, WelchTTest, draw_top, share
+from baselines.reading import Reading
+from pbt_core.exploit import Exploit, Truncation, WelchTTest
 from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
-from pbt_core.method import Clone, Continue, Decision, Restart, initial, listed_settings
-from pbt_core.pbt import REPLACEMENT_FRACTION
+from pbt_core.method import Clone, Continue, Decision, initial, listed_settings
 from pbt_core.population import Member, Population
+from pbt_core.replacement import replacement
 from pbt_core.space import Hyperparameters, Space
 from pbt_core.values import number, whole_fields
 
@@ -77,7 +77,7 @@ class FirePBT:
     exploit: Exploit = field(default_factory=lambda: Truncation(0.25))
     explore: Explore | None = field(default_factory=Perturb)
     initial: tuple[Hyperparameters, ...] = ()
-    _curves: Memo[Curves] = field(default_factory=Memo, init=False, compare=False, repr=False)
+    _curves: Reading[Curves] = field(default_factory=Reading, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         whole_fields(self, "ready", "max_eval_steps", "min_eval_steps", "subpopulations")
@@ -125,9 +125,7 @@ class FirePBT:
         if not member.failed and member.step // self.ready == member.previous // self.ready:
             return Continue()
         if not population.standing.healthy:
-            if member.failed and all(other.failed for other in population):
-                return Continue()
-            return Restart(population.space.sample(rng))
+            return self._replaced((), population, rng)
         group = self.group(member.id, len(population))
         evaluators = self._evaluators(population)
         if group is None:
@@ -148,7 +146,7 @@ class FirePBT:
         return Evaluators(
             groups=groups,
             evaluating=[population[i] for i in range(bred, size)],
-            all=self._read(population),
+            all=self._curves.of(population.evaluations, Curves),
             ready=self.ready,
             min_eval_steps=self.min_eval_steps,
             max_eval_steps=self.max_eval_steps,
@@ -177,23 +175,10 @@ class FirePBT:
         parent = self.exploit(peers[member.id], peers, rng)
         return None if parent is None else population[parent.id]
 
-    def _replaced(self, peers: Sequence[Member], population: Population, rng: np.random.Generator) -> Clone:
-        """By one of the best of ``peers`` by the score; where nobody of them is left, of all."""
-        kin = Population({peer.id: peer for peer in peers if peer.healthy}, population.space)
-        view = kin if len(kin) else population
-        parent = draw_top(view, share(view, REPLACEMENT_FRACTION), rng)
-        assert parent is not None, "some member is healthy"
-        return self._child(parent, population, rng)
+    def _replaced(self, peers: Sequence[Member], population: Population, rng: np.random.Generator) -> Decision:
+        return replacement(population, rng, lambda parent: self._child(parent, population, rng), peers)
 
     def _child(self, parent: Member, population: Population, rng: np.random.Generator) -> Clone:
         if self.explore is None:
             return Clone(parent.id, parent.hyperparameters)
         return Clone(parent.id, explored(self.explore, parent.hyperparameters, population.space, rng))
-
-    def _read(self, population: Population) -> Curves:
-        """The curves of all members; only the evaluations since the last decision are read."""
-        curves = self._curves.value
-        if curves is None or not curves.precedes(population.evaluations):
-            curves = self._curves.value = Curves()
-        curves.read(population.evaluations)
-        return curves

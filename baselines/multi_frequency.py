@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pbt_core.exploit import draw_top, share
 from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
-from pbt_core.method import Clone, Continue, Decision, Restart, initial, listed_settings
-from pbt_core.pbt import REPLACEMENT_FRACTION
+from pbt_core.method import Clone, Continue, Decision, initial, listed_settings
 from pbt_core.population import Member, Population
+from pbt_core.replacement import replacement
 from pbt_core.space import Hyperparameters, Space
 from pbt_core.values import listed, whole_fields
 
@@ -72,18 +71,13 @@ class MultiFrequency:
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
         """The member's part in its sub-population's decision, when that is due."""
-        if member.failed:
-            parent = draw_top(population, share(population, REPLACEMENT_FRACTION), rng)
-            if parent is not None:
-                return self._child(parent, population, rng)
-            return Continue() if all(other.failed for other in population) else Restart(population.space.sample(rng))
         size = len(population)
         own = self.group(member.id, size)
         every = self.ready * self.periods[own]
-        if member.step // every == member.previous // every:
+        if not member.failed and member.step // every == member.previous // every:
             return Continue()
-        if not population.standing.healthy:
-            return Restart(population.space.sample(rng))
+        if member.failed or not population.standing.healthy:
+            return replacement(population, rng, lambda parent: self._child(parent, population, rng))
         ranked = population.ranked()
         inside = [other for other in ranked if self.group(other.id, size) == own]
         outside = [other for other in ranked if self.group(other.id, size) != own and other.healthy]

@@ -1,9 +1,10 @@
 """The types of hyperparameters, each of which says how a value is drawn, changed and bounded.
 
 Every dimension offers the same operations. ``sample`` draws from the prior, ``perturb`` multiplies by a factor (or does
-what comes nearest to it for integers and categories; a factor above 1 always means up), ``shift`` adds, ``clip`` brings a
-value into the bounds, ``check`` says which rule a value breaks and ``restore`` undoes what JSON does to a value. No
-operation ever returns a value outside the bounds.
+what comes nearest to it for integers and categories), ``shift`` adds, ``clip`` brings a value into the bounds, ``check``
+says which rule a value breaks and ``restore`` undoes what JSON does to a value. A factor above 1 takes a positive value
+up and an ordered category to the next one; a negative value it takes away from 0, as multiplying does. No operation ever
+returns a value outside the bounds.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Dimension(Protocol):
         ...
 
     def perturb(self, value: Any, factor: float, rng: np.random.Generator) -> Value:
-        """``value`` times ``factor``, or what comes nearest to it; a factor above 1 means up."""
+        """``value`` times ``factor``, or what comes nearest to it; a factor above 1 takes positive values up."""
         ...
 
     def shift(self, value: Any, amount: float) -> Value:
@@ -125,7 +126,7 @@ class OneMinus(_Real):
 
     >>> OneMinus(low=0.9, high=0.999)  # 0.9 to 0.99 is drawn as often as 0.99 to 0.999
 
-    A factor divides 1 - x, so that a factor above 1 still means up: 1.2 makes of 0.9 about 0.917, and 0.99 becomes 0.988
+    A factor divides 1 - x, so that a factor above 1 takes every value up: 1.2 makes of 0.9 about 0.917, and 0.99 becomes 0.988
     under 0.8. ``shift`` adds to x itself.
     """
 

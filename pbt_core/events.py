@@ -1,4 +1,4 @@
-"""Reading the record of a run: the door to ``schema`` (what an event is), ``record`` (events in memory) and ``parquet``."""
+"""What is needed to read the record of a run, in one place: from ``schema`` (what an event is), ``record`` and ``parquet``."""
 
 from pbt_core.record import Record, read, read_parquet
 from pbt_core.schema import FORMAT, Event, RecordError

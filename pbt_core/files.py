@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import gc
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,12 +21,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
     What stood at ``path`` stays until then. For files only.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=f".tmp{path.suffix}")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp{path.suffix}")
+    temporary.touch(exist_ok=False)  # as public as any other file, which those of tempfile are not
     try:
-        # mkstemp makes private files; results are as public as any other.
-        temporary.chmod(0o666 & ~_umask())
         yield temporary
         os.replace(temporary, path)
     except BaseException:
@@ -106,9 +103,3 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

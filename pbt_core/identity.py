@@ -127,19 +127,33 @@ def _where(kind: Any) -> str:
 
 def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict) and value:
-        for key, item in value.items():
+        parts = list(value.items())
+        if _is_space(value):
+            yield f"{name}: the names", [key for key, _ in value["dimensions"]]
+            parts = [*value["dimensions"], *((key, rule) for key, rule in parts if key != "dimensions")]
+        for key, item in parts:
             yield from _flat(item, f"{name}.{key}" if name else str(key))
     elif isinstance(value, list) and value:
         for i, item in enumerate(value):
-            # The dimensions of a space are pairs of a name and what it is.
-            pair = name.endswith("dimensions") and isinstance(item, list) and len(item) == 2
-            yield from (
-                _flat(item[1], f"{name.removesuffix('.dimensions')}.{item[0]}") if pair else _flat(item, f"{name}[{i}]")
-            )
-        if name.endswith("dimensions"):
-            yield f"{name.removesuffix('.dimensions')}: the names", [item[0] for item in value]
+            yield from _flat(item, f"{name}[{i}]")
     else:
         yield name, value
+
+
+def _is_space(description: dict[str, Any]) -> bool:
+    """Whether ``described`` wrote a space here, told by its form: records hold no other mark of it.
+
+    What belongs to a task is another form, whatever it is called: beside its fields stands a type.
+    """
+    dimensions = description.get("dimensions")
+    if not isinstance(dimensions, list) or not description.keys() <= {"dimensions", "where", "repair"}:
+        return False
+    return all(map(_is_dimension, dimensions)) and len({name for name, _ in dimensions}) == len(dimensions)
+
+
+def _is_dimension(item: Any) -> bool:
+    """Whether it is the name of a dimension and what it is."""
+    return isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], dict)
 
 
 def _shown(value: Any) -> str:

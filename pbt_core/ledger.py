@@ -26,6 +26,7 @@ class Slot:
     source: the checkpoint it trains on from (its own latest or a parent's); None stands for fresh weights.
     undecided: an interval ended and no recorded decision has followed yet.
     stopped: it trains no further.
+    before_failure: of a failed member, what it was before the interval that failed, so that it can be tried again.
     """
 
     member: Member
@@ -34,6 +35,7 @@ class Slot:
     source: Reference | None = None
     undecided: bool = False
     stopped: bool = False
+    before_failure: Slot | None = None
 
 
 class Evaluations(Sequence[Evaluation]):
@@ -113,6 +115,11 @@ def as_it_stands(slot: Slot) -> Member:
     return slot.member
 
 
+def as_evaluated(slot: Slot) -> Slot:
+    """The slot as its last evaluation left it: of what a decision has changed since, nothing is trained yet."""
+    return replace(slot, member=slot.published, source=None, before_failure=None)
+
+
 class Ledger:
     """Slots by member id, and every evaluation so far. ``apply`` is the only way to change them.
 
@@ -172,8 +179,11 @@ class Ledger:
         self.slots[member] = Slot(slot.member, slot.published, slot.latest, slot.source, False, slot.stopped)
 
     def best(self) -> Slot | None:
-        """The healthy member with the highest last score, or the training that was kept; among equals the first."""
-        slots = [*([self.kept] if self.kept else []), *self.slots.values()]
+        """The highest last evaluation, of a member or of the training that was kept, as it was made; among equals the first.
+
+        A score that came with copied weights is the parent's: the child has none of its own until it was trained.
+        """
+        slots = [*([self.kept] if self.kept else []), *map(as_evaluated, self.slots.values())]
         healthy = [slot for slot in slots if slot.member.healthy]
         return max(healthy, key=lambda slot: (_score(slot), -slot.member.id), default=None)
 
@@ -213,7 +223,7 @@ class Ledger:
         self._put(Slot(member, member, reference, reference, True))
 
     def _failed(self, slot: Slot, event: Event) -> None:
-        """The interval is charged, the weights are lost; the source stays, so that a retry could begin there."""
+        """The interval is charged, the weights are lost."""
         member = replace(
             slot.member,
             previous=slot.member.step,
@@ -223,7 +233,7 @@ class Ledger:
             history=(),
             failed=True,
         )
-        self._put(replace(slot, member=member, published=member, latest=None, undecided=True))
+        self._put(Slot(member, member, None, slot.source, True, slot.stopped, before_failure=slot))
 
     def _cloned(self, slot: Slot, event: Event) -> None:
         """With the parent's weights comes the parent's score: the same weights would be evaluated again (Algorithm 1)."""
@@ -239,14 +249,15 @@ class Ledger:
         self._put(Slot(member, slot.published, slot.latest, Reference(**event["source"]), False, slot.stopped))
 
     def _retried(self, slot: Slot, event: Event) -> None:
-        member = replace(slot.member, step=slot.member.previous, score=None, failed=False)
-        self._put(replace(slot, member=member, published=member, undecided=False))
+        """The member is what it was before its interval failed: on the way are the same weights, with their score."""
+        if slot.before_failure is None:
+            raise ValueError(f"member {slot.member.id} is tried again, but has not failed")
+        self._put(replace(slot.before_failure, undecided=False))
 
     def _restarted(self, slot: Slot, event: Event) -> None:
         """The training ends here; if it is the best that a restart has ended, its weights are kept."""
-        # What a member was evaluated with, which a decision may have changed since, is published.
-        candidate = replace(slot, member=slot.published, source=None)
-        if slot.published.healthy and (self.kept is None or _score(candidate) > _score(self.kept)):
+        candidate = as_evaluated(slot)
+        if candidate.member.healthy and (self.kept is None or _score(candidate) > _score(self.kept)):
             before, self.kept = self.kept, candidate
             for reference in _held_by(candidate):
                 self._held[reference] = self._held.get(reference, 0) + 1
@@ -261,14 +272,14 @@ class Ledger:
             samples=(),
             history=(),
         )
-        self._put(replace(slot, member=member, source=None, undecided=False))
+        self._put(replace(slot, member=member, source=None, undecided=False, before_failure=None))
 
     def _changed(self, slot: Slot, event: Event) -> None:
         member = replace(slot.member, hyperparameters=event["hyperparameters"])
         self._put(replace(slot, member=member, undecided=False))
 
     def _stopped(self, slot: Slot, event: Event) -> None:
-        self._put(replace(slot, stopped=True, undecided=False))
+        self._put(replace(slot, stopped=True, undecided=False, before_failure=None))
 
     # -- what is kept up to date -------------------------------------------------------------------------------------
 
@@ -296,7 +307,7 @@ class Ledger:
 
 def _held_by(slot: Slot) -> tuple[Reference, ...]:
     """The checkpoints that a slot may still read."""
-    latest, source = slot.latest, slot.source
+    latest, source = (slot.before_failure or slot).latest, slot.source
     if latest is None or source is None or latest is source:
         return tuple(reference for reference in (latest or source,) if reference is not None)
     return (latest, source)

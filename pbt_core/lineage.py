@@ -100,9 +100,11 @@ class Lineage:
             row = self._before[row]
         return path[::-1]
 
-    def schedule(self, member: int | None = None) -> list[Segment]:
-        """The hyperparameters that led to a member's weights (default: the run's answer), interval by interval."""
-        step = None
+    def schedule(self, member: int | None = None, step: int | None = None) -> list[Segment]:
+        """The hyperparameters that led to a member's weights (default: the run's answer), interval by interval.
+
+        step: at which of its own steps the member had these weights, when it was evaluated (default: last).
+        """
         if member is None:
             member, step = self.best, self._best_at
         if member is None:

@@ -39,7 +39,7 @@ def events_of(outcome: Outcome) -> list[Event]:
 
 
 def end_of(ledger: Ledger, reason: str) -> Event:
-    """The ``finished`` event: the answer is the member that stands best."""
+    """The ``finished`` event: the answer is the best of the last evaluations."""
     best = ledger.best()
     answer = {"best": best.member.id, "step": best.member.step, "score": best.member.score} if best else {}
     return {"event": "finished", "best": None, "step": None, "score": None, **answer, "reason": reason}

@@ -8,15 +8,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from pbt_core.exploit import Exploit, Truncation, draw_top, share
+from pbt_core.exploit import Exploit, Truncation
 from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
-from pbt_core.method import Clone, Continue, Decision, Restart, initial, listed_settings
+from pbt_core.method import Clone, Continue, Decision, initial, listed_settings
 from pbt_core.population import Member, Population
+from pbt_core.replacement import replacement
 from pbt_core.space import Hyperparameters, Space
 from pbt_core.values import listed, shown, whole_fields
-
-#: A failed member is replaced by one of this top fraction of the population, as in truncation selection.
-REPLACEMENT_FRACTION = 0.2
 
 #: What a member can take from its parent.
 Part = Literal["weights", "hyperparameters"]
@@ -33,14 +31,16 @@ class PBT:
         (the toy's "explore only").
     explore: how a replaced member's hyperparameters change; None leaves them (the toy's "exploit only").
     copy: what an exploiting member takes from its parent: "weights", "hyperparameters" or both (the paper's figure 5, "PBT
-        targets"); what it does not take it keeps. Exploring changes whatever hyperparameters it then has.
+        targets"); what it does not take it keeps. Exploring changes whatever hyperparameters it then has. A member that
+        diverged or failed takes weights in any case: its own are useless or lost.
     initial: known settings to begin with, one for each of the first members; what they leave out, and all of the other
         members, is drawn from the prior.
     until: the last step at which a member can be ready, after which all train on as they are; None for no end. A member
         that failed is replaced at any time.
 
-    Where no member has a finite score there is none to copy: a ready member, or one that failed, then begins anew with
-    a draw from the prior. If all have failed, the run ends with the error instead: that is a bug in the task.
+    A member that failed is replaced by a child of a good one (see ``replacement``), ready or not. Where no member has a
+    finite score there is none to copy: a ready member, or one that failed, then begins anew with a draw from the prior.
+    If all have failed, the run ends with the error instead: that is a bug in the task.
     """
 
     ready: int
@@ -82,23 +82,24 @@ class PBT:
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
         """Exploit and explore if the member is ready or failed; else go on (Algorithm 1, the body of its loop)."""
-        if member.failed:
-            # Its own weights are lost, so it takes those of a good member, ready or not and whatever ``copy`` says.
-            parent = draw_top(population, share(population, REPLACEMENT_FRACTION), rng)
-            if parent is not None:
-                return Clone(parent.id, self._explored(parent, population, rng))
-            return Continue() if all(other.failed for other in population) else Restart(population.space.sample(rng))
-        if not self.is_ready(member):
+
+        def child(parent: Member) -> Clone:
+            return self._child(member, parent, population, rng)
+
+        if not member.failed and not self.is_ready(member):
             return Continue()
-        if not member.healthy and not population.standing.healthy:
-            return Restart(population.space.sample(rng))
+        if member.failed or not population.standing.healthy:
+            return replacement(population, rng, child)
         if self.exploit is None:
             return Continue(self._explored(member, population, rng))
         parent = self.exploit(member, population, rng)
-        if parent is None:
-            return Continue()
+        return Continue() if parent is None else child(parent)
+
+    def _child(self, member: Member, parent: Member, population: Population, rng: np.random.Generator) -> Clone:
+        """``member`` with what it takes from ``parent``, explored; weights that are lost or useless are always replaced."""
         source = parent if "hyperparameters" in self.copy else member
-        return Clone(parent.id, self._explored(source, population, rng), weights="weights" in self.copy)
+        weights = "weights" in self.copy or not member.healthy
+        return Clone(parent.id, self._explored(source, population, rng), weights)
 
     def _explored(self, source: Member, population: Population, rng: np.random.Generator) -> Hyperparameters:
         if self.explore is None:

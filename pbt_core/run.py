@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pbt_core.errors import RunError
 from pbt_core.leases.log import LOG
-from pbt_core.ledger import Ledger
+from pbt_core.ledger import Ledger, as_evaluated
 from pbt_core.lineage import Lineage, Segment
 from pbt_core.method import Method
 from pbt_core.plan import Plan, Until
@@ -111,7 +111,8 @@ class Run:
     def best(self) -> int | None:
         """The member whose weights are the run's answer; None if none has a finite score.
 
-        The highest score at the end of a training; of a run under way, the highest at present.
+        The highest score at the end of a training; of a run under way, the highest of the members' last evaluations. Score,
+        hyperparameters, state and schedule are all of that evaluation, whatever was decided about the member since.
         """
         slot = self._ledger.best()
         return None if slot is None else slot.member.id
@@ -129,7 +130,7 @@ class Run:
         return None if slot is None else slot.member.hyperparameters
 
     def state(self, task: AnyTask, member: int | None = None) -> Any:
-        """The last saved state of a member, or the run's answer if none is named, loaded by the task.
+        """The state that a member was last evaluated in, or the run's answer if none is named, loaded by the task.
 
         RunError says so where there is none; KeyError if there is no such member.
         """
@@ -144,16 +145,14 @@ class Run:
         raise AssertionError("unreachable")
 
     def _state(self, task: AnyTask, member: int | None) -> Any:
-        slot = self._ledger.best() if member is None else self._ledger.slots[member]
+        slot = self._ledger.best() if member is None else as_evaluated(self._ledger.slots[member])
         if slot is None:
             why = "all members diverged or failed" if len(self._ledger.evaluations) else "no member was evaluated yet"
             raise RunError(f"the run has no best member: {why}")
-        # If weights were copied since the last evaluation, the score is theirs.
-        reference = None if slot.member.failed else slot.source or slot.latest
-        if reference is None:
+        if slot.latest is None:
             why = "its last interval failed" if slot.member.failed else "it was never evaluated"
             raise RunError(f"member {slot.member.id} has no weights: {why}")
-        checkpoint = Store.reading(self.directory / "checkpoints").load(reference)
+        checkpoint = Store.reading(self.directory / "checkpoints").load(slot.latest)
         return task.load(checkpoint, dict(slot.member.hyperparameters))
 
     def table(self) -> pd.DataFrame:
@@ -170,8 +169,14 @@ class Run:
         return Lineage(self.record)
 
     def schedule(self, member: int | None = None) -> list[Segment]:
-        """The hyperparameters that led to a member's weights, or to the run's answer, interval by interval."""
-        return self.lineage.schedule(self.best if member is None and not self.finished else member)
+        """The hyperparameters that led to a member's weights when it was last evaluated, or to the run's answer.
+
+        Interval by interval. ValueError where no member is named and there is no answer.
+        """
+        best = self._ledger.best() if member is None else None
+        return (
+            self.lineage.schedule(member) if best is None else self.lineage.schedule(best.member.id, best.member.step)
+        )
 
     def extend(
         self,

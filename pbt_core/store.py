@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from pbt_core.compact import compact
 from pbt_core.files import sync_folder, write_all
 from pbt_core.layout import TYPES, file_bytes
 from pbt_core.schema import DIGEST
+from pbt_core.values import is_text
 
 #: Hexadecimal digits of SHA-256 that are kept: 128 bits.
 DIGITS = 32
@@ -114,7 +116,7 @@ def prepared(checkpoint: Any, function: str = "the task") -> Prepared:
 
 
 def _prepared_array(name: Any, array: Any, function: str) -> NDArray[Any]:
-    if not isinstance(name, str) or name == _METADATA or not _is_text(name):
+    if not isinstance(name, str) or name == _METADATA or not is_text(name):
         raise TypeError(f"{function} returned a Checkpoint with the name {name!r}, which no tensor can have")
     if not isinstance(array, np.ndarray | np.generic):
         raise TypeError(f"{function} returned a Checkpoint whose tensor {name!r} is a {type(array).__name__}, no array")
@@ -123,14 +125,6 @@ def _prepared_array(name: Any, array: Any, function: str) -> NDArray[Any]:
         kinds = f"one of {', '.join(sorted(TYPES))}"
         raise TypeError(f"{function} returned a Checkpoint whose tensor {name!r} is of {array.dtype}, not {kinds}")
     return np.asarray(array, little, order="C")  # keeps 0-d arrays 0-d
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 #: The key of a safetensors file's header that is no tensor.
@@ -264,9 +258,10 @@ class Store:
         fraction of making a file and removing another.
         """
         reference, content = named(member, step, checkpoint, note)
-        # Plain calls instead of pathlib: this happens after every interval of every member.
+        # Plain calls instead of pathlib: this happens after every interval of every member. A name of its own for each
+        # writer: two machines may do one interval again at once, in processes of one number.
         path = f"{self._folder}/{reference.filename}"
-        other = f"{self._folder}/{recycle.filename}" if recycle else f"{path}.{os.getpid()}.tmp"
+        other = f"{self._folder}/{recycle.filename}" if recycle else f"{path}.{uuid.uuid4().hex}.tmp"
         file = os.open(other, os.O_WRONLY | os.O_CREAT, 0o666)
         try:
             write_all(file, content)

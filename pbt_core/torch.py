@@ -1,4 +1,4 @@
-"""Helpers for tasks built on torch; the only module of the core that imports it.
+"""Helpers for tasks built on torch.
 
 ``pack`` turns anything with a ``state_dict`` into a checkpoint without pickle, ``unpack`` loads it back, and ``seeded``
 gives a block of code its own seed without touching the global generator.

@@ -1,4 +1,7 @@
-"""Numbers of a space in [0, 1], uniform under their priors: logarithmic ones in the logarithm, whole ones rounded back."""
+"""A hyperparameter that is a number, as its place between its bounds: in [0, 1], uniform where it is drawn from its prior.
+
+Log-uniform ones are placed by their logarithm; whole numbers are rounded on the way back.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pbt_core import PBT, LogUniform, Perturb, Plan, RecordError, Serial, Space, Truncation
+from pbt_core import PBT, Choice, LogUniform, Perturb, Plan, RecordError, Serial, Space, Truncation
 from pbt_core.identity import described, differences
 from pbt_core.testing import Hill
 
@@ -130,6 +130,45 @@ def test_another_run_in_the_same_folder_is_refused_with_what_differs(change, mes
         Serial().run(*change(), tmp_path)
     assert "\n" not in str(error.value)
     assert (tmp_path / "events.jsonl").read_bytes() == before
+
+
+@dataclass(frozen=True)
+class Shaped(Hill):
+    dimensions: tuple[int, ...] = (4, 2)
+    input_dimensions: tuple[tuple[str, int], ...] = (("height", 3), ("width", 3))
+
+
+def test_a_setting_that_is_called_dimensions_is_a_setting_like_any_other(tmp_path):
+    """A run of such a task resumes, and a difference in it is named by its place; only a space's own have names."""
+    Serial().run(Shaped(), PBT(ready=10), PLAN, tmp_path)
+    assert Serial().run(Shaped(), PBT(ready=10), PLAN, tmp_path).finished
+    with pytest.raises(RecordError, match=r"task\.dimensions\[0\] was 4 and is 5\. "):
+        Serial().run(Shaped(dimensions=(5, 2)), PBT(ready=10), PLAN, tmp_path)
+    wider = Shaped(input_dimensions=(("height", 3), ("breadth", 3)))
+    with pytest.raises(RecordError, match=r"task\.input_dimensions\[1\]\[0\] was 'width' and is 'breadth'\. "):
+        Serial().run(wider, PBT(ready=10), PLAN, tmp_path)
+
+
+def test_a_hyperparameter_may_be_called_as_a_part_of_a_space_is():
+    """Its own changes and those of the constraint are told apart; another order is another space."""
+    one, other = (
+        Space({"where": LogUniform(1e-3, high), "dimensions": Choice((1, 2))}, where=any_) for high in (1.0, 2.0)
+    )
+    assert differences(described(one, "space"), described(other, "space"), "space") == [
+        "space.where.high was 1.0 and is 2.0"
+    ]
+    without = Space(dict(one))
+    assert differences(described(one, "space"), described(without, "space"), "space") == [
+        f"space.where.function was '{__name__}.any_' and is not there"
+    ]
+    turned = Space(dict(reversed(one.items())), where=any_)
+    assert differences(described(one, "space"), described(turned, "space"), "space") == [
+        "space: the names was ['where', 'dimensions'] and is ['dimensions', 'where']"
+    ]
+
+
+def any_(hyperparameters):
+    return True
 
 
 def test_another_function_to_explore_with_is_another_run(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from pbt_core import Continue, Lineage, Plan, Processes, Restart, Serial
 from pbt_core.ledger import Ledger
 from pbt_core.lineage import retrace
+from pbt_core.outcomes import next_interval
 from pbt_core.store import Reference, digest
 from pbt_core.testing import Hill
 
@@ -99,6 +100,31 @@ def test_what_is_kept_has_the_hyperparameters_that_it_was_trained_with():
     ledger = Ledger([*joined(1), evaluated(0, 10, 5.0, a=0), restarted(0, 10, a=1)])
     assert ledger.kept.member.hyperparameters == {"a": 0}
     assert ledger.slots[0].member.hyperparameters == {"a": 1}
+
+
+def failed(member, step):
+    return {"event": "failed", "member": member, "step": step, "kind": "raised", "error": "", "traceback": ""}
+
+
+def test_a_failed_interval_that_is_tried_again_begins_from_what_the_member_was():
+    """With copied weights that is the parent's score and its own last state; what the failure has charged is given back."""
+    ledger = Ledger([*joined(2), evaluated(0, 10, 1.0), evaluated(1, 10, 2.0)])
+    ledger.apply(cloned(0, 10, parent=1, source=(1, 10), score=2.0))
+    before = ledger.slots[0]
+    work = next_interval(before, Plan(population=2, steps=40, interval=10))
+    for event in (evaluated(1, 20, 3.0), failed(0, 20), {"event": "retried", "member": 0, "step": 20}):
+        ledger.apply(event)
+        assert ledger.holds(Reference(0, 10, "0-10"))
+    assert ledger.slots[0] == before
+    assert next_interval(ledger.slots[0], Plan(population=2, steps=40, interval=10)) == work
+    ledger.apply(evaluated(0, 20, 4.0))
+    last = ledger.evaluations[-1]
+    assert (last.age, last.steps, last.before) == (20, 10, 2.0)
+    assert not ledger.holds(Reference(0, 10, "0-10"))
+    for event in (failed(0, 30), restarted(0, 30, a=0)):
+        ledger.apply(event)
+    with pytest.raises(ValueError, match="member 0 is tried again, but has not failed"):
+        ledger.apply({"event": "retried", "member": 0, "step": 30})
 
 
 def test_references_are_counted_and_freed_when_nobody_can_read_them_any_more():

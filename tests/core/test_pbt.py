@@ -1,5 +1,5 @@
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -65,6 +65,52 @@ def test_what_is_copied_is_a_switch_of_its_own():
     assert decide(hyperparameters) == Clone(4, {"a": 5.0, "b": 1.0}, weights=False)
     with pytest.raises(ValueError, match=r"copy = \(\) must name weights, hyperparameters or both"):
         PBT(ready=10, copy=())
+
+
+@pytest.mark.parametrize("lost", [{"failed": True}, {"score": math.nan}], ids=["failed", "diverged"])
+def test_an_ablation_keeps_its_switch_for_members_that_failed_or_diverged(lost):
+    """Under weights only they keep their own hyperparameters; weights that are lost or useless are replaced in any case."""
+    population = view([0.0, 1.0, 2.0, 3.0, 4.0])
+    member = replace(population[0], **lost)
+    members = Population({**{m.id: m for m in population}, 0: member}, SPACE)
+    made = {}
+    for copy in (("weights",), ("hyperparameters",), ("weights", "hyperparameters")):
+        made[copy] = PBT(ready=10, copy=copy, explore=None).decide(member, members, np.random.default_rng(0))
+    assert made["weights",] == Clone(4, {"a": 1.0, "b": 1.0}, weights=True)
+    assert (
+        made["hyperparameters",] == made["weights", "hyperparameters"] == Clone(4, {"a": 5.0, "b": 1.0}, weights=True)
+    )
+
+
+@dataclass(frozen=True)
+class Brittle(Hill):
+    """A rate from 0.1 on spoils the weights for good: the interval raises, or their score is never finite again."""
+
+    raises: bool = False
+
+    def step(self, state, hyperparameters, steps, seed):
+        if hyperparameters["lr"] >= 0.1 and self.raises:
+            raise ArithmeticError("spoilt")
+        state = super().step(state, hyperparameters, steps, seed)
+        return {**state, "x": state["x"] * math.nan} if hyperparameters["lr"] >= 0.1 else state
+
+
+@pytest.mark.parametrize("raises", [True, False], ids=["failed", "diverged"])
+def test_in_a_run_of_an_ablation_nobody_is_dead_at_the_end_or_has_what_it_may_not_copy(raises, tmp_path):
+    """Hyperparameters only: no weights stay spoilt. Weights only: each member keeps the settings that it joined with."""
+    plan = Plan(population=8, steps=60, interval=10, seed=1)
+    for copy in ("weights", "hyperparameters"):
+        method = PBT(ready=10, copy=(copy,), explore=None)
+        events = Serial().run(Brittle(raises=raises), method, plan, tmp_path / copy).events
+        assert sum(event["event"] in ("failed", "diverged") for event in events)
+        if copy == "weights":
+            joined = {e["member"]: e["hyperparameters"] for e in events if e["event"] == "joined"}
+            clones = [e for e in events if e["event"] == "cloned"]
+            assert clones
+            assert all(e["hyperparameters"] == joined[e["member"]] for e in clones)
+        else:
+            last = {e["member"]: e.get("score", math.nan) for e in events if e["event"] in ("evaluated", "failed")}
+            assert all(map(math.isfinite, last.values()))
 
 
 def test_without_an_exploiter_every_ready_member_explores_in_place():

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,6 +66,21 @@ def test_notes_find_finished_work_and_skip_damaged_files(store):
     (store.directory / damaged.filename).write_bytes(b"torn")
     assert store.notes(0, 10) == [(reference, {"work": 1})]
     assert store.notes(1, 10) == []
+
+
+def test_two_machines_may_write_one_checkpoint_at_once_in_processes_of_one_number(store, monkeypatch):
+    """An interval that was done again elsewhere: both have a whole file, and nothing is left beside it."""
+    rename = os.replace
+
+    def overtaken(source, target):
+        monkeypatch.setattr(os, "replace", rename)
+        assert store.save(0, 10, example(), {"work": 1}).filename == Path(target).name
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", overtaken)
+    reference = store.save(0, 10, example(), {"work": 1})
+    assert store.notes(0, 10) == [(reference, {"work": 1})]
+    assert [path.name for path in store.directory.iterdir()] == [reference.filename]
 
 
 def test_keep_removes_everything_else(store):
