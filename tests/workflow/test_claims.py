@@ -5,10 +5,13 @@ import math
 import pandas as pd
 import pytest
 
+from reproductions.suite.figures.headline import relative
 from reproductions.suite.results.claims import Claim, all_claims, contrast, judge, margin_of, verdict
 from reproductions.suite.results.claims import test_in_words as in_words
+from reproductions.suite.results.gains import gains
 from reproductions.suite.results.statistics import Estimate, student_mean
 from reproductions.suite.study import registry
+from reproductions.suite.study.inputs import InputError
 
 CLAIM = Claim("PBT wins", "it does", "recall", "gan", "gan", {"pbt": 1, "random_search": -1})
 
@@ -176,3 +179,21 @@ def test_verdicts_are_grouped_and_say_what_could_have_been_seen():
     assert list(judged.verdict) == ["reproduced", "inconclusive", "not run"]
     assert judged.detectable[1] == pytest.approx(judged.detectable[0])
     assert judged.detectable[1] > 0.5
+
+
+def test_a_stray_run_on_another_problem_drops_no_seed():
+    """A run of another method, or on a problem that the scale does not have."""
+    both = {("pbt", "default"): [1.0, 2.0], ("random_search", "default"): [0.0, 0.0]}
+    ours = runs(both, scale="laptop")
+    another = runs({("tpe", "default"): [9.0]}, problem="another", scale="laptop")
+    beyond = runs({("pbt", "default"): [9.0]}, problem="cifar10", scale="laptop")
+    assert contrast(CLAIM, pd.concat([ours, another, beyond], ignore_index=True)) == [1.0, 2.0]
+
+
+def test_runs_of_several_scales_are_refused_by_all_that_compares_them():
+    """Smoke runs of the same seeds would be averaged with those of the laptop scale."""
+    both = {("pbt", "default"): [1.0, 2.0], ("random_search", "default"): [0.0, 0.0]}
+    table = pd.concat([runs(both, scale="laptop"), runs(both, scale="smoke")], ignore_index=True)
+    for compare in (lambda: judge([CLAIM], table), lambda: gains(table), lambda: relative(table, {})):
+        with pytest.raises(InputError, match=r"^scale: .* must be of one scale, not of laptop, smoke$"):
+            compare()

@@ -17,6 +17,7 @@ from typing import Literal
 import pandas as pd
 
 from reproductions.suite.results import power, statistics
+from reproductions.suite.results.scores import one_scale, scores_of
 from reproductions.suite.results.statistics import Estimate
 from reproductions.suite.study import registry
 from reproductions.suite.study.names import label
@@ -69,59 +70,60 @@ def margin_of(claim: Claim) -> float | None:
 
 
 def contrast(claim: Claim, runs: pd.DataFrame) -> list[float]:
-    """The contrast of each seed for which all the methods were run, by seed."""
-    of_domain = runs[runs.domain == claim.domain].copy()
-    of_domain["name"] = _labels(of_domain)
-    of_domain["value"] = _values(of_domain, claim.column, registry.sweep(claim.domain).MEASURE)
-    # Several problems: a seed counts where every method was run on all of them.
-    wide = of_domain[of_domain.name.isin(claim.weights)].pivot_table(
-        index="seed", columns=["name", "problem"], values="value"
-    )
-    problems = list(of_domain.problem.unique())
-    complete = pd.MultiIndex.from_product([list(claim.weights), problems])
+    """The contrast of each seed for which all the methods were run, by seed. InputError for runs of several scales.
+
+    Where its methods were run on several problems of their scale, a seed counts if every method was run on all of these; runs
+    on problems that the scale does not have are left out.
+    """
+    of_claim = _of_claim(claim, runs)
+    wide = of_claim.pivot(index="seed", columns=["name", "problem"], values="value")
+    complete = pd.MultiIndex.from_product([list(claim.weights), list(of_claim.problem.unique())])
     by_method = wide.reindex(columns=complete).dropna().T.groupby(level=0).mean().T
     return [float(sum(row[name] * weight for name, weight in claim.weights.items())) for _, row in by_method.iterrows()]
 
 
-def reported(runs: pd.DataFrame, held_out: bool) -> pd.Series:
-    """The reported score of each run in a table of runs; the selecting one where the task is exact and holds nothing out."""
-    return runs.final_reported if held_out else runs.final_reported.fillna(runs.final_selected)
+def _of_claim(claim: Claim, runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the claim's methods, with ``name`` (of the method), ``score`` and ``value`` (what the claim is about)."""
+    one_scale(runs)
+    sweep = registry.sweep(claim.domain)
+    of_domain = runs[runs.domain == claim.domain]
+    names = pd.Series(_labels(of_domain), index=of_domain.index, dtype=object)
+    of_claim = of_domain[names.isin(claim.weights)].assign(name=names[names.isin(claim.weights)])
+    if "scale" in of_claim and len(of_claim) and (scale := sweep.SCALES.get(of_claim.scale.iloc[0])) is not None:
+        asked = of_claim[of_claim.problem.isin(scale.problems)]
+        of_claim = asked if len(asked) else of_claim
+    of_claim = of_claim.assign(score=scores_of(of_claim, sweep.MEASURE))
+    return of_claim.assign(value=_values(of_claim, claim.column))
 
 
 def without_score(claim: Claim, runs: pd.DataFrame) -> int:
     """How many runs of the claim's methods have no finite score."""
-    of_domain = runs[runs.domain == claim.domain]
-    scores = reported(of_domain, registry.sweep(claim.domain).MEASURE.held_out is not None)
-    return int(scores[[name in claim.weights for name in _labels(of_domain)]].isna().sum())
+    return int(_of_claim(claim, runs).score.isna().sum())
 
 
 def _was_run(claim: Claim, runs: pd.DataFrame) -> bool:
     """Whether there are runs of all its methods."""
-    of_domain = runs[runs.domain == claim.domain]
-    return set(claim.weights) <= set(_labels(of_domain))
+    return set(claim.weights) <= set(_of_claim(claim, runs).name)
 
 
 def _labels(runs: pd.DataFrame) -> list[str]:
     return [label(method, variant) for method, variant in zip(runs.method, runs.variant, strict=True)]
 
 
-def _values(runs: pd.DataFrame, column: str, measure: Measure) -> list[float]:
-    anchors, held_out = measure.anchors, measure.held_out is not None
+def _values(of_claim: pd.DataFrame, column: str) -> list[float]:
     if column == "reported":
-        scores = reported(runs, held_out=held_out)
-        pairs = zip(scores, runs.problem, strict=True)
-        return [anchors[problem].normalised(score) if problem in anchors else score for score, problem in pairs]
+        return list(of_claim.score)
     if column == "spread":
-        scores = pd.Series(_values(runs, "reported", measure), index=runs.index)
-        return list((scores - scores.groupby([runs["name"], runs["problem"]]).transform("median")).abs())
+        medians = of_claim.score.groupby([of_claim["name"], of_claim["problem"]]).transform("median")
+        return list((of_claim.score - medians).abs())
     column, _, key = column.partition(".")
-    if column not in runs:
-        return [float("nan")] * len(runs)
+    if column not in of_claim:
+        return [float("nan")] * len(of_claim)
     if not key:
-        return list(runs[column].astype(float))
+        return list(of_claim[column].astype(float))
     return [
         json.loads(trends).get(key, float("nan")) if isinstance(trends, str) else float("nan")
-        for trends in runs[column]
+        for trends in of_claim[column]
     ]
 
 
