@@ -47,6 +47,7 @@ CLAIMS = (
         mark="recall",
         weights={"pbt": 1},
         column="trends.unroll",
+        statistic="share",
         unit="rank correlation with steps",
     ),
     _claim(

@@ -20,7 +20,9 @@ from reproductions.suite.results.records import Record
 from reproductions.suite.study.inputs import InputError
 
 _scores = partial(Claim, domain="gan", unit="Inception score")
-_falls = partial(_scores, experiment="gan", weights={"pbt": 1}, unit="rank correlation with steps", side="at most")
+_falls = partial(
+    _scores, experiment="gan", weights={"pbt": 1}, statistic="share", unit="rank correlation with steps", side="below"
+)
 
 #: Tests, thresholds and seeds (``config/config.yaml``) were fixed before the runs.
 CLAIMS = (
@@ -152,6 +154,7 @@ CLAIMS = (
         experiment="gan",
         weights={"pbt": 1},
         column="founders",
+        statistic="share",
         unit="founders",
         side="at most",
         threshold=1,

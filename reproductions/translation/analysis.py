@@ -64,8 +64,9 @@ CLAIMS = (
         mark="medium",
         weights={"pbt": 1},
         column="trends.lr",
+        statistic="share",
         unit="rank correlation with steps",
-        side="at most",
+        side="below",
     ),
 )
 

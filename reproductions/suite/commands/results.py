@@ -95,15 +95,16 @@ def _add_claims(commands: Commands) -> None:
 
 
 def _claims(a: argparse.Namespace) -> None:
-    from reproductions.suite.results import claims, run_table
+    from reproductions.suite.results import run_table, verdicts
+    from reproductions.suite.results.claims import all_claims
 
     if a.out:
         with staged(a.out) as place:
-            judged = claims.judge(claims.all_claims(), run_table.read_runs(a.table))
-            written = claims.write(judged, place)
+            judged = verdicts.judge(all_claims(), run_table.read_runs(a.table))
+            written = verdicts.write(judged, place)
         _print(a.out, [written])
     else:
-        judged = claims.judge(claims.all_claims(), run_table.read_runs(a.table))
+        judged = verdicts.judge(all_claims(), run_table.read_runs(a.table))
     rows = judged.to_dict("records")
     for row in rows:
         if row["verdict"] != "not run":
@@ -126,9 +127,10 @@ def _add_power(commands: Commands) -> None:
 
 
 def _power(a: argparse.Namespace) -> None:
-    from reproductions.suite.results import claims, design, run_table
+    from reproductions.suite.results import design, run_table
+    from reproductions.suite.results.claims import all_claims
 
-    for row in design.seeds_of_claims(claims.all_claims(), run_table.read_runs(a.table)).to_dict("records"):
+    for row in design.seeds_of_claims(all_claims(), run_table.read_runs(a.table)).to_dict("records"):
         unit = f" {row['unit']}" if row["unit"] else ""
         needed = f"{row['seeds_needed']:.0f} seed(s)" if math.isfinite(row["seeds_needed"]) else "too many seeds"
         margin = f"a margin of {row['margin']:.3g} needs {needed}" if math.isfinite(row["margin"]) else "no margin"
@@ -143,7 +145,8 @@ def _verdict(row: dict[Hashable, Any]) -> str:
     from reproductions.suite.results.statistics import Estimate
 
     ours = Estimate(row["ours"], row["ours_low"], row["ours_high"])
-    without = f", {row['without_score']} run(s) without a finite score" if row["without_score"] else ""
+    without = f", {row['without_value']} run(s) without a value" if row["without_value"] else ""
+    without += f", {row['incomplete']} incomplete seed(s) left out" if row.get("incomplete") else ""
     seen = row.get("detectable", float("nan"))
     detectable = f", which could have seen {seen:.3g}" if seen == seen else ""
     return (

@@ -120,7 +120,8 @@ class VerdictRow(Row):
     margin: float | None = None
     detectable: float | None = None
     seeds: Count
-    without_score: Count = 0
+    incomplete: Count = 0
+    without_value: Count = 0
     verdict: Literal["reproduced", "no difference", "not reproduced", "inconclusive", "not run"]
     command: Words
 
