@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
@@ -253,3 +254,37 @@ def test_runs_of_several_scales_are_refused_by_all_that_compares_them():
     for compare in (lambda: judge([CLAIM], table), lambda: gains(table), lambda: relative(table, {})):
         with pytest.raises(InputError, match=r"^scale: .* must be of one scale, not of laptop, smoke$"):
             compare()
+
+
+def test_a_test_is_fixed_before_the_runs_where_no_seeds_contrast_could_be_known():
+    """One of its methods had not begun with any seed; the margin counts where there is one."""
+    both = {("pbt", "default"): [1.0, 2.0], ("random_search", "default"): [0.0, 0.0]}
+    table = runs(both, begun="2026-01-01T00:00:00Z", commit="c")
+    table.loc[table.method == "random_search", "begun"] = ["2026-01-05T00:00:00Z", "2026-01-07T00:00:00Z"]
+
+    def said(table, fixed, margin_fixed):
+        return judge([dataclasses.replace(CLAIM, fixed=fixed, margin_fixed=margin_fixed)], table).fixed[0]
+
+    assert said(table, "2026-01-04T23:59", "2026-01-04T23:59") == "before"
+    assert said(table, "2026-01-04T23:59", "2026-01-05T00:01") == "test before, margin after"
+    assert said(table, "2026-01-05T00:01", "2026-01-04T23:59") == "after"
+    assert said(table, "", "2026-01-04T23:59") == "not known"
+    assert said(table.assign(begun=None), "2026-01-04T23:59", "2026-01-04T23:59") == "not known"
+    assert said(table[table.method == "pbt"], "2026-01-05T00:01", "2026-01-05T00:01") == "before"
+
+
+def test_results_that_had_been_seen_are_not_new_because_they_were_made_again(monkeypatch):
+    """The date of the first ones counts."""
+    monkeypatch.setattr("reproductions.suite.results.dates.SEEN", {("gan", "c"): "2026-01-02T00:00"})
+    both = {("pbt", "default"): [1.0, 2.0], ("random_search", "default"): [0.0, 0.0]}
+    table = runs(both, begun="2026-01-09T00:00:00Z", commit="c")
+    claim = dataclasses.replace(CLAIM, fixed="2026-01-05T00:00", margin_fixed="2026-01-05T00:00")
+    assert judge([claim], table).fixed[0] == "after"
+    assert judge([claim], table.assign(commit="d")).fixed[0] == "before"
+
+
+@pytest.mark.parametrize("claim", all_claims(), ids=lambda claim: f"{claim.domain}-{claim.text[:40]}")
+def test_every_claim_says_when_its_test_and_its_margin_were_fixed(claim):
+    """To the minute."""
+    for date in (claim.fixed, claim.margin_fixed):
+        datetime.strptime(date, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)

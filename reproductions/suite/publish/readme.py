@@ -18,8 +18,8 @@ COLUMNS = {
     "paper": ("the paper", ""),
     "test": ("test", ""),
     "ours": ("ours", ""),
-    "margin": ("would matter", ".3g"),
-    "detectable": ("could be seen", ".3g"),
+    "margin": ("margin", ".3g"),
+    "detectable": ("detectable at 80 % power", ".3g"),
     "problem": ("problem", ""),
     "method": ("method", ""),
     "seeds": ("seeds", ""),
@@ -34,6 +34,7 @@ COLUMNS = {
     "clock_steps_mean": ("steps one after another", ".0f"),
     "cpu_s_mean": ("CPU s", ".0f"),
     "wall_s_mean": ("wall s", ".0f"),
+    "fixed": ("fixed", ""),
     "verdict": ("verdict", ""),
     "command": ("command", ""),
 }

@@ -34,6 +34,8 @@ class Claim:
     margin: the smallest distance of the mean from the threshold that would matter, in ``unit``; None: the domain's, for
         reported scores. An interval within it shows that there is no difference, and that is what a claim whose side is "alike"
         needs.
+    fixed, margin_fixed: when the test, and the margin, were committed in their present form: ISO 8601, UTC, to the minute.
+        Whether that was before the runs follows from them (``results.dates``).
     """
 
     text: str
@@ -48,6 +50,8 @@ class Claim:
     side: Literal["above", "below", "at most", "alike"] = "above"
     threshold: float = 0.0
     margin: float | None = None
+    fixed: str = ""
+    margin_fixed: str = ""
 
     def holds(self, contrast: float) -> bool:
         """Whether a contrast lies on the claimed side."""

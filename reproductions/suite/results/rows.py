@@ -55,6 +55,7 @@ class RunRow(Row):
     founders: Annotated[float, Field(ge=0)] | None = None
     common_ancestor: Annotated[float, Field(ge=0, le=1)] | None = None
     trends: Annotated[str, AfterValidator(_is_trends)] | None = None
+    begun: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] | None = None
     wall_s: Seconds | None = None
     cpu_s: Seconds | None = None
     train_s: Seconds | None = None
@@ -122,6 +123,7 @@ class VerdictRow(Row):
     seeds: Count
     incomplete: Count = 0
     without_value: Count = 0
+    fixed: Literal["before", "test before, margin after", "after", "not known"] = "not known"
     verdict: Literal["reproduced", "no difference", "not reproduced", "inconclusive", "not run"]
     command: Words
 

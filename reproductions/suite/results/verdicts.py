@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reproductions.suite.results import power, statistics
+from reproductions.suite.results import dates, power, statistics
 from reproductions.suite.results.claims import Claim, margin_of, test_in_words
 from reproductions.suite.results.contrasts import contrast, of_claim
 from reproductions.suite.results.statistics import Estimate
@@ -66,7 +66,8 @@ def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
 
     Grouped by verdict, in the order of ``VERDICTS``. ``margin`` is the smallest relevant difference, ``detectable`` what this
     many seeds see with a power of 80 % (``results.power``), both in the unit of the test. ``incomplete`` counts the seeds
-    that lack a run of one of the methods: they are not among ``seeds``.
+    that lack a run of one of the methods: they are not among ``seeds``. ``fixed``: whether the test and the margin were fixed
+    before the runs (``results.dates``).
 
     Where a run of one of its methods has no finite score, or no value of what the claim is about, a claim is inconclusive and
     has no number. ``without_value`` counts such runs.
@@ -90,6 +91,7 @@ def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
                 "seeds": len(found.by_seed),
                 "incomplete": found.incomplete,
                 "without_value": found.missing,
+                "fixed": dates.fixed(claim, runs),
                 "verdict": ("inconclusive" if found.missing and was_run else verdict(claim, ours, len(found.by_seed))),
                 "command": f"snakemake {claim.experiment}",
             }
