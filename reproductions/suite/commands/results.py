@@ -109,6 +109,12 @@ def _claims(a: argparse.Namespace) -> None:
     for row in rows:
         if row["verdict"] != "not run":
             print(_verdict(row))
+    tested = judged[judged.p.notna()]
+    stay = int(((tested.p <= 0.05) & (tested.p_holm <= 0.05)).sum())
+    print(
+        f"{len(tested)} claims judged by 95 % intervals: at most {0.05 * len(tested):.1f} false verdicts are to be expected; "
+        f"of {int((tested.p <= 0.05).sum())} results {stay} stay after Holm's adjustment"
+    )
     if missing := sum(row["verdict"] == "not run" for row in rows):
         print(f"not run: {missing} further claims, of whose methods these runs lack some")
 

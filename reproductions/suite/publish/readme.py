@@ -35,6 +35,8 @@ COLUMNS = {
     "cpu_s_mean": ("CPU s", ".0f"),
     "wall_s_mean": ("wall s", ".0f"),
     "fixed": ("fixed", ""),
+    "size": ("size", ""),
+    "p_holm": ("p, by Holm", ".2g"),
     "verdict": ("verdict", ""),
     "command": ("command", ""),
 }

@@ -120,6 +120,9 @@ class VerdictRow(Row):
     ours_high: float | None
     margin: float | None = None
     detectable: float | None = None
+    size: Literal["within", "beyond", "either"] | None = None
+    p: float | None = None
+    p_holm: float | None = None
     seeds: Count
     incomplete: Count = 0
     without_value: Count = 0

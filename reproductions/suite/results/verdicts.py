@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from reproductions.suite.results import dates, power, statistics
 from reproductions.suite.results.claims import Claim, margin_of, test_in_words
 from reproductions.suite.results.contrasts import contrast, of_claim
+from reproductions.suite.results.multiplicity import holm, p_value
 from reproductions.suite.results.statistics import Estimate
 
 #: The verdicts, in the order of tables. Three of them are results.
@@ -61,18 +63,32 @@ def verdict(claim: Claim, estimate: Estimate, seeds: int) -> str:
     return "reproduced" if above == (claim.side == "above") else "not reproduced"
 
 
+def size(claim: Claim, estimate: Estimate) -> str:
+    """Whether the distance from the threshold matters: all its interval is ``beyond`` the margin, ``within`` it, or ``either``.
+
+    Empty without an interval or a margin. It says of a verdict how much it is worth, and changes none: a difference may be
+    sure, and too small to matter.
+    """
+    margin = margin_of(claim)
+    if margin is None or math.isnan(estimate.low) or math.isnan(estimate.high):
+        return ""
+    low, high = estimate.low - claim.threshold, estimate.high - claim.threshold
+    return "within" if -margin <= low and high <= margin else "beyond" if low > margin or high < -margin else "either"
+
+
 def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
     """One row a claim: what the paper says, what our runs say with a 95 % interval, the seeds, the verdict, the command.
 
     Grouped by verdict, in the order of ``VERDICTS``. ``margin`` is the smallest relevant difference, ``detectable`` what this
     many seeds see with a power of 80 % (``results.power``), both in the unit of the test. ``incomplete`` counts the seeds
     that lack a run of one of the methods: they are not among ``seeds``. ``fixed``: whether the test and the margin were fixed
-    before the runs (``results.dates``).
+    before the runs (``results.dates``). ``p`` belongs to the interval, and ``p_holm`` is adjusted for the number of claims that
+    are judged here (``results.multiplicity``): at most 5 %, a verdict stays. ``size`` is that of the difference, see there.
 
     Where a run of one of its methods has no finite score, or no value of what the claim is about, a claim is inconclusive and
     has no number. ``without_value`` counts such runs.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for claim in claims:
         found = contrast(claim, runs)
         ours = estimate(claim, found.values)
@@ -88,6 +104,8 @@ def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
                 "ours_high": ours.high,
                 "margin": margin_of(claim),
                 "detectable": detectable(claim, found.values),
+                "size": size(claim, ours),
+                "p": p_value(claim, found.values),
                 "seeds": len(found.by_seed),
                 "incomplete": found.incomplete,
                 "without_value": found.missing,
@@ -96,7 +114,9 @@ def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
                 "command": f"snakemake {claim.experiment}",
             }
         )
-    rows.sort(key=lambda row: VERDICTS.index(str(row["verdict"])))  # stable: as declared within a verdict
+    for row, adjusted in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["p_holm"] = adjusted
+    rows.sort(key=lambda row: VERDICTS.index(row["verdict"]))  # stable: as declared within a verdict
     return pd.DataFrame(rows)
 
 
