@@ -154,7 +154,7 @@ def _verdict(row: dict[Hashable, Any]) -> str:
     without = f", {row['without_value']} run(s) without a value" if row["without_value"] else ""
     without += f", {row['incomplete']} incomplete seed(s) left out" if row.get("incomplete") else ""
     seen = row.get("detectable", float("nan"))
-    detectable = f", which could have seen {seen:.3g}" if seen == seen else ""
+    detectable = f", detectable at 80 % power: {seen:.3g}" if seen == seen else ""
     return (
         f"{row['verdict']:15} {row['domain']:12} {row['claim']}\n"
         f"{'':28} {row['test']}: {ours}, {row['seeds']} seed(s){detectable}{without}"

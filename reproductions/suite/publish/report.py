@@ -29,10 +29,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 #: What is said of each verdict, above its claims.
 MEANINGS: Mapping[str, str] = {
     "reproduced": "The whole 95 % interval lies on the side that is claimed.",
-    "no difference": "The interval lies on both sides, and all of it within the difference that would matter.",
+    "no difference": "The interval lies on both sides, and all of it within the margin.",
     "not reproduced": "The whole interval lies on the other side.",
-    "inconclusive": "The interval lies on both sides, and reaches further than the difference that would matter.",
-    "not run": "Of some of its methods there are no runs.",
+    "inconclusive": "The interval lies on both sides, and reaches beyond the margin; or there is none.",
+    "not run": "Some of its methods have no runs yet.",
 }
 #: Figures of a domain, in the order in which they are read; others follow by name.
 ORDER = ("figure2", "scores", "best_so_far", "population", "schedules", "lineages", "tree", "samples")
@@ -73,6 +73,7 @@ def _claims(judged: pd.DataFrame, name: str) -> list[dict[str, Any]]:
             "shown": str(Estimate(row["ours"], row["ours_low"], row["ours_high"])),
             "margin": cell(row["margin"], ".3g"),
             "detectable": cell(row["detectable"], ".3g"),
+            "p_holm": cell(row["p_holm"], ".2g"),
         }
         for row in rows
     ]

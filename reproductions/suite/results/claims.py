@@ -31,7 +31,7 @@ class Claim:
         lies on the claimed side, which has to be more than half of them, with the exact interval of Clopper and Pearson (1934).
         Counts and correlations need the latter: they have bounds, and are often equal in all seeds.
     unit: of the contrast. threshold: the contrast has to lie on this ``side`` of it.
-    margin: the smallest distance of the mean from the threshold that would matter, in ``unit``; None: the domain's, for
+    margin: the smallest relevant distance of the mean from the threshold, in ``unit``; None: the domain's, for
         reported scores. An interval within it shows that there is no difference, and that is what a claim whose side is "alike"
         needs.
     fixed, margin_fixed: when the test, and the margin, were committed in their present form: ISO 8601, UTC, to the minute.

@@ -21,7 +21,7 @@ def gains(runs: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> pd.DataFr
     """One row a domain and baseline: the mean paired difference in reported scores, PBT's less the baseline's.
 
     ``gain`` is in ``unit``, the domain's own (averaged over its problems in per cent from random play to people where it has
-    several), with Student's 95 % interval, ``margin`` the difference that would matter there. ``standard_gain`` is the same in
+    several), with Student's 95 % interval, ``margin`` the smallest relevant one there. ``standard_gain`` is the same in
     units of the standard deviation of scores over seeds, pooled over both methods (Cohen's d): NaN where there is none.
     """
     rows = []

@@ -1,4 +1,4 @@
-"""Power of the tests behind verdicts: what difference a study could have seen, and how many seeds a difference needs.
+"""Power of the tests behind verdicts: which difference a study could detect, and how many seeds a difference needs.
 
 A verdict on a mean is Student's two-sided test of paired differences at 5 %, whose power follows from the noncentral t
 distribution (Cohen, 1988); that of a verdict on a share of seeds follows from the binomial. Standard deviations are estimates
