@@ -45,6 +45,9 @@ def test_packed_runs_come_back_with_all_that_results_are_made_from(folders, tmp_
         assert before.lineage.schedule() == after.lineage.schedule()
         assert {**before.summary, "digests": None} == {**after.summary, "digests": None}
     assert run_table.runs(records).equals(run_table.runs(again))
+    before = path.read_bytes()
+    packing.pack(again, path)
+    assert path.read_bytes() == before
     packing.pack(again[::-1], tmp_path / "again.jsonl.xz")
     assert len(path.read_bytes()) < sum(p.stat().st_size for f in folders for p in f.glob("events.parquet"))
 
