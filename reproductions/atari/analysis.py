@@ -3,63 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from reproductions.atari.sweep import MEASURE
 from reproductions.suite.figures import plotting
 from reproductions.suite.figures.plotting import Figures
-from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.domain_claims import DomainClaims
 from reproductions.suite.results.records import Record
 
-_plays = partial(Claim, domain="atari", experiment="atari", unit="% human-normalised")
+_FIRST, _LATER = "2026-11-23T23:57", "2026-11-26T05:15"
+_of = DomainClaims("atari", "% human-normalised", margin_fixed=_LATER)
 
-#: Tests, thresholds and seeds (``config/config.yaml``) were fixed before the runs.
 CLAIMS = (
-    _plays(
-        text="PBT plays better than random search at equal compute",
-        paper="147 % to 181 %",
-        mark="medium",
-        weights={"pbt": 1, "random_search": -1},
+    _of.beats(
+        "random_search",
+        "PBT plays better than random search at equal compute",
+        _FIRST,
+        ("147 % to 181 %", "medium"),
     ),
-    _plays(
-        text="PBT plays better than random search over schedules at equal compute",
-        paper="not measured in the paper",
-        mark=None,
-        weights={"pbt": 1, "random_schedules": -1},
-    ),
-    _plays(
-        text="PBT plays better than hand-tuned settings at equal compute",
-        paper="not measured in the paper",
-        mark=None,
-        weights={"pbt": 1, "hand_tuned": -1},
-    ),
-    _plays(
-        text="Copied weights alone, hyperparameters fixed, bring more than random search",
-        paper="copying only weights helps a little",
-        mark="medium",
-        weights={"weights_only": 1, "random_search": -1},
-    ),
-    _plays(
-        text="Copying weights and hyperparameters is better than weights alone",
-        paper="both is best",
-        mark="medium",
-        weights={"pbt": 1, "weights_only": -1},
-    ),
-    _plays(
-        text="The schedule alone, trained anew, brings more than random search",
-        paper="not measured in the paper",
-        mark=None,
-        experiment="atari_replay",
-        weights={"replay": 1, "random_search": -1},
-    ),
-    _plays(
-        text="The learning rate falls along the lineage of the best",
-        paper="schedules found resemble hand-made ones",
-        mark="medium",
-        weights={"pbt": 1},
-        column="trends.lr",
-        unit="rank correlation with steps",
-        side="at most",
+    _of.beats("random_schedules", "PBT plays better than random search over schedules at equal compute", _LATER),
+    _of.beats("hand_tuned", "PBT plays better than hand-tuned settings at equal compute", _FIRST),
+    _of.ablation("weights alone", _LATER),
+    _of.ablation("both against weights", _LATER),
+    _of.ablation("schedule alone", _LATER, "atari_replay"),
+    _of.trend(
+        "lr",
+        "below",
+        "The learning rate falls along the lineage of the best",
+        ("schedules found resemble hand-made ones", "medium"),
+        "2026-11-26T12:43",
     ),
 )
 

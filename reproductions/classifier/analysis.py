@@ -2,193 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from reproductions.classifier.sweep import MEASURE
 from reproductions.suite.figures import plotting
 from reproductions.suite.figures.plotting import Figures
-from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.domain_claims import DomainClaims
 from reproductions.suite.results.records import Record
-from reproductions.suite.study.sweep import Mark
 
-
-def _claim(
-    text: str, paper: str, mark: Mark | None, experiment: str, weights: Mapping[str, float], **test: Any
-) -> Claim:
-    return Claim(text, paper, mark, "classifier", experiment, weights, **{"unit": "% accuracy", **test})
-
+_FIRST, _SCHEDULES, _SUCCESSORS = "2026-11-23T23:34", "2026-11-26T05:15", "2026-11-26T09:19"
+_SHARES = "2026-11-26T12:43"
+_of = DomainClaims("classifier", "% accuracy", margin_fixed=_SCHEDULES)
 
 #: The directions of the paper's ablations (section 4.4, figure 5), which it made on Atari and the GAN. No number of those
-#: figures is known. Those of PBT's successors are of their own papers, as their abstracts have them. Tests, thresholds and
-#: seeds (``config/config.yaml``) were fixed before the runs.
+#: figures is known. Those of PBT's successors are of their own papers, as their abstracts have them.
 CLAIMS = (
-    _claim(
+    _of.beats(
+        "random_search",
         "PBT scores higher than random search at equal compute",
-        "so in every domain of the paper",
-        "high",
-        "classifier",
-        {"pbt": 1, "random_search": -1},
+        _FIRST,
+        ("so in every domain of the paper", "high"),
     ),
-    _claim(
+    _of.beats(
+        "random_schedules",
         "PBT scores higher than random search over schedules at equal compute",
-        "not measured in the paper",
-        None,
-        "classifier",
-        {"pbt": 1, "random_schedules": -1},
+        _SCHEDULES,
     ),
-    _claim(
+    _of.beats(
+        "hand_tuned",
         "PBT scores higher than hand-tuned schedules at equal compute",
-        "so in every domain of the paper",
-        "medium",
-        "classifier",
-        {"pbt": 1, "hand_tuned": -1},
+        _FIRST,
+        ("so in every domain of the paper", "medium"),
     ),
-    _claim(
+    _of.claim(
         "A population of 10 is worse than one of 20",
-        "10 or fewer are noisy and poor",
-        "medium",
-        "population_size",
+        ("10 or fewer are noisy and poor", "medium"),
         {"pbt": 1, "pbt (population-10)": -1},
+        _FIRST,
+        experiment="population_size",
     ),
-    _claim(
+    _of.claim(
         "A population of 10 is noisier over seeds than one of 20",
-        "10 or fewer are noisy and poor",
-        "medium",
-        "population_size",
+        ("10 or fewer are noisy and poor", "medium"),
         {"pbt (population-10)": 1, "pbt": -1},
+        "2026-11-24T16:26",
+        experiment="population_size",
         column="spread",
     ),
-    _claim(
+    _of.claim(
         "20 to 40 members are enough: from 40 to 80 less is gained than from 10 to 40",
-        "20 to 40 are enough, more brings less and less",
-        "medium",
-        "population_size",
+        ("20 to 40 are enough, more brings less and less", "medium"),
         {"pbt (population-40)": 2, "pbt (population-10)": -1, "pbt (population-80)": -1},
+        _FIRST,
+        experiment="population_size",
     ),
-    _claim(
-        "Truncation selection is better than the mean of T-test and tournament",
-        "truncation is the robust exploiter",
-        "medium",
-        "exploiters",
-        {"pbt": 1, "pbt_t_test": -0.5, "pbt_tournament": -0.5},
-    ),
-    _claim(
-        "Copying weights and hyperparameters is better than weights alone",
-        "both is best",
-        "medium",
-        "copied",
-        {"pbt": 1, "weights_only": -1},
-    ),
-    _claim(
-        "Copying weights and hyperparameters is better than hyperparameters alone",
-        "both is best",
-        "medium",
-        "copied",
-        {"pbt": 1, "hyperparameters_only": -1},
-    ),
-    _claim(
-        "Copied weights alone, hyperparameters fixed, bring more than random search",
-        "copying only weights helps a little",
-        "medium",
-        "copied",
-        {"weights_only": 1, "random_search": -1},
-    ),
-    _claim(
-        "The schedule alone, trained anew, brings more than random search",
-        "not measured in the paper",
-        None,
-        "adaptivity",
-        {"replay": 1, "random_search": -1},
-    ),
-    _claim(
-        "Beside the schedule the chosen weights count: PBT's own score higher than its schedule trained anew",
-        "not measured in the paper",
-        None,
-        "adaptivity",
-        {"pbt": 1, "replay": -1},
-    ),
-    _claim(
-        "Training anew on the schedule found is better than with its last values held",
-        "the last values held are worse than the schedule",
-        "recall",
-        "adaptivity",
-        {"replay": 1, "replay (final)": -1},
-    ),
-    _claim(
-        "The order of the schedule counts: shuffled, it is worse",
-        "not measured in the paper",
-        None,
-        "adaptivity",
-        {"replay": 1, "replay (shuffled)": -1},
-    ),
-    _claim(
+    _of.ablation("truncation", _FIRST, "exploiters"),
+    _of.ablation("both against weights", _FIRST, "copied"),
+    _of.ablation("both against hyperparameters", _FIRST, "copied"),
+    _of.ablation("weights alone", _SCHEDULES, "copied"),
+    _of.ablation("schedule alone", _SCHEDULES, "adaptivity"),
+    _of.ablation("weights beside the schedule", _SCHEDULES, "adaptivity"),
+    _of.ablation("schedule against final values", _FIRST, "adaptivity"),
+    _of.ablation("order of the schedule", _FIRST, "adaptivity"),
+    _of.claim(
         "Multiple-frequencies PBT repairs PBT's greed: it scores higher than PBT at equal compute",
-        "Doulazmi et al. (2025): higher than PBT in the long run, in reinforcement learning",
-        "high",
-        "successors",
+        ("Doulazmi et al. (2025): higher than PBT in the long run, in reinforcement learning", "high"),
         {"mf_pbt": 1, "pbt": -1},
+        _SUCCESSORS,
+        experiment="successors",
     ),
-    _claim(
+    _of.claim(
         "FIRE PBT repairs PBT's greed: it scores higher than PBT at equal compute",
-        "Dalibard and Jaderberg (2021): higher than PBT on ImageNet and in reinforcement learning",
-        "high",
-        "successors",
+        ("Dalibard and Jaderberg (2021): higher than PBT on ImageNet and in reinforcement learning", "high"),
         {"fire_pbt": 1, "pbt": -1},
+        _SUCCESSORS,
+        experiment="successors",
     ),
-    _claim(
+    _of.claim(
         "Multiple-frequencies PBT scores as high as hand-tuned schedules",
-        "not known to us",
-        None,
-        "successors",
+        ("not known to us", None),
         {"mf_pbt": 1, "hand_tuned": -1},
+        _SUCCESSORS,
+        experiment="successors",
         side="alike",
     ),
-    _claim(
+    _of.claim(
         "FIRE PBT scores as high as hand-tuned schedules",
-        "Dalibard and Jaderberg (2021): it matches a hand-tuned learning rate on ImageNet",
-        "high",
-        "successors",
+        ("Dalibard and Jaderberg (2021): it matches a hand-tuned learning rate on ImageNet", "high"),
         {"fire_pbt": 1, "hand_tuned": -1},
+        _SUCCESSORS,
+        experiment="successors",
         side="alike",
     ),
-    _claim(
+    _of.claim(
         "From the final members, PBT going on is better than holding their hyperparameters",
-        "not clear: one source says that holding them helps",
-        None,
-        "continuing",
+        ("not clear: one source says that holding them helps", None),
         {"pbt (longer)": 1, "pbt (hold)": -1},
+        _FIRST,
+        experiment="continuing",
     ),
-    _claim(
-        "A run takes as long as one training; five trainings at once by Bayesian optimisation, more than twice as long",
-        "a run takes as long as one training",
-        "recall",
-        "classifier",
-        {"pbt": 2, "tpe": -1},
-        column="clock_steps",
-        unit="steps one after another",
-        side="at most",
-    ),
-    _claim(
-        "All final members descend from one initial member",
-        "they do",
-        "recall",
-        "classifier",
-        {"pbt": 1},
-        column="founders",
-        unit="founders",
-        side="at most",
-        threshold=1,
-    ),
-    _claim(
+    _of.one_founder(_SHARES),
+    _of.trend(
+        "lr",
+        "below",
         "The learning rate that PBT finds falls, as hand-made schedules do",
-        "schedules found resemble hand-made ones",
-        "medium",
-        "classifier",
-        {"pbt": 1},
-        column="trends.lr",
-        unit="rank correlation with steps",
-        side="at most",
+        ("schedules found resemble hand-made ones", "medium"),
+        _SHARES,
     ),
 )
 

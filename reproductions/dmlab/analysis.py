@@ -13,48 +13,34 @@ from reproductions.dmlab.sweep import CELL, MEASURE
 from reproductions.suite.figures import plotting
 from reproductions.suite.figures.illustrations import illustrations
 from reproductions.suite.figures.plotting import Figures
-from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.domain_claims import DomainClaims
 from reproductions.suite.results.illustration import read_illustration
 from reproductions.suite.results.records import Record
 
-_claim = partial(Claim, domain="dmlab", experiment="dmlab")
+_FIRST, _LATER = "2026-11-26T02:59", "2026-11-26T06:10"
+_of = DomainClaims("dmlab", "points", margin_fixed=_LATER)
 
 CLAIMS = (
-    _claim(
-        text="PBT plays better than random search at equal compute",
-        paper="93 % to 106 %, human-normalised",
-        mark="medium",
-        weights={"pbt": 1, "random_search": -1},
-        unit="points",
+    _of.beats(
+        "random_search",
+        "PBT plays better than random search at equal compute",
+        _FIRST,
+        ("93 % to 106 %, human-normalised", "medium"),
     ),
-    _claim(
-        text="PBT plays better than random search over schedules at equal compute",
-        paper="not measured in the paper",
-        mark=None,
-        weights={"pbt": 1, "random_schedules": -1},
-        unit="points",
+    _of.beats("random_schedules", "PBT plays better than random search over schedules at equal compute", _LATER),
+    _of.beats("hand_tuned", "PBT plays better than hand-tuned settings at equal compute", _FIRST),
+    _of.trend(
+        "unroll",
+        "above",
+        "The unroll length grows along the lineages of the best members",
+        ("it does, in navigation", "recall"),
+        "2026-11-26T12:43",
     ),
-    _claim(
-        text="PBT plays better than hand-tuned settings at equal compute",
-        paper="not measured in the paper",
-        mark=None,
-        weights={"pbt": 1, "hand_tuned": -1},
-        unit="points",
-    ),
-    _claim(
-        text="The unroll length grows along the lineages of the best members",
-        paper="it does, in navigation",
-        mark="recall",
-        weights={"pbt": 1},
-        column="trends.unroll",
-        unit="rank correlation with steps",
-    ),
-    _claim(
-        text="With auxiliary tasks PBT plays better than without",
-        paper="UNREAL's own paper: they speed learning up on all levels",
-        mark="medium",
-        weights={"pbt": 1, "pbt (plain)": -1},
-        unit="points",
+    _of.claim(
+        "With auxiliary tasks PBT plays better than without",
+        ("UNREAL's own paper: they speed learning up on all levels", "medium"),
+        {"pbt": 1, "pbt (plain)": -1},
+        _FIRST,
     ),
 )
 

@@ -14,148 +14,83 @@ from reproductions.gan.sweep import MEASURE
 from reproductions.suite.figures import plotting
 from reproductions.suite.figures.illustrations import illustrations
 from reproductions.suite.figures.plotting import Figures
-from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.domain_claims import DomainClaims
 from reproductions.suite.results.illustration import NAME, read_illustration
 from reproductions.suite.results.records import Record
 from reproductions.suite.study.inputs import InputError
+from reproductions.suite.study.sweep import Mark
 
-_scores = partial(Claim, domain="gan", unit="Inception score")
-_falls = partial(_scores, experiment="gan", weights={"pbt": 1}, unit="rank correlation with steps", side="at most")
+_FIRST, _LATER, _SHARES = "2026-11-23T23:34", "2026-11-26T05:15", "2026-11-26T12:43"
+_of = DomainClaims("gan", "Inception score", margin_fixed=_LATER)
+_HAND_MADE: tuple[str, Mark] = ("schedules found resemble hand-made ones", "medium")
 
-#: Tests, thresholds and seeds (``config/config.yaml``) were fixed before the runs.
 CLAIMS = (
-    _scores(
-        text="PBT's GAN scores higher than random search's at equal compute",
-        paper="not measured in the paper",
-        mark=None,
-        experiment="gan",
-        weights={"pbt": 1, "random_search": -1},
+    _of.beats("random_search", "PBT's GAN scores higher than random search's at equal compute", _FIRST),
+    _of.beats(
+        "random_schedules",
+        "PBT's GAN scores higher than that of random search over schedules at equal compute",
+        _LATER,
     ),
-    _scores(
-        text="PBT's GAN scores higher than that of random search over schedules at equal compute",
-        paper="not measured in the paper",
-        mark=None,
-        experiment="gan",
-        weights={"pbt": 1, "random_schedules": -1},
+    _of.beats(
+        "hand_tuned",
+        "PBT's GAN scores higher than one of hand-made annealing at equal compute",
+        _FIRST,
+        ("6.38 to 6.80", "medium"),
     ),
-    _scores(
-        text="PBT's GAN scores higher than one of hand-made annealing at equal compute",
-        paper="6.38 to 6.80",
-        mark="medium",
-        experiment="gan",
-        weights={"pbt": 1, "hand_tuned": -1},
-    ),
-    _scores(
-        text="A population of 6 is worse than one of 12",
-        paper="10 or fewer are noisy and poor",
-        mark="medium",
+    _of.claim(
+        "A population of 6 is worse than one of 12",
+        ("10 or fewer are noisy and poor", "medium"),
+        {"pbt": 1, "pbt (population-6)": -1},
+        _LATER,
         experiment="gan_population_size",
-        weights={"pbt": 1, "pbt (population-6)": -1},
     ),
-    _scores(
-        text="From 12 to 24 members less is gained than from 6 to 12",
-        paper="20 to 40 are enough, more brings less and less",
-        mark="medium",
+    _of.claim(
+        "From 12 to 24 members less is gained than from 6 to 12",
+        ("20 to 40 are enough, more brings less and less", "medium"),
+        {"pbt": 2, "pbt (population-6)": -1, "pbt (population-24)": -1},
+        _LATER,
         experiment="gan_population_size",
-        weights={"pbt": 2, "pbt (population-6)": -1, "pbt (population-24)": -1},
     ),
-    _scores(
-        text="Truncation selection is better than the mean of T-test and tournament",
-        paper="6.77 of the tournament to 6.80; truncation is the robust exploiter",
-        mark="medium",
-        experiment="gan_exploiters",
-        weights={"pbt": 1, "pbt_t_test": -0.5, "pbt_tournament": -0.5},
+    _of.ablation(
+        "truncation",
+        _LATER,
+        "gan_exploiters",
+        ("6.77 of the tournament to 6.80; truncation is the robust exploiter", "medium"),
     ),
-    _scores(
-        text="Copying weights and hyperparameters is better than weights alone",
-        paper="both is best",
-        mark="medium",
-        experiment="gan_copied",
-        weights={"pbt": 1, "weights_only": -1},
+    _of.ablation("both against weights", _LATER, "gan_copied"),
+    _of.ablation("both against hyperparameters", _LATER, "gan_copied"),
+    _of.ablation("weights alone", _LATER, "gan_copied"),
+    _of.ablation("schedule against final values", _LATER, "gan_adaptivity"),
+    _of.ablation("order of the schedule", _LATER, "gan_adaptivity"),
+    _of.ablation("schedule alone", _LATER, "gan_adaptivity"),
+    _of.ablation("weights beside the schedule", _LATER, "gan_adaptivity"),
+    _of.trend(
+        "lr_d",
+        "below",
+        "The discriminator's learning rate falls along the lineage of the best",
+        _HAND_MADE,
+        _SHARES,
     ),
-    _scores(
-        text="Copying weights and hyperparameters is better than hyperparameters alone",
-        paper="both is best",
-        mark="medium",
-        experiment="gan_copied",
-        weights={"pbt": 1, "hyperparameters_only": -1},
+    _of.trend(
+        "lr_g", "below", "The generator's learning rate falls along the lineage of the best", _HAND_MADE, _SHARES
     ),
-    _scores(
-        text="Copied weights alone, hyperparameters fixed, bring more than random search",
-        paper="copying only weights helps a little",
-        mark="medium",
-        experiment="gan_copied",
-        weights={"weights_only": 1, "random_search": -1},
+    _of.trend(
+        "lr_d/lr_g",
+        "below",
+        "The two rates part: the discriminator's falls against the generator's",
+        ("not known: in which direction", None),
+        _SHARES,
     ),
-    _scores(
-        text="Training anew on the schedule found is better than with its last values held",
-        paper="the last values held are worse than the schedule",
-        mark="recall",
-        experiment="gan_adaptivity",
-        weights={"replay": 1, "replay (final)": -1},
-    ),
-    _scores(
-        text="The order of the schedule counts: shuffled, it is worse",
-        paper="not measured in the paper",
-        mark=None,
-        experiment="gan_adaptivity",
-        weights={"replay": 1, "replay (shuffled)": -1},
-    ),
-    _scores(
-        text="The schedule alone, trained anew, brings more than random search",
-        paper="not measured in the paper",
-        mark=None,
-        experiment="gan_adaptivity",
-        weights={"replay": 1, "random_search": -1},
-    ),
-    _scores(
-        text="Beside the schedule the chosen weights count: PBT's own score higher than its schedule trained anew",
-        paper="not measured in the paper",
-        mark=None,
-        experiment="gan_adaptivity",
-        weights={"pbt": 1, "replay": -1},
-    ),
-    _falls(
-        text="The discriminator's learning rate falls along the lineage of the best",
-        paper="schedules found resemble hand-made ones",
-        mark="medium",
-        column="trends.lr_d",
-    ),
-    _falls(
-        text="The generator's learning rate falls along the lineage of the best",
-        paper="schedules found resemble hand-made ones",
-        mark="medium",
-        column="trends.lr_g",
-    ),
-    _falls(
-        text="The two rates part: the discriminator's falls against the generator's",
-        paper="not known: in which direction",
-        mark=None,
-        column="trends.lr_d/lr_g",
-    ),
-    Claim(
-        text="PBT costs no more than random search: one training's time on as many workers",
-        paper="a run takes as long as one training",
-        mark="recall",
-        domain="gan",
-        experiment="gan",
-        weights={"pbt": 1, "random_search": -1.1},
+    _of.claim(
+        "PBT costs no more than random search: one training's time on as many workers",
+        ("a run takes as long as one training", "recall"),
+        {"pbt": 1, "random_search": -1.1},
+        _FIRST,
         column="cpu_s",
         unit="CPU s",
         side="at most",
     ),
-    Claim(
-        text="All final members descend from one initial member",
-        paper="they do",
-        mark="recall",
-        domain="gan",
-        experiment="gan",
-        weights={"pbt": 1},
-        column="founders",
-        unit="founders",
-        side="at most",
-        threshold=1,
-    ),
+    _of.one_founder(_SHARES),
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,47 +15,25 @@ from reproductions.starcraft.sweep import MEASURE
 from reproductions.suite.figures import plotting
 from reproductions.suite.figures.illustrations import illustrations
 from reproductions.suite.figures.plotting import Figures
-from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.domain_claims import NOT_MEASURED, DomainClaims
 from reproductions.suite.results.illustration import read_illustration
 from reproductions.suite.results.records import Record
 
-_claim = partial(Claim, domain="starcraft", experiment="starcraft")
+_FIRST, _LATER = "2026-11-26T05:07", "2026-11-26T06:10"
+_of = DomainClaims("starcraft", "% human-normalised", margin_fixed=_LATER)
 
 CLAIMS = (
-    _claim(
-        text="PBT plays better than random search at equal compute",
-        paper="36 % to 39 %",
-        mark="medium",
-        weights={"pbt": 1, "random_search": -1},
-        unit="% human-normalised",
+    _of.beats(
+        "random_search", "PBT plays better than random search at equal compute", _FIRST, ("36 % to 39 %", "medium")
     ),
-    _claim(
-        text="PBT plays better than random search over schedules at equal compute",
-        paper="not measured in the paper",
-        mark=None,
-        weights={"pbt": 1, "random_schedules": -1},
-        unit="% human-normalised",
-    ),
-    _claim(
-        text="PBT plays better than hand-tuned settings at equal compute",
-        paper="not measured in the paper",
-        mark=None,
-        weights={"pbt": 1, "hand_tuned": -1},
-        unit="% human-normalised",
-    ),
-    _claim(
-        text="Copying weights and hyperparameters is better than weights alone",
-        paper="both is best, on Atari and the GAN",
-        mark="medium",
-        weights={"pbt": 1, "weights_only": -1},
-        unit="% human-normalised",
-    ),
-    _claim(
-        text="With the entropy cost as a second hyperparameter PBT plays better",
-        paper="not measured in the paper",
-        mark=None,
-        weights={"pbt (entropy)": 1, "pbt": -1},
-        unit="% human-normalised",
+    _of.beats("random_schedules", "PBT plays better than random search over schedules at equal compute", _LATER),
+    _of.beats("hand_tuned", "PBT plays better than hand-tuned settings at equal compute", _FIRST),
+    _of.ablation("both against weights", _FIRST, paper=("both is best, on Atari and the GAN", "medium")),
+    _of.claim(
+        "With the entropy cost as a second hyperparameter PBT plays better",
+        NOT_MEASURED,
+        {"pbt (entropy)": 1, "pbt": -1},
+        _FIRST,
     ),
 )
 

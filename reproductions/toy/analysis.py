@@ -29,6 +29,8 @@ CLAIMS = (
         domain="toy",
         experiment="toy",
         weights={"pbt": 1, "grid": -1},
+        fixed="2026-11-23T23:34",
+        margin_fixed="2026-11-26T05:15",
     ),
 )
 

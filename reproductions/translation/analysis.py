@@ -3,69 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from reproductions.suite.figures import plotting
 from reproductions.suite.figures.plotting import Figures
-from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.domain_claims import DomainClaims
 from reproductions.suite.results.records import Record
 from reproductions.translation.sweep import MEASURE
 
-_translates = partial(Claim, domain="translation", experiment="translation", unit="BLEU")
+_FIRST, _LATER = "2026-11-23T23:34", "2026-11-26T05:15"
+_of = DomainClaims("translation", "BLEU", margin_fixed=_LATER)
 
-#: Tests, thresholds and seeds (``config/config.yaml``) were fixed before the runs.
 CLAIMS = (
-    _translates(
-        text="PBT translates better than random search at equal compute",
-        paper="baseline 22.30 to PBT 22.65 BLEU",
-        mark="medium",
-        weights={"pbt": 1, "random_search": -1},
+    _of.beats(
+        "random_search",
+        "PBT translates better than random search at equal compute",
+        _FIRST,
+        ("baseline 22.30 to PBT 22.65 BLEU", "medium"),
     ),
-    _translates(
-        text="PBT translates better than random search over schedules at equal compute",
-        paper="not measured in the paper",
-        mark=None,
-        weights={"pbt": 1, "random_schedules": -1},
+    _of.beats("random_schedules", "PBT translates better than random search over schedules at equal compute", _LATER),
+    _of.beats(
+        "hand_tuned",
+        "PBT translates better than the tuned hand-made recipe at equal compute",
+        _FIRST,
+        ("baseline 22.30 to PBT 22.65 BLEU", "medium"),
     ),
-    _translates(
-        text="PBT translates better than the tuned hand-made recipe at equal compute",
-        paper="baseline 22.30 to PBT 22.65 BLEU",
-        mark="medium",
-        weights={"pbt": 1, "hand_tuned": -1},
+    _of.beats(
+        "hand_set",
+        "PBT translates better than the hand-set recipe",
+        _FIRST,
+        ("recipe 21.23 to PBT 22.65 BLEU", "recall"),
     ),
-    _translates(
-        text="PBT translates better than the hand-set recipe",
-        paper="recipe 21.23 to PBT 22.65 BLEU",
-        mark="recall",
-        weights={"pbt": 1, "hand_set": -1},
-    ),
-    _translates(
-        text="Copied weights alone, hyperparameters fixed, bring more than random search",
-        paper="copying only weights helps a little",
-        mark="medium",
-        weights={"weights_only": 1, "random_search": -1},
-    ),
-    _translates(
-        text="Copying weights and hyperparameters is better than weights alone",
-        paper="both is best",
-        mark="medium",
-        weights={"pbt": 1, "weights_only": -1},
-    ),
-    _translates(
-        text="The schedule alone, trained anew, brings more than random search",
-        paper="not measured in the paper",
-        mark=None,
-        experiment="translation_replay",
-        weights={"replay": 1, "random_search": -1},
-    ),
-    _translates(
-        text="The learning rate that PBT finds falls, as hand-made schedules do",
-        paper="it jumps up, then falls about exponentially",
-        mark="medium",
-        weights={"pbt": 1},
-        column="trends.lr",
-        unit="rank correlation with steps",
-        side="at most",
+    _of.ablation("weights alone", _LATER),
+    _of.ablation("both against weights", _LATER),
+    _of.ablation("schedule alone", _LATER, "translation_replay"),
+    _of.trend(
+        "lr",
+        "below",
+        "The learning rate that PBT finds falls, as hand-made schedules do",
+        ("it jumps up, then falls about exponentially", "medium"),
+        "2026-11-26T12:43",
     ),
 )
 

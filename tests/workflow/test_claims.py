@@ -1,16 +1,25 @@
 import dataclasses
 import json
 import math
+from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
 
-from reproductions.suite.results.claims import Claim, all_claims, contrast, judge, margin_of, verdict
+from reproductions.suite.figures.headline import relative
+from reproductions.suite.results.claims import Claim, all_claims, margin_of
 from reproductions.suite.results.claims import test_in_words as in_words
-from reproductions.suite.results.statistics import Estimate, student_mean
+from reproductions.suite.results.contrasts import contrast
+from reproductions.suite.results.gains import gains
+from reproductions.suite.results.statistics import Estimate, share, student_mean
+from reproductions.suite.results.verdicts import judge, verdict
 from reproductions.suite.study import registry
+from reproductions.suite.study.inputs import InputError
 
 CLAIM = Claim("PBT wins", "it does", "recall", "gan", "gan", {"pbt": 1, "random_search": -1})
+FALLS = Claim(
+    "It falls", "it does", "recall", "gan", "gan", {"pbt": 1}, column="trends.lr", statistic="share", side="below"
+)
 
 
 def runs(scores, domain="gan", problem="fashion_mnist", **columns):
@@ -34,28 +43,28 @@ def runs(scores, domain="gan", problem="fashion_mnist", **columns):
 def test_a_contrast_pairs_the_seeds_that_all_methods_have():
     """A seed without one of the methods says nothing."""
     table = runs({("pbt", "default"): [3.0, 4.0, 9.0], ("random_search", "default"): [1.0, 1.0]})
-    assert contrast(CLAIM, table) == [2.0, 3.0]
+    assert contrast(CLAIM, table).values == [2.0, 3.0]
 
 
 def test_variants_are_methods_of_their_own():
     """``pbt (n-40)`` is not ``pbt``."""
     table = runs({("pbt", "default"): [1.0, 2.0], ("pbt", "n-40"): [5.0, 7.0]})
     claim = dataclasses.replace(CLAIM, weights={"pbt (n-40)": 2, "pbt": -1})
-    assert contrast(claim, table) == [9.0, 12.0]
+    assert contrast(claim, table).values == [9.0, 12.0]
 
 
 def test_noise_is_the_distance_from_the_median_of_the_methods_own_seeds():
     """Whatever the methods' means are."""
     table = runs({("pbt", "default"): [1.0, 2.0, 9.0], ("random_search", "default"): [100.0, 101.0, 102.0]})
-    assert contrast(dataclasses.replace(CLAIM, column="spread"), table) == [1.0 - 1.0, 0.0, 7.0 - 1.0]
+    assert contrast(dataclasses.replace(CLAIM, column="spread"), table).values == [1.0 - 1.0, 0.0, 7.0 - 1.0]
 
 
 def test_a_method_that_was_not_run_leaves_the_claim_unjudged():
     """Not run is a verdict, not an error."""
-    row = judge([CLAIM], runs({("pbt", "default"): [1.0, 2.0]})).iloc[0]
-    assert row.verdict == "not run"
-    assert row.seeds == 0
-    assert math.isnan(row.ours)
+    for method in ("pbt", "tpe"):
+        row = judge([CLAIM], runs({(method, "default"): [1.0, 2.0]})).iloc[0]
+        assert (row.verdict, row.seeds, row.incomplete) == ("not run", 0, 0)
+        assert math.isnan(row.ours)
 
 
 def test_scores_of_several_games_are_normalised_before_they_are_averaged():
@@ -68,15 +77,66 @@ def test_scores_of_several_games_are_normalised_before_they_are_averaged():
         theirs = [low + 0.1 * (high - low)] * (2 if problem == "amidar" else 1)
         tables.append(runs({("pbt", "default"): ours, ("random_search", "default"): theirs}, "atari", problem))
     claim = dataclasses.replace(CLAIM, domain="atari")
-    assert contrast(claim, pd.concat(tables)) == pytest.approx([40.0])
+    assert contrast(claim, pd.concat(tables)).values == pytest.approx([40.0])
 
 
 def test_a_trend_is_read_from_its_column():
-    """``trends.lr`` is a number within JSON; a run without it says nothing."""
-    table = runs({("pbt", "default"): [1.0, 1.0, 1.0]})
-    table["trends"] = [json.dumps({"lr": -0.5}), json.dumps({}), json.dumps({"lr": -0.7})]
-    claim = dataclasses.replace(CLAIM, weights={"pbt": 1}, column="trends.lr", side="at most")
-    assert contrast(claim, table) == [-0.5, -0.7]
+    """``trends.lr`` is a number within JSON."""
+    table = runs({("pbt", "default"): [1.0, 1.0]})
+    table["trends"] = [json.dumps({"lr": -0.5}), json.dumps({"lr": -0.7})]
+    assert contrast(FALLS, table).values == [-0.5, -0.7]
+
+
+def test_a_run_without_what_the_claim_is_about_is_told_and_leaves_it_inconclusive():
+    """The other seeds alone would settle it."""
+    table = runs({("pbt", "default"): [1.0] * 8})
+    table["trends"] = [json.dumps({"lr": -0.5})] * 7 + [json.dumps({})]
+    row = judge([FALLS], table).iloc[0]
+    assert (row.verdict, row.without_value) == ("inconclusive", 1)
+    assert math.isnan(row.ours)
+
+
+def test_seeds_that_lack_a_method_are_counted():
+    """They are not among the seeds of the verdict."""
+    row = judge([CLAIM], runs({("pbt", "default"): [3.0, 4.0, 9.0], ("random_search", "default"): [1.0, 1.0]})).iloc[0]
+    assert (row.seeds, row.incomplete) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("falls", "does_not", "expected"),
+    [(8, 0, "reproduced"), (5, 0, "inconclusive"), (7, 1, "inconclusive"), (0, 8, "not reproduced")],
+)
+def test_that_a_value_falls_is_judged_by_the_share_of_seeds_in_which_it_does(falls, does_not, expected):
+    """Exactly: 8 of 8 seeds are sure to be more than half, 5 of 5 are not; a value that never changed does not fall."""
+    table = runs({("pbt", "default"): [1.0] * (falls + does_not)})
+    table["trends"] = [json.dumps({"lr": -0.9})] * falls + [json.dumps({"lr": 0.0})] * does_not
+    row = judge([FALLS], table).iloc[0]
+    assert row.verdict == expected
+    assert 0 <= row.ours_low < row.ours_high <= 1
+    assert row.ours == falls / (falls + does_not)
+
+
+def test_equal_seeds_are_no_certainty():
+    """Their mean has no interval; their share has one that is not of no width."""
+    equal = runs({("pbt", "default"): [2.0] * 3, ("random_search", "default"): [1.3] * 3}, founders=1.0)
+    assert judge([CLAIM], equal).verdict[0] == "inconclusive"
+    founders = dataclasses.replace(CLAIM, weights={"pbt": 1}, column="founders", side="at most", threshold=1.0)
+    assert judge([founders], equal).verdict[0] == "inconclusive"
+    row = judge([dataclasses.replace(founders, statistic="share")], equal).iloc[0]
+    assert (row.ours, row.verdict) == (1.0, "inconclusive")
+    assert row.ours_low == pytest.approx(0.025 ** (1 / 3))
+
+
+def test_the_interval_of_a_share_is_clopper_and_pearsons():
+    """By hand: none of three seeds, and all of them, leave out 2.5 % on one side."""
+    assert share(0, 3).ends == pytest.approx((0.0, 0.0, 1 - 0.025 ** (1 / 3)))
+    assert share(3, 3).ends == pytest.approx((1.0, 0.025 ** (1 / 3), 1.0))
+
+
+@pytest.mark.parametrize("claim", all_claims(), ids=lambda claim: f"{claim.domain}-{claim.text[:40]}")
+def test_counts_and_correlations_are_judged_by_shares(claim):
+    """They have bounds, which Student's interval leaves."""
+    assert (claim.statistic == "share") == (claim.column == "founders" or claim.column.startswith("trends."))
 
 
 @pytest.mark.parametrize(
@@ -176,3 +236,55 @@ def test_verdicts_are_grouped_and_say_what_could_have_been_seen():
     assert list(judged.verdict) == ["reproduced", "inconclusive", "not run"]
     assert judged.detectable[1] == pytest.approx(judged.detectable[0])
     assert judged.detectable[1] > 0.5
+
+
+def test_a_stray_run_on_another_problem_drops_no_seed():
+    """A run of another method, or on a problem that the scale does not have."""
+    both = {("pbt", "default"): [1.0, 2.0], ("random_search", "default"): [0.0, 0.0]}
+    ours = runs(both, scale="laptop")
+    another = runs({("tpe", "default"): [9.0]}, problem="another", scale="laptop")
+    beyond = runs({("pbt", "default"): [9.0]}, problem="cifar10", scale="laptop")
+    assert contrast(CLAIM, pd.concat([ours, another, beyond], ignore_index=True)).values == [1.0, 2.0]
+
+
+def test_runs_of_several_scales_are_refused_by_all_that_compares_them():
+    """Smoke runs of the same seeds would be averaged with those of the laptop scale."""
+    both = {("pbt", "default"): [1.0, 2.0], ("random_search", "default"): [0.0, 0.0]}
+    table = pd.concat([runs(both, scale="laptop"), runs(both, scale="smoke")], ignore_index=True)
+    for compare in (lambda: judge([CLAIM], table), lambda: gains(table), lambda: relative(table, {})):
+        with pytest.raises(InputError, match=r"^scale: .* must be of one scale, not of laptop, smoke$"):
+            compare()
+
+
+def test_a_test_is_fixed_before_the_runs_where_no_seeds_contrast_could_be_known():
+    """One of its methods had not begun with any seed; the margin counts where there is one."""
+    both = {("pbt", "default"): [1.0, 2.0], ("random_search", "default"): [0.0, 0.0]}
+    table = runs(both, begun="2026-01-01T00:00:00Z", commit="c")
+    table.loc[table.method == "random_search", "begun"] = ["2026-01-05T00:00:00Z", "2026-01-07T00:00:00Z"]
+
+    def said(table, fixed, margin_fixed):
+        return judge([dataclasses.replace(CLAIM, fixed=fixed, margin_fixed=margin_fixed)], table).fixed[0]
+
+    assert said(table, "2026-01-04T23:59", "2026-01-04T23:59") == "before"
+    assert said(table, "2026-01-04T23:59", "2026-01-05T00:01") == "test before, margin after"
+    assert said(table, "2026-01-05T00:01", "2026-01-04T23:59") == "after"
+    assert said(table, "", "2026-01-04T23:59") == "not known"
+    assert said(table.assign(begun=None), "2026-01-04T23:59", "2026-01-04T23:59") == "not known"
+    assert said(table[table.method == "pbt"], "2026-01-05T00:01", "2026-01-05T00:01") == "before"
+
+
+def test_results_that_had_been_seen_are_not_new_because_they_were_made_again(monkeypatch):
+    """The date of the first ones counts."""
+    monkeypatch.setattr("reproductions.suite.results.dates.SEEN", {("gan", "c"): "2026-01-02T00:00"})
+    both = {("pbt", "default"): [1.0, 2.0], ("random_search", "default"): [0.0, 0.0]}
+    table = runs(both, begun="2026-01-09T00:00:00Z", commit="c")
+    claim = dataclasses.replace(CLAIM, fixed="2026-01-05T00:00", margin_fixed="2026-01-05T00:00")
+    assert judge([claim], table).fixed[0] == "after"
+    assert judge([claim], table.assign(commit="d")).fixed[0] == "before"
+
+
+@pytest.mark.parametrize("claim", all_claims(), ids=lambda claim: f"{claim.domain}-{claim.text[:40]}")
+def test_every_claim_says_when_its_test_and_its_margin_were_fixed(claim):
+    """To the minute."""
+    for date in (claim.fixed, claim.margin_fixed):
+        datetime.strptime(date, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)

@@ -9,7 +9,8 @@ import pytest
 
 from reproductions.suite.cli import main
 from reproductions.suite.figures import headline, profiles
-from reproductions.suite.results import claims, statistics, tables
+from reproductions.suite.results import statistics, tables, verdicts
+from reproductions.suite.results.claims import Claim, all_claims
 from reproductions.suite.results.records import load
 from reproductions.suite.results.run_table import read_runs
 from reproductions.suite.study.sweep import Measure
@@ -70,28 +71,28 @@ def test_the_table_of_runs_leaves_its_scores_empty_and_its_claims_are_inconclusi
     rows = list(csv.DictReader(path.read_text().splitlines()))
     assert sum(row["final_selected"] == "" for row in rows) == 2
     assert main(["claims", str(path), "--out", str(tmp_path)]) == 0
-    assert "1 run(s) without a finite score" in capsys.readouterr().out
+    assert "1 run(s) without a value" in capsys.readouterr().out
     row = tables.read(tmp_path / "claims.csv").set_index("domain").loc["toy"]
-    assert (row.verdict, row.without_score) == ("inconclusive", 1)
+    assert (row.verdict, row.without_value) == ("inconclusive", 1)
     assert math.isnan(row.ours)
     without = read_runs(path)
-    judged = claims.judge(claims.all_claims(), without[without.seed < 2]).set_index("domain").loc["toy"]
+    judged = verdicts.judge(all_claims(), without[without.seed < 2]).set_index("domain").loc["toy"]
     assert math.isfinite(judged.ours)
 
 
 def test_a_claim_is_not_judged_by_the_seeds_that_came_through():
     """Though they would settle it; the held-out score counts where the domain has one."""
-    claim = claims.Claim("PBT wins", "it does", "recall", "gan", "gan", {"pbt": 1, "random_search": -1})
+    claim = Claim("PBT wins", "it does", "recall", "gan", "gan", {"pbt": 1, "random_search": -1})
     rows = [
         {"domain": "gan", "problem": "p", "method": method, "variant": "default", "seed": seed, "final_selected": 1.0}
-        | {"final_reported": score + seed / 10}
+        | {"final_reported": score + seed / score}
         for method, score in (("pbt", 9.0), ("random_search", 1.0))
         for seed in range(4)
     ]
-    assert claims.judge([claim], pd.DataFrame(rows)).verdict[0] == "reproduced"
+    assert verdicts.judge([claim], pd.DataFrame(rows)).verdict[0] == "reproduced"
     rows[3]["final_reported"] = math.nan
-    row = claims.judge([claim], pd.DataFrame(rows)).iloc[0]
-    assert (row.verdict, row.without_score) == ("inconclusive", 1)
+    row = verdicts.judge([claim], pd.DataFrame(rows)).iloc[0]
+    assert (row.verdict, row.without_value) == ("inconclusive", 1)
     assert math.isnan(row.ours)
 
 

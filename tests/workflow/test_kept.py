@@ -17,6 +17,7 @@ from reproductions.suite.publish.columns import from_columns, to_columns
 from reproductions.suite.publish.reference import keep, packed, restore
 from reproductions.suite.publish.report import report
 from reproductions.suite.results import run_table, traits
+from reproductions.suite.results import tables as tables_of
 from reproductions.suite.results.records import load
 from reproductions.suite.study.inputs import InputError
 from reproductions.suite.study.registry import ConfigError
@@ -44,6 +45,9 @@ def test_packed_runs_come_back_with_all_that_results_are_made_from(folders, tmp_
         assert before.lineage.schedule() == after.lineage.schedule()
         assert {**before.summary, "digests": None} == {**after.summary, "digests": None}
     assert run_table.runs(records).equals(run_table.runs(again))
+    before = path.read_bytes()
+    packing.pack(again, path)
+    assert path.read_bytes() == before
     packing.pack(again[::-1], tmp_path / "again.jsonl.xz")
     assert len(path.read_bytes()) < sum(p.stat().st_size for f in folders for p in f.glob("events.parquet"))
 
@@ -179,8 +183,8 @@ def test_the_report_needs_nothing_beside_itself_and_takes_its_numbers_from_the_t
     assert sum(address.startswith("data:") for address in page.addresses) == 1
     frame = run_table.read_runs(kept / "runs.csv")
     assert f"{len(frame)} runs in 1 domains" in page.words
-    (row,) = [line for line in (kept / "claims.csv").read_text().splitlines() if line.startswith("toy")]
-    assert "reproduced" in row
-    assert f"{float(row.split(',')[-9]):.3f}" in page.words
+    (row,) = [row for row in tables_of.read(kept / "claims.csv").to_dict("records") if row["domain"] == "toy"]
+    assert f"{row['ours']:.3f}" in page.words
+    assert row["fixed"] in page.words
     with pytest.raises(ConfigError, match="has no table of runs"):
         report("paper", tmp_path, figures)

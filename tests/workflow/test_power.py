@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from reproductions.suite.results import claims, design, power
+from reproductions.suite.results import design, power
+from reproductions.suite.results.claims import all_claims
 from reproductions.suite.study import registry
 
 
@@ -30,9 +31,16 @@ def test_the_detectable_difference_is_seen_with_a_power_of_80_percent(seeds):
     assert power.detectable([10 * value for value in values]) == pytest.approx(10 * power.detectable(values), rel=1e-6)
 
 
-def test_without_noise_any_difference_is_seen_and_without_seeds_none():
-    """Equal differences have no deviation; a single one has none that is known."""
-    assert power.detectable([2.0, 2.0]) == 0.0
+def test_the_share_of_seeds_that_is_detectable_is_seen_with_a_power_of_80_percent():
+    """By hand: 6 of 6 seeds are seen with a probability of p^6, so p is 0.8^(1/6); five seeds never decide."""
+    assert power.detectable_share(6) == pytest.approx(0.8 ** (1 / 6), abs=1e-5)
+    assert 0.5 < power.detectable_share(20) < power.detectable_share(6)
+    assert all(math.isnan(power.detectable_share(seeds)) for seeds in range(6))
+
+
+def test_a_deviation_that_is_not_known_shows_no_difference():
+    """Equal differences may be equal by chance, and one has no deviation."""
+    assert math.isnan(power.detectable([2.0, 2.0]))
     assert power.seeds_needed(0.0, 0.1) == 2
     assert math.isnan(power.detectable([2.0]))
     assert power.seeds_needed(1.0, 1e-9) is None
@@ -55,7 +63,7 @@ def test_the_seeds_of_a_claim_follow_from_its_runs_and_its_domains_margin():
         for method, of_seeds in scores.items()
         for seed, score in enumerate(of_seeds)
     ]
-    (row,) = design.seeds_of_claims(claims.all_claims(), pd.DataFrame(rows)).to_dict("records")
+    (row,) = design.seeds_of_claims(all_claims(), pd.DataFrame(rows)).to_dict("records")
     assert row["deviation"] == pytest.approx(1.0)
     assert row["margin"] == registry.sweep("translation").MEASURE.margin == 0.5
     assert row["seeds_needed"] == 34

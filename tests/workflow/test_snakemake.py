@@ -1,5 +1,7 @@
+import re
+
 import pytest
-from checkouts import snakemake
+from checkouts import configure, copied, snakemake
 
 #: The runs that are planned are made on another machine.
 ELSEWHERE = ("--config", "assume_requirements=true")
@@ -53,3 +55,32 @@ def test_a_wrong_configuration_is_refused_before_anything_is_planned(change, wor
     assert line.startswith("error: config")
     for word in words:
         assert word in line
+
+
+def test_verdicts_tables_and_figures_are_made_again_when_what_makes_them_changes(tmp_path):
+    """An edited margin is no change of a run; a comment is no change at all; right after a run there is nothing to do."""
+    checkout = copied(tmp_path)
+    configure(checkout)
+    targets = ("results/smoke/claims/claims.csv", "results/smoke/tables/toy", "figures/smoke/toy")
+    snakemake(*targets, cwd=checkout)
+
+    def planned():
+        done = snakemake(*targets, "-n", "--quiet", "rules", cwd=checkout)
+        jobs = re.findall(r"^(run|runs_table|verdicts|table|figure) +\d+$", done.stdout + done.stderr, re.MULTILINE)
+        assert jobs or "Nothing to be done" in done.stdout + done.stderr
+        return set(jobs)
+
+    def edit(name, old, new):
+        path = checkout / "reproductions" / name
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+    assert planned() == set()
+    edit("suite/results/statistics.py", "LEVEL = 0.95", "LEVEL = 0.95  # our choice")
+    assert planned() == set()
+    edit("toy/sweep.py", "margin=0.01", "margin=0.02")
+    assert planned() == {"runs_table", "verdicts", "table", "figure"}
+    edit("toy/sweep.py", "margin=0.02", "margin=0.01")
+    assert planned() == set()
+    edit("suite/results/multiplicity.py", "highest = 0.0", "highest = 0.1")
+    assert planned() == {"verdicts"}

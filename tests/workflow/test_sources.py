@@ -10,7 +10,15 @@ from reproductions.suite.running.provenance import checkout
 from reproductions.suite.study import registry
 from reproductions.suite.study.kinds import METHOD
 from reproductions.suite.study.registry import ConfigError
-from reproductions.suite.study.sources import CHOICES, LEFT_OUT, LOOKS, sources, sources_digest
+from reproductions.suite.study.sources import (
+    CHOICES,
+    LEFT_OUT,
+    LOOKS,
+    results_digest,
+    results_sources,
+    sources,
+    sources_digest,
+)
 
 #: A tiny suite of one domain, by file. Each module is reached in another way.
 TREE = {
@@ -204,6 +212,48 @@ def test_what_can_change_a_run_changes_the_digest(suite, name, old, new):
     """Numbers, defaults, operators, fields, decorators, the order of statements, wherever imports lead, and declared files."""
     before, after = edited(suite, name, old, new)
     assert before != after
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "changes"),
+    [
+        ("reproductions/suite/figures/__init__.py", "'red'", "'blue'", True),
+        ("reproductions/suite/figures/__init__.py", "def", "# a comment\ndef", False),
+        ("reproductions/toy/sweep.py", '"score"', '"height"', True),
+        ("reproductions/toy/sweep.py", "(0.5,)", "(0.6,)", True),
+        ("reproductions/toy/analysis.py", "'red'", "'blue'", True),
+        ("reproductions/toy/task.py", "rate: float = 0.1", "rate: float = 0.2", False),
+        ("pbt_core/engines/serial.py", "...", "size = 2", False),
+        ("pbt_core/decisions.py", "> 0.5", ">= 0.5", True),
+    ],
+)
+def test_results_have_a_digest_of_what_makes_them_from_runs(suite, name, old, new, changes):
+    """Figures, and what a sweep declares for axes and claims, count in it; tasks and engines do not."""
+    modules = [
+        "reproductions.toy.analysis",
+        "reproductions.toy.sweep",
+        "reproductions.suite.study.settings",
+        "pbt_core",
+    ]
+    before, of_run = results_digest(modules, suite), sources_digest("toy", "random", suite)
+    path = suite / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert (results_digest(modules, suite) != before) == changes
+    shown = name.startswith("reproductions/suite/figures") or "analysis" in name or old in ('"score"', "(0.5,)")
+    assert not (shown and sources_digest("toy", "random", suite) != of_run)
+
+
+def test_the_digest_of_results_names_a_module_that_is_not_there(suite):
+    """In one line."""
+    with pytest.raises(ConfigError, match=r"^module = 'reproductions.toy.figures': there is no such module$"):
+        results_digest(["reproductions.toy.figures"], suite)
+
+
+@pytest.mark.parametrize("module", ["claims", "statistics", "power", "multiplicity", "contrasts", "scores", "dates"])
+def test_verdicts_are_made_anew_for_whatever_they_are_computed_by(module):
+    """The rules of the workflow name one module of these; imports lead to the others."""
+    assert f"reproductions.suite.results.{module}" in results_sources(["reproductions.suite.results.verdicts"])
 
 
 def test_annotations_stay_where_a_decorator_reads_them(suite):

@@ -8,6 +8,7 @@ rule runs_table:
         "results/{study}/runs.csv",
     params:
         folders=lambda wildcards: in_shell(all_runs(wildcards.study)),
+        made_by=made_by("suite.results.run_table", *SWEEPS),
     log:
         "results/{study}/logs/runs.log",
     conda:
@@ -19,8 +20,6 @@ rule runs_table:
 rule verdicts:
     input:
         runs="results/{study}/runs.csv",
-        claims="reproductions/suite/results/claims.py",
-        tests=expand("reproductions/{domain}/analysis.py", domain=registry.domains()),
     output:
         report(
             "results/{study}/claims/claims.csv",
@@ -31,6 +30,7 @@ rule verdicts:
     params:
         folder=subpath(output[0], parent=True),
         runs=lambda wildcards: len(all_runs(wildcards.study)),
+        made_by=made_by("suite.results.verdicts", "suite.results.run_table", *ANALYSES, *SWEEPS),
     log:
         "results/{study}/logs/claims.log",
     conda:

@@ -18,7 +18,7 @@ from reproductions.suite.study import configuration, names, registry
 from reproductions.suite.study.requested import RequestedRuns, replayed
 from reproductions.suite.study.availability import Availability
 from reproductions.suite.study.names import RunName
-from reproductions.suite.study.sources import sources_digest
+from reproductions.suite.study.sources import results_digest, sources_digest
 
 
 def checked(check, *arguments):
@@ -132,6 +132,23 @@ def made_from(run):
     search = {key: value for key, value in settings.search.items() if key != "lineage"}  # a file, which Snakemake compares
     size = settings.model_dump(mode="json", exclude={"search", "seed"})
     return {**size, "search": search, "sources": checked(sources_digest, settings.domain, settings.kind)}
+
+
+@cache
+def made_by(*modules):
+    """What a table, a figure or a verdict is made anew for beside its runs: the digest of the modules that make it.
+
+    Their names are below ``reproductions``. The sweeps and analyses that they read are among them, since no import shows it.
+    """
+    return checked(results_digest, tuple(f"reproductions.{module}" for module in modules))
+
+
+def domain_of(wildcards):
+    """The domain of an experiment of a study."""
+    return STUDIES[wildcards.study][wildcards.experiment]["domain"]
+
+
+SWEEPS, ANALYSES = ([f"{domain}.{name}" for domain in registry.domains()] for name in ("sweep", "analysis"))
 
 
 def changes(wildcards):

@@ -4,17 +4,9 @@ To start Python and to read runs takes longer than to draw most figures, and exp
 one job a domain; `snakemake EXPERIMENT` and the report have one an experiment, which needs no other runs.
 """
 
-DRAWING = sorted(
-    str(path.relative_to(workflow.basedir)) for path in Path(workflow.basedir).glob("reproductions/suite/figures/*.py")
-)
-DRAWING += ["reproductions/suite/results/records.py"]
-
-
 rule figure:
     input:
         lambda wildcards: summaries(runs(wildcards.study, wildcards.experiment)),
-        DRAWING,
-        lambda wildcards: f"reproductions/{STUDIES[wildcards.study][wildcards.experiment]['domain']}/analysis.py",
     output:
         report(
             directory("figures/{study}/{experiment}"),
@@ -27,8 +19,9 @@ rule figure:
     params:
         drawing=lambda wildcards: drawing(wildcards.study, wildcards.experiment),
         number=lambda wildcards: len(runs(wildcards.study, wildcards.experiment)),
-        domain=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment]["domain"],
+        domain=domain_of,
         runs=lambda wildcards: names.in_words(runs(wildcards.study, wildcards.experiment)),
+        made_by=lambda wildcards: made_by(f"{domain_of(wildcards)}.analysis"),
     log:
         "results/{study}/logs/figure-{experiment}.log",
     conda:
@@ -46,11 +39,10 @@ rule figures_of_domain:
                 for run in runs(wildcards.study, experiment)
             )
         ),
-        DRAWING,
-        "reproductions/{domain}/analysis.py",
     output:
         touch("figures/{study}/.drawn-{domain}"),
     params:
+        made_by=lambda wildcards: made_by(f"{wildcards.domain}.analysis"),
         drawings=lambda wildcards: " --then ".join(
             " ".join(drawing(wildcards.study, experiment)) for experiment in of_domain(wildcards.study, wildcards.domain)
         ),
@@ -65,7 +57,6 @@ rule figures_of_domain:
 rule paper_figures:
     input:
         lambda wildcards: summaries(all_runs(wildcards.study)),
-        DRAWING,
     output:
         report(
             directory("figures/{study}/paper"),
@@ -78,6 +69,7 @@ rule paper_figures:
     params:
         folders=lambda wildcards: in_shell(all_runs(wildcards.study)),
         number=lambda wildcards: len(all_runs(wildcards.study)),
+        made_by=made_by("suite.figures.paper", "suite.results.run_table", *SWEEPS),
     log:
         "results/{study}/logs/figure-paper.log",
     conda:

@@ -54,7 +54,6 @@ if STRAGGLERS is not None:
                 mode=MODES,
                 seed=STRAGGLERS["seeds"],
             ),
-            drawing=DRAWING,
         output:
             report(
                 directory(f"figures/{SCALE}/stragglers"),
@@ -67,6 +66,7 @@ if STRAGGLERS is not None:
             folders=lambda wildcards, input: [str(Path(file).parent) for file in input.summaries],
             method=STRAGGLERS["method"],
             domain=STRAGGLERS["domain"],
+            made_by=made_by("suite.figures.stragglers", "suite.results.stragglers", f"{STRAGGLERS['domain']}.sweep"),
         log:
             f"results/{SCALE}/logs/figure-stragglers.log",
         conda:

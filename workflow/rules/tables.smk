@@ -16,8 +16,9 @@ rule table:
     params:
         folders=lambda wildcards: in_shell(runs(wildcards.study, wildcards.experiment)),
         number=lambda wildcards: len(runs(wildcards.study, wildcards.experiment)),
-        domain=lambda wildcards: STUDIES[wildcards.study][wildcards.experiment]["domain"],
+        domain=domain_of,
         runs=lambda wildcards: names.in_words(runs(wildcards.study, wildcards.experiment)),
+        made_by=lambda wildcards: made_by("suite.results.tables", f"{domain_of(wildcards)}.sweep"),
         budgets=lambda wildcards: (
             ["--budgets-differ"] if STUDIES[wildcards.study][wildcards.experiment].get("budgets_differ") else []
         ),

@@ -95,19 +95,26 @@ def _add_claims(commands: Commands) -> None:
 
 
 def _claims(a: argparse.Namespace) -> None:
-    from reproductions.suite.results import claims, run_table
+    from reproductions.suite.results import run_table, verdicts
+    from reproductions.suite.results.claims import all_claims
 
     if a.out:
         with staged(a.out) as place:
-            judged = claims.judge(claims.all_claims(), run_table.read_runs(a.table))
-            written = claims.write(judged, place)
+            judged = verdicts.judge(all_claims(), run_table.read_runs(a.table))
+            written = verdicts.write(judged, place)
         _print(a.out, [written])
     else:
-        judged = claims.judge(claims.all_claims(), run_table.read_runs(a.table))
+        judged = verdicts.judge(all_claims(), run_table.read_runs(a.table))
     rows = judged.to_dict("records")
     for row in rows:
         if row["verdict"] != "not run":
             print(_verdict(row))
+    tested = judged[judged.p.notna()]
+    stay = int(((tested.p <= 0.05) & (tested.p_holm <= 0.05)).sum())
+    print(
+        f"{len(tested)} claims judged by 95 % intervals: at most {0.05 * len(tested):.1f} false verdicts are to be expected; "
+        f"of {int((tested.p <= 0.05).sum())} results {stay} stay after Holm's adjustment"
+    )
     if missing := sum(row["verdict"] == "not run" for row in rows):
         print(f"not run: {missing} further claims, of whose methods these runs lack some")
 
@@ -126,9 +133,10 @@ def _add_power(commands: Commands) -> None:
 
 
 def _power(a: argparse.Namespace) -> None:
-    from reproductions.suite.results import claims, design, run_table
+    from reproductions.suite.results import design, run_table
+    from reproductions.suite.results.claims import all_claims
 
-    for row in design.seeds_of_claims(claims.all_claims(), run_table.read_runs(a.table)).to_dict("records"):
+    for row in design.seeds_of_claims(all_claims(), run_table.read_runs(a.table)).to_dict("records"):
         unit = f" {row['unit']}" if row["unit"] else ""
         needed = f"{row['seeds_needed']:.0f} seed(s)" if math.isfinite(row["seeds_needed"]) else "too many seeds"
         margin = f"a margin of {row['margin']:.3g} needs {needed}" if math.isfinite(row["margin"]) else "no margin"
@@ -143,9 +151,10 @@ def _verdict(row: dict[Hashable, Any]) -> str:
     from reproductions.suite.results.statistics import Estimate
 
     ours = Estimate(row["ours"], row["ours_low"], row["ours_high"])
-    without = f", {row['without_score']} run(s) without a finite score" if row["without_score"] else ""
+    without = f", {row['without_value']} run(s) without a value" if row["without_value"] else ""
+    without += f", {row['incomplete']} incomplete seed(s) left out" if row.get("incomplete") else ""
     seen = row.get("detectable", float("nan"))
-    detectable = f", which could have seen {seen:.3g}" if seen == seen else ""
+    detectable = f", detectable at 80 % power: {seen:.3g}" if seen == seen else ""
     return (
         f"{row['verdict']:15} {row['domain']:12} {row['claim']}\n"
         f"{'':28} {row['test']}: {ours}, {row['seeds']} seed(s){detectable}{without}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,9 @@ def tree(records: Sequence[Record], measure: Measure) -> Figure:
     marks: set[str] = set()
     for ax, run, tree, drawn_lines, total in zip(axes.flat, runs, trees, drawn, tall, strict=False):
         pitch = 72 * (height - 1.3) / total  # points between two final members
-        marks |= _draw_tree(ax, tree, drawn_lines, answer(tree, run.events), norm, pitch)
+        placed = _placed(tree, drawn_lines, answer(tree, run.events))
+        _draw_tree(ax, placed, norm, pitch)
+        marks |= placed.marks
         remain, began = founders(tree)
         ax.set_title(f"{pretty(run.method)}, seed {run.seed}\n{remain} of {began} founders remain")
         count_steps(ax, measure.step if fresh else f"{measure.step} the weights were trained for")
@@ -117,18 +120,32 @@ def tree(records: Sequence[Record], measure: Measure) -> Figure:
     return figure
 
 
-def _draw_tree(
-    ax: Axes,
-    tree: Sequence[Branch],
-    drawn_lines: Sequence[Line],
-    best: tuple[int, int] | None,
-    norm: Normalize,
-    pitch: float,
-) -> set[str]:
-    """Draw one tree; returns which marks occur in it. ``pitch``: points between two final members."""
-    thick, thin = float(np.clip(0.45 * pitch, 0.9, 3.0)), float(np.clip(0.2 * pitch, 0.4, 1.0))
-    layers: dict[str, list[tuple[list[tuple[float, float]], float]]] = {"faint": [], "best": [], "strong": []}
-    broken: list[tuple[float, float]] = []
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """What of a tree lies where: courses with the score that colours them, by layer, and the points that are marked.
+
+    ``ends``: of final members, with their numbers. ``best``: where the course of the best ends.
+    """
+
+    layers: Mapping[str, Sequence[tuple[Sequence[Point], float]]]
+    broken: Sequence[Point]
+    ends: Sequence[tuple[float, float, int]]
+    best: Point | None
+    rows: tuple[float, float]
+
+    @property
+    def marks(self) -> set[str]:
+        """Which marks occur."""
+        return ({"best"} if self.best is not None else set()) | ({"broken"} if self.broken else set())
+
+
+def _placed(tree: Sequence[Branch], drawn_lines: Sequence[Line], best: tuple[int, int] | None) -> _Placed:
+    """The pieces of all lines and the forks between them, by how they are drawn."""
+    layers: dict[str, list[tuple[list[Point], float]]] = {"faint": [], "best": [], "strong": []}
+    broken: list[Point] = []
     for line in drawn_lines:
         pieces = [([(p.begin, line.row), (p.end, line.row)], p.score, p.kept, p.best) for p in line.pieces]
         if line.parent is not None:
@@ -141,32 +158,42 @@ def _draw_tree(
         broken += [(piece.end, line.row) for piece in line.pieces if piece.broke]
         if not line.pieces and tree[line.last].broke:
             broken.append((line.begin, line.row))
+    of_best = [(piece.end, line.row) for line in drawn_lines for piece in line.pieces if piece.best]
+    return _Placed(
+        layers,
+        broken,
+        ends=[(line.end, line.row, tree[line.last].member) for line in drawn_lines if tree[line.last].final],
+        best=max(of_best) if best is not None else None,
+        rows=(min(line.row for line in drawn_lines), max(line.row for line in drawn_lines)),
+    )
+
+
+def _draw_tree(ax: Axes, placed: _Placed, norm: Normalize, pitch: float) -> None:
+    """Draw one tree. ``pitch``: points between two final members."""
+    thick, thin = float(np.clip(0.45 * pitch, 0.9, 3.0)), float(np.clip(0.2 * pitch, 0.4, 1.0))
     # A black line below the coloured ones frames the ancestors of the best.
     for order, (name, width) in enumerate({"faint": thin, "best": thick + 1.8, "strong": thick}.items()):
-        courses = LineCollection([course for course, _ in layers[name]], linewidths=width, zorder=2 + order / 4)
+        layer = placed.layers[name]
+        courses = LineCollection([course for course, _ in layer], linewidths=width, zorder=2 + order / 4)
         courses.set(capstyle="projecting" if name != "faint" else "butt", alpha=0.5 if name == "faint" else 1)
         if name == "best":
             courses.set_color("black")
         else:
-            courses.set(cmap=SCORES, norm=norm, array=np.ma.masked_invalid([score for _, score in layers[name]]))
+            courses.set(cmap=SCORES, norm=norm, array=np.ma.masked_invalid([score for _, score in layer]))
         ax.add_collection(courses)
-    ends = [(line.end, line.row, tree[line.last].member) for line in drawn_lines if tree[line.last].final]
     dot = float(np.clip(0.45 * pitch, 1.5, 4.5))
-    ax.plot(*np.array(ends)[:, :2].T, "o", color="black", ms=dot, zorder=5)
-    ax.plot(
-        [x for x, _ in broken], [y for _, y in broken], "x", color="black", ms=min(5.0, 0.6 * pitch), mew=0.8, zorder=4
-    )
-    if best is not None:
-        x, y = max((piece.end, line.row) for line in drawn_lines for piece in line.pieces if piece.best)
-        ax.plot(x, y, "*", color="black", ms=max(9.0, 2 * dot), zorder=6, clip_on=False)
+    cross: dict[str, Any] = {"marker": "x", "ls": "none", "ms": min(5.0, 0.6 * pitch), "mew": 0.8}
+    ax.plot(*np.array(placed.ends)[:, :2].T, "o", color="black", ms=dot, zorder=5)
+    ax.plot([x for x, _ in placed.broken], [y for _, y in placed.broken], color="black", zorder=4, **cross)
+    if placed.best is not None:
+        ax.plot(*placed.best, "*", color="black", ms=max(9.0, 2 * dot), zorder=6, clip_on=False)
     if pitch > 7:  # a name needs that much room
-        for x, y, member in ends:
+        for x, y, member in placed.ends:
             ax.annotate(str(member), (x, y), (7, 0), textcoords="offset points", va="center", fontsize=7)
-    ax.set_ylim(max(line.row for line in drawn_lines) + 0.8, min(line.row for line in drawn_lines) - 0.8)
+    ax.set_ylim(placed.rows[1] + 0.8, placed.rows[0] - 0.8)
     ax.yaxis.set_major_locator(NullLocator())
     ax.spines["left"].set_visible(False)
     ax.autoscale_view(scaley=False)
-    return ({"best"} if best is not None else set()) | ({"broken"} if broken else set())
 
 
 def _legend(marks: set[str]) -> list[Line2D]:

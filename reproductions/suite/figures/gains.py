@@ -19,7 +19,7 @@ def gain_figure(table: pd.DataFrame) -> Figure:
     """A row a domain, a dot a baseline: mean paired gain with Student's 95 % interval over seeds.
 
     Left in standard deviations of scores over seeds, on one axis; right in the domain's own unit, where the grey band is the
-    margin: the difference that would matter.
+    margin: the smallest relevant difference.
     """
     domains = list(dict.fromkeys(table.domain))
     height = 0.45 + 0.24 * max(1, table.groupby("domain").size().max() if len(table) else 1)
@@ -41,7 +41,7 @@ def gain_figure(table: pd.DataFrame) -> Figure:
         right.set_xlabel(textwrap.shorten(rows.unit.iloc[0], 45))
     axes[-1, 0].set_xlabel("standard deviations over seeds")
     axes[0, 0].set_title("gain of PBT, in standard deviations")
-    axes[0, 1].set_title("in the domain's unit; grey: would not matter")
+    axes[0, 1].set_title("in the domain's unit; grey: within the margin")
     handles = {line.get_label(): line for row in axes for ax in row for line in ax.lines if line.get_label()[0] != "_"}
     order = [pretty(name) for name in BASELINES if pretty(name) in handles]
     figure.legend(

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reproductions.suite.figures.look import PALETTE, left_out, mark_mean, panels, pretty
+from reproductions.suite.results.scores import one_scale, reported, scores_of
 from reproductions.suite.study.names import DEFAULT
 from reproductions.suite.study.sweep import Measure
 
@@ -47,24 +48,20 @@ def relative(frame: pd.DataFrame, measures: Mapping[str, Measure], methods: Sequ
     Where the domain's measure has anchors for all its problems, per cent of the way from random play to people. Else per
     cent of random search's mean on the same problem, which must be positive everywhere. Else, with a single problem, the score
     itself. A seed that misses a problem, or a score, is left out; ``attrs["lost"]`` counts those without a
-    score.
+    score. InputError for runs of several scales.
     """
-    rows = frame.rename(columns={"final_reported": "reported"})
-    if "variant" in rows:
-        rows = rows[rows.variant == DEFAULT]
+    one_scale(frame)
+    rows = frame[frame.variant == DEFAULT] if "variant" in frame else frame
     rows = rows[rows.method.isin(methods)]
     parts, lost = [], 0
     for domain, group in rows.groupby("domain", sort=False):
-        group = group.copy()
         problems, measure = list(group.problem.unique()), measures.get(str(domain))
-        if "final_selected" in group and (measure is None or measure.held_out is None):  # an exact task
-            group["reported"] = group.reported.fillna(group.final_selected)
+        group = group.assign(reported=reported(group, measure))
         lost += int(group.reported.isna().sum())
         base = group[group.method == BASELINE].groupby("problem").reported.mean().reindex(problems)
         if measure is not None and set(problems) <= set(measure.anchors):
             unit = "human-normalised score (%)"
-            scored = zip(group.problem, group.reported, strict=True)
-            group["score"] = [measure.anchors[problem].normalised(score) for problem, score in scored]
+            group["score"] = scores_of(group, measure)
         elif (base > 0).all():
             unit = PERCENT
             group["score"] = 100 * group.reported / group.problem.map(base)

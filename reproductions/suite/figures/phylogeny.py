@@ -56,27 +56,9 @@ def lines(tree: Sequence[Branch], best: tuple[int, int] | None) -> list[Line]:
 
     Fresh weights begin at the step at which their member began with them.
     """
-    origin = [0.0] * len(tree)
-    children: dict[Node, list[int]] = {}
-    for index, branch in enumerate(tree):
-        origin[index] = float(branch.start)
-        if branch.parent is not None:
-            copied = tree[branch.parent]
-            origin[index] = origin[branch.parent] + branch.left - copied.start
-            interval = next(k for k, (step, _) in enumerate(copied.evaluated) if step == branch.left)
-            children.setdefault((branch.parent, interval), []).append(index)
+    origin, children = _forks(tree)
     weight = _weights(tree, children, origin)
-    kept, chosen = kept_until(tree, best), dict(ancestors(tree, *best)) if best else {}
-
-    def piece(index: int, interval: int) -> Piece:
-        branch = tree[index]
-        step, score = branch.evaluated[interval]
-        before = branch.evaluated[interval - 1][0] if interval else branch.start
-        shift, survives = origin[index] - branch.start, kept[index]
-        alive = survives is not None and step <= survives
-        broke = branch.broke and interval + 1 == len(branch.evaluated)
-        return Piece(before + shift, step + shift, score, alive, step <= chosen.get(index, -1), broke)
-
+    pieces = _pieces(tree, origin, best)
     drawn: list[Line] = []
     fresh = [index for index, branch in enumerate(tree) if branch.parent is None]
     waiting: list[tuple[int | None, Node]] = [(None, (index, 0)) for index in reversed(fresh)]
@@ -84,12 +66,12 @@ def lines(tree: Sequence[Branch], best: tuple[int, int] | None) -> list[Line]:
         parent, (index, interval) = waiting.pop()
         line, number = Line(parent, origin[index], float("nan"), index), len(drawn)
         if interval:  # the parent trains on, beside its copy
-            line.begin = piece(index, interval).begin
+            line.begin = pieces[index, interval].begin
         if parent is not None:
             line.score = next(p.score for p in drawn[parent].pieces if p.end == line.begin)
         drawn.append(line)
         while interval < len(tree[index].evaluated):
-            line.pieces.append(piece(index, interval))
+            line.pieces.append(pieces[index, interval])
             ways: list[Node] = [(child, 0) for child in children.get((index, interval), [])]
             if interval + 1 < len(tree[index].evaluated):
                 ways.insert(0, (index, interval + 1))
@@ -104,6 +86,36 @@ def lines(tree: Sequence[Branch], best: tuple[int, int] | None) -> list[Line]:
             line.last = index
     _set_rows(drawn, tree)
     return drawn
+
+
+def _forks(tree: Sequence[Branch]) -> tuple[list[float], dict[Node, list[int]]]:
+    """Where each branch begins, in steps of its weights; and by interval, which branches are copies of its end."""
+    origin = [0.0] * len(tree)
+    children: dict[Node, list[int]] = {}
+    for index, branch in enumerate(tree):
+        origin[index] = float(branch.start)
+        if branch.parent is not None:
+            copied = tree[branch.parent]
+            origin[index] = origin[branch.parent] + branch.left - copied.start
+            interval = next(k for k, (step, _) in enumerate(copied.evaluated) if step == branch.left)
+            children.setdefault((branch.parent, interval), []).append(index)
+    return origin, children
+
+
+def _pieces(tree: Sequence[Branch], origin: Sequence[float], best: tuple[int, int] | None) -> dict[Node, Piece]:
+    """The piece of each interval of each branch."""
+    kept, chosen = kept_until(tree, best), dict(ancestors(tree, *best)) if best else {}
+    pieces: dict[Node, Piece] = {}
+    for index, branch in enumerate(tree):
+        shift, survives, before = origin[index] - branch.start, kept[index], branch.start
+        for interval, (step, score) in enumerate(branch.evaluated):
+            alive = survives is not None and step <= survives
+            broke = branch.broke and interval + 1 == len(branch.evaluated)
+            pieces[index, interval] = Piece(
+                before + shift, step + shift, score, alive, step <= chosen.get(index, -1), broke
+            )
+            before = step
+    return pieces
 
 
 def _weights(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from reproductions.suite.figures.look import colour, dashes, mark_random_play, panels, pretty, problem_name, unit
 from reproductions.suite.results import statistics
 from reproductions.suite.results.records import Record, method_order, of_each_problem
+from reproductions.suite.results.scores import scores_of
 from reproductions.suite.results.statistics import LEVEL, RESAMPLES, Estimate
 from reproductions.suite.results.tables import final_scores
 from reproductions.suite.study.sweep import Measure
@@ -51,18 +52,15 @@ def means(scores: Array) -> tuple[Array, Array, Array]:
 
 def comparable(records: Sequence[Record], measure: Measure) -> dict[str, dict[str, Array]]:
     """By method and problem, the reported score of each seed; human-normalised if there are several problems."""
-    grouped = of_each_problem(records)
-    if len(grouped) > 1:
-        grouped = {problem: by_problem for problem, by_problem in grouped.items() if problem in measure.anchors}
-        if not grouped:
+    frame, several = final_scores(records), len(of_each_problem(records)) > 1
+    if several:
+        frame = frame[frame.problem.isin(list(measure.anchors))]
+        frame = frame.assign(reported=scores_of(frame, measure))
+        if frame.empty:
             raise ValueError("scores of several problems cannot be compared without anchors")
     scores: dict[str, dict[str, Array]] = {method: {} for method in method_order(records)}
-    for problem, by_problem in grouped.items():
-        for method, frame in final_scores(by_problem).groupby("method"):
-            values = frame.reported.to_numpy(dtype=float)
-            if len(of_each_problem(records)) > 1:
-                values = np.array([measure.anchors[problem].normalised(value) for value in values])
-            scores[str(method)][problem] = values
+    for (problem, method), runs in frame.groupby(["problem", "method"], sort=False):
+        scores[str(method)][str(problem)] = runs.reported.to_numpy(dtype=float)
     return {method: by_problem for method, by_problem in scores.items() if by_problem}
 
 

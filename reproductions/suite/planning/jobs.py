@@ -99,6 +99,10 @@ def _why(rows: Sequence[Mapping[str, str]], folder: Path) -> str:
         reasons = reasons - {"missing"} | {"begun, not finished"}
     if "the settings changed" in reasons and _other_sources(folder / "summary.json"):
         reasons = reasons - {"the settings changed"} | {"the sources changed"}
+    if rows[0]["rule"] != _RULE:
+        reasons = {
+            "the settings or the code changed" if reason == "the settings changed" else reason for reason in reasons
+        }
     # Snakemake's table does not name the remaining reasons. Most runs have no inputs, so for
     # them it is hardly ever the first of these.
     unnamed = "inputs made anew" if rows[0]["rule"] != _RULE else "inputs made anew, interrupted or another environment"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import lzma
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import merge
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,12 +37,14 @@ _LONGEST_LINE = 50_000_000
 def pack(records: Sequence[Record], path: Path) -> None:
     """Write the records of one domain as ``path``, at once or not at all. Equal records, equal bytes.
 
-    Runs that are in ``path`` already stay in it, but for those that are among the ``records``. InputError if it is no such
-    file.
+    Runs that are in ``path`` already stay in it, but for those that are among the ``records``. One that was restored from there
+    keeps the checksums of its original files. InputError if it is no such file.
     """
     made_again = {record.name for record in records}
+    heads = {_name(head): head for head, _ in contents(path)} if path.exists() else {}
     former = ((head, line) for head, line in contents(path) if _name(head) not in made_again) if path.exists() else ()
-    new = ((_head(record), _events(record)) for record in sorted(records, key=lambda record: _place(record.name)))
+    ordered = sorted(records, key=lambda record: _place(record.name))
+    new = ((_head(record, heads.get(record.name)), _events(record)) for record in ordered)
     shown: set[tuple[str, ...]] = set()
     with replacing(path) as temporary, lzma.open(temporary, "wt", preset=6, encoding="utf-8") as file:
         for head, line in merge(new, former, key=lambda run: _place(_name(run[0]))):
@@ -61,9 +63,12 @@ def _place(name: RunName) -> tuple[Any, ...]:
     return name.scale, name.domain, name.problem, name.seed, name.method, name.variant
 
 
-def _head(record: Record) -> dict[str, Any]:
+def _head(record: Record, former: Mapping[str, Any] | None) -> dict[str, Any]:
     summary = dict(record.summary)
-    head: dict[str, Any] = {"format": FORMAT, "original": summary.pop("digests", None)}
+    original = summary.pop("digests", None)
+    if original is None and former is not None and former["summary"] == summary:
+        original = former["original"]
+    head: dict[str, Any] = {"format": FORMAT, "original": original}
     illustration = record.folder / ILLUSTRATION
     if illustration.exists():
         head["illustration"] = base64.b64encode(illustration.read_bytes()).decode()

@@ -18,12 +18,14 @@ COLUMNS = {
     "paper": ("the paper", ""),
     "test": ("test", ""),
     "ours": ("ours", ""),
-    "margin": ("would matter", ".3g"),
-    "detectable": ("could be seen", ".3g"),
+    "margin": ("margin", ".3g"),
+    "detectable": ("detectable at 80 % power", ".3g"),
     "problem": ("problem", ""),
     "method": ("method", ""),
     "seeds": ("seeds", ""),
     "without_score": ("without a score", ""),
+    "without_value": ("runs without a value", ""),
+    "incomplete": ("incomplete seeds", ""),
     "reported_final_mean": ("reported, final best member", ""),
     "human_normalised_mean": ("human-normalised, %", ""),
     "reported_best_mean": ("reported, best ever", ""),
@@ -32,9 +34,14 @@ COLUMNS = {
     "clock_steps_mean": ("steps one after another", ".0f"),
     "cpu_s_mean": ("CPU s", ".0f"),
     "wall_s_mean": ("wall s", ".0f"),
+    "fixed": ("fixed", ""),
+    "size": ("size", ""),
+    "p_holm": ("p, by Holm", ".2g"),
     "verdict": ("verdict", ""),
     "command": ("command", ""),
 }
+#: Columns that count what is missing.
+MISSING = ("without_score", "without_value", "incomplete")
 BLOCK = re.compile(r"<!-- (table|bench|code|text): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -54,10 +61,9 @@ def fill(text: str, root: Path) -> str:
 
 
 def table(path: Path) -> str:
-    """The main columns of a table as Markdown; the column of runs without a score only where there are such runs."""
+    """The main columns of a table as Markdown; what is missing only where something is."""
     frame = read(path)
-    if "without_score" in frame and not frame["without_score"].any():
-        frame = frame.drop(columns="without_score")
+    frame = frame.drop(columns=[name for name in MISSING if name in frame and not frame[name].any()])
     shown = {name: column for name, column in COLUMNS.items() if name in frame}
     lines = ["| " + " | ".join(title for title, _ in shown.values()) + " |", "|" + "---|" * len(shown)]
     for row in frame.to_dict("records"):

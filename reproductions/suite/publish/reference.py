@@ -13,7 +13,8 @@ import pandas as pd
 
 from pbt_core.files import write_whole
 from reproductions.suite.publish import packing
-from reproductions.suite.results import claims, run_table
+from reproductions.suite.results import run_table, verdicts
+from reproductions.suite.results.claims import all_claims
 from reproductions.suite.results.records import load
 from reproductions.suite.results.rows import TABLES
 from reproductions.suite.results.schemas import Provenance
@@ -48,7 +49,7 @@ def keep(study: str, results: Path) -> Path:
         known = [run_table.read_runs(out / "runs.csv")] if (out / "runs.csv").exists() else []
         table = run_table.one_row_a_run(pd.concat([*known, run_table.runs(records)]))
         table.to_csv(new / "runs.csv", index=False)
-        claims.write(claims.judge(claims.all_claims(), run_table.read_runs(new / "runs.csv")), new)
+        verdicts.write(verdicts.judge(all_claims(), run_table.read_runs(new / "runs.csv")), new)
         provenance = _provenance([record.summary for record in records], out / "provenance.json")
         (new / "provenance.json").write_text(json.dumps(provenance, indent=1, sort_keys=True) + "\n")
     paper = [

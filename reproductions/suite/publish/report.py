@@ -15,7 +15,8 @@ from reproductions.suite.figures.look import pretty
 from reproductions.suite.publish import packing
 from reproductions.suite.publish.readme import cell
 from reproductions.suite.publish.reference import packed
-from reproductions.suite.results import claims, gains, run_table
+from reproductions.suite.results import gains, run_table, verdicts
+from reproductions.suite.results.claims import all_claims
 from reproductions.suite.results.schemas import Provenance
 from reproductions.suite.results.statistics import Estimate
 from reproductions.suite.results.tables import read
@@ -28,10 +29,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 #: What is said of each verdict, above its claims.
 MEANINGS: Mapping[str, str] = {
     "reproduced": "The whole 95 % interval lies on the side that is claimed.",
-    "no difference": "The interval lies on both sides, and all of it within the difference that would matter.",
+    "no difference": "The interval lies on both sides, and all of it within the margin.",
     "not reproduced": "The whole interval lies on the other side.",
-    "inconclusive": "The interval lies on both sides, and reaches further than the difference that would matter.",
-    "not run": "Of some of its methods there are no runs.",
+    "inconclusive": "The interval lies on both sides, and reaches beyond the margin; or there is none.",
+    "not run": "Some of its methods have no runs yet.",
 }
 #: Figures of a domain, in the order in which they are read; others follow by name.
 ORDER = ("figure2", "scores", "best_so_far", "population", "schedules", "lineages", "tree", "samples")
@@ -47,7 +48,7 @@ def report(study: str, kept: Path, figures: Path) -> str:
     if not (kept / "runs.csv").exists():
         raise ConfigError(f"study = {study!r} has no table of runs in {kept}: run `python -m reproductions reference`")
     runs = run_table.read_runs(kept / "runs.csv")
-    judged = claims.judge(claims.all_claims(), runs)
+    judged = verdicts.judge(all_claims(), runs)
     gained = gains.gains(runs)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -72,6 +73,7 @@ def _claims(judged: pd.DataFrame, name: str) -> list[dict[str, Any]]:
             "shown": str(Estimate(row["ours"], row["ours_low"], row["ours_high"])),
             "margin": cell(row["margin"], ".3g"),
             "detectable": cell(row["detectable"], ".3g"),
+            "p_holm": cell(row["p_holm"], ".2g"),
         }
         for row in rows
     ]
@@ -79,7 +81,7 @@ def _claims(judged: pd.DataFrame, name: str) -> list[dict[str, Any]]:
 
 def _experiments(kept: Path, domain: str) -> list[str]:
     """The experiments whose tables are about a domain: its own, and those that claims about it name."""
-    named = dict.fromkeys([domain, *(claim.experiment for claim in claims.all_claims() if claim.domain == domain)])
+    named = dict.fromkeys([domain, *(claim.experiment for claim in all_claims() if claim.domain == domain)])
     return [name for name in named if (kept / "tables" / name / "comparison.csv").exists()]
 
 

@@ -1,29 +1,19 @@
-"""The paper's claims as data, each with its test fixed before the runs, and the verdicts of the runs that were made.
+"""The paper's claims as data, each with its test.
 
 A claim is a linear contrast: each seed gives the weighted sum of some column over methods (a score, the number of founders,
-CPU seconds), and the mean over seeds has to lie above its threshold, or not above it, or near it where the claim is that
-things are alike. Each domain's are in its ``analysis``.
-The interval is Student's: with three to ten seeds a bootstrap interval is too narrow to be called 95 %.
+CPU seconds). Either the mean over seeds has to lie on one side of a threshold (or near it, where the claim is that things are
+alike), or the seeds have to, most of them, each by itself. Each domain's are in its ``analysis``; they are judged in
+``results.verdicts``.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
-from reproductions.suite.results import power, statistics
-from reproductions.suite.results.statistics import Estimate
 from reproductions.suite.study import registry
-from reproductions.suite.study.names import label
 from reproductions.suite.study.sweep import Mark, Measure
-
-#: The verdicts, in the order of tables. Three of them are results.
-VERDICTS = ("reproduced", "no difference", "not reproduced", "inconclusive", "not run")
 
 
 @dataclass(frozen=True)
@@ -37,9 +27,15 @@ class Claim:
         ``reported``, is the reported score, averaged over problems in per cent from random play to people where a
         domain has several; ``spread`` is its distance from the median over the method's seeds, whose means compare how noisy
         methods are (Brown and Forsythe, 1974).
-    unit: of the contrast. threshold: the mean of the contrast has to lie on this ``side`` of it.
-    margin: the smallest distance from the threshold that would matter, in ``unit``; None: the domain's, for reported scores. An
-        interval within it shows that there is no difference, and that is what a claim whose side is "alike" needs.
+    statistic: the ``mean`` of the contrast over seeds, with Student's interval; or the ``share`` of the seeds whose contrast
+        lies on the claimed side, which has to be more than half of them, with the exact interval of Clopper and Pearson (1934).
+        Counts and correlations need the latter: they have bounds, and are often equal in all seeds.
+    unit: of the contrast. threshold: the contrast has to lie on this ``side`` of it.
+    margin: the smallest relevant distance of the mean from the threshold, in ``unit``; None: the domain's, for
+        reported scores. An interval within it shows that there is no difference, and that is what a claim whose side is "alike"
+        needs.
+    fixed, margin_fixed: when the test, and the margin, were committed in their present form: ISO 8601, UTC, to the minute.
+        Whether that was before the runs follows from them (``results.dates``).
     """
 
     text: str
@@ -49,10 +45,24 @@ class Claim:
     experiment: str
     weights: Mapping[str, float]
     column: str = "reported"
+    statistic: Literal["mean", "share"] = "mean"
     unit: str = ""
-    side: Literal["above", "at most", "alike"] = "above"
+    side: Literal["above", "below", "at most", "alike"] = "above"
     threshold: float = 0.0
     margin: float | None = None
+    fixed: str = ""
+    margin_fixed: str = ""
+
+    def holds(self, contrast: float) -> bool:
+        """Whether a contrast lies on the claimed side."""
+        match self.side:
+            case "above":
+                return contrast > self.threshold
+            case "below":
+                return contrast < self.threshold
+            case "at most":
+                return contrast <= self.threshold
+        raise ValueError(f"claim {self.text!r}: one seed does not show that things are alike")
 
 
 def all_claims() -> list[Claim]:
@@ -62,123 +72,10 @@ def all_claims() -> list[Claim]:
 
 def margin_of(claim: Claim) -> float | None:
     """The margin of a claim, its own or that of its domain; None for other columns than reported scores without one."""
-    if claim.margin is not None or claim.column != "reported":
+    if claim.margin is not None or claim.column != "reported" or claim.statistic == "share":
         return claim.margin
     measure: Measure = registry.sweep(claim.domain).MEASURE
     return measure.margin
-
-
-def contrast(claim: Claim, runs: pd.DataFrame) -> list[float]:
-    """The contrast of each seed for which all the methods were run, by seed."""
-    of_domain = runs[runs.domain == claim.domain].copy()
-    of_domain["name"] = _labels(of_domain)
-    of_domain["value"] = _values(of_domain, claim.column, registry.sweep(claim.domain).MEASURE)
-    # Several problems: a seed counts where every method was run on all of them.
-    wide = of_domain[of_domain.name.isin(claim.weights)].pivot_table(
-        index="seed", columns=["name", "problem"], values="value"
-    )
-    problems = list(of_domain.problem.unique())
-    complete = pd.MultiIndex.from_product([list(claim.weights), problems])
-    by_method = wide.reindex(columns=complete).dropna().T.groupby(level=0).mean().T
-    return [float(sum(row[name] * weight for name, weight in claim.weights.items())) for _, row in by_method.iterrows()]
-
-
-def reported(runs: pd.DataFrame, held_out: bool) -> pd.Series:
-    """The reported score of each run in a table of runs; the selecting one where the task is exact and holds nothing out."""
-    return runs.final_reported if held_out else runs.final_reported.fillna(runs.final_selected)
-
-
-def without_score(claim: Claim, runs: pd.DataFrame) -> int:
-    """How many runs of the claim's methods have no finite score."""
-    of_domain = runs[runs.domain == claim.domain]
-    scores = reported(of_domain, registry.sweep(claim.domain).MEASURE.held_out is not None)
-    return int(scores[[name in claim.weights for name in _labels(of_domain)]].isna().sum())
-
-
-def _was_run(claim: Claim, runs: pd.DataFrame) -> bool:
-    """Whether there are runs of all its methods."""
-    of_domain = runs[runs.domain == claim.domain]
-    return set(claim.weights) <= set(_labels(of_domain))
-
-
-def _labels(runs: pd.DataFrame) -> list[str]:
-    return [label(method, variant) for method, variant in zip(runs.method, runs.variant, strict=True)]
-
-
-def _values(runs: pd.DataFrame, column: str, measure: Measure) -> list[float]:
-    anchors, held_out = measure.anchors, measure.held_out is not None
-    if column == "reported":
-        scores = reported(runs, held_out=held_out)
-        pairs = zip(scores, runs.problem, strict=True)
-        return [anchors[problem].normalised(score) if problem in anchors else score for score, problem in pairs]
-    if column == "spread":
-        scores = pd.Series(_values(runs, "reported", measure), index=runs.index)
-        return list((scores - scores.groupby([runs["name"], runs["problem"]]).transform("median")).abs())
-    column, _, key = column.partition(".")
-    if column not in runs:
-        return [float("nan")] * len(runs)
-    if not key:
-        return list(runs[column].astype(float))
-    return [
-        json.loads(trends).get(key, float("nan")) if isinstance(trends, str) else float("nan")
-        for trends in runs[column]
-    ]
-
-
-def verdict(claim: Claim, estimate: Estimate, seeds: int) -> str:
-    """Where the whole interval lies.
-
-    ``reproduced``: on the claimed side or, if the claim is that things are alike, within its margin. ``not reproduced``: on the
-    other side, or beyond the margin. ``no difference``: on both sides, but within the margin. Else ``inconclusive``.
-    """
-    if seeds == 0:
-        return "not run"
-    low, high = (estimate.low, estimate.high) if seeds > 1 else (float("-inf"), float("inf"))
-    margin = margin_of(claim)
-    near = margin is not None and claim.threshold - margin <= low and high <= claim.threshold + margin
-    if claim.side == "alike":
-        if margin is None:
-            raise ValueError(f"claim {claim.text!r}: that things are alike needs a margin")
-        apart = low > claim.threshold + margin or high < claim.threshold - margin
-        return "reproduced" if near else "not reproduced" if apart else "inconclusive"
-    above, at_most = low > claim.threshold, high <= claim.threshold
-    if not above and not at_most:
-        return "no difference" if near else "inconclusive"
-    return "reproduced" if above == (claim.side == "above") else "not reproduced"
-
-
-def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a claim: what the paper says, what our runs say with a 95 % interval, the seeds, the verdict, the command.
-
-    Grouped by verdict, in the order of ``VERDICTS``. ``margin`` is the difference that would matter, ``detectable`` the one
-    that this many seeds see with a power of 80 % (``results.power``), both in the unit of the test.
-
-    Where a run of one of its methods has no finite score a claim is inconclusive and has no number: what the other seeds say
-    would leave out the worst. ``without_score`` counts such runs.
-    """
-    rows = []
-    for claim in claims:
-        values, lost = contrast(claim, runs), without_score(claim, runs)
-        estimate = statistics.student_mean([] if lost else values)
-        rows.append(
-            {
-                "domain": claim.domain,
-                "claim": claim.text,
-                "paper": claim.paper + (f" ({claim.mark})" if claim.mark else ""),
-                "test": test_in_words(claim),
-                "ours": estimate.value,
-                "ours_low": estimate.low,
-                "ours_high": estimate.high,
-                "margin": margin_of(claim),
-                "detectable": power.detectable([] if lost else values),
-                "seeds": len(values),
-                "without_score": lost,
-                "verdict": "inconclusive" if lost and _was_run(claim, runs) else verdict(claim, estimate, len(values)),
-                "command": f"snakemake {claim.experiment}",
-            }
-        )
-    rows.sort(key=lambda row: VERDICTS.index(str(row["verdict"])))  # stable: as declared within a verdict
-    return pd.DataFrame(rows)
 
 
 def test_in_words(claim: Claim) -> str:
@@ -190,11 +87,5 @@ def test_in_words(claim: Claim) -> str:
         terms.append(f"{sign} {size}{name}" if terms else f"{sign}{size}{name}")
     unit = f" {claim.unit}" if claim.unit else ""
     side = "about" if claim.side == "alike" else claim.side
-    return f"{claim.column}: {' '.join(terms)} {side} {claim.threshold:g}{unit}"
-
-
-def write(judged: pd.DataFrame, out: Path) -> Path:
-    """The verdicts as ``claims.csv`` in the folder ``out``."""
-    path = out / "claims.csv"
-    judged.to_csv(path, index=False)
-    return path
+    test = f"{claim.column}: {' '.join(terms)} {side} {claim.threshold:g}{unit}"
+    return test if claim.statistic == "mean" else f"{test}, in more than half of the seeds"

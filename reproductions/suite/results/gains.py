@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from reproductions.suite.results import claims, statistics
+from reproductions.suite.results import statistics
 from reproductions.suite.results.claims import Claim
+from reproductions.suite.results.contrasts import contrast
 from reproductions.suite.study import registry
 
 #: What PBT is compared with: a draw of settings, a draw of schedules, a recipe from elsewhere, and one tuned on the problem.
@@ -20,7 +21,7 @@ def gains(runs: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> pd.DataFr
     """One row a domain and baseline: the mean paired difference in reported scores, PBT's less the baseline's.
 
     ``gain`` is in ``unit``, the domain's own (averaged over its problems in per cent from random play to people where it has
-    several), with Student's 95 % interval, ``margin`` the difference that would matter there. ``standard_gain`` is the same in
+    several), with Student's 95 % interval, ``margin`` the smallest relevant one there. ``standard_gain`` is the same in
     units of the standard deviation of scores over seeds, pooled over both methods (Cohen's d): NaN where there is none.
     """
     rows = []
@@ -28,18 +29,17 @@ def gains(runs: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> pd.DataFr
         measure = registry.sweep(domain).MEASURE
         for baseline in baselines:
             pair = Claim("", "", None, domain, domain, {"pbt": 1, baseline: -1})
-            differences = claims.contrast(pair, runs)
-            if not differences:
+            differences = contrast(pair, runs)
+            if not differences.by_seed:
                 continue
-            lost = claims.without_score(pair, runs)
-            estimate = statistics.student_mean([] if lost else differences)
+            estimate = statistics.student_mean(differences.values)
             pooled = math.sqrt(float(np.mean([_variance(domain, method, runs) for method in ("pbt", baseline)])))
             standard = [math.nan if not pooled > 0 else value / pooled for value in estimate.ends]
             rows.append(
                 {
                     "domain": domain,
                     "baseline": baseline,
-                    "seeds": len(differences),
+                    "seeds": len(differences.by_seed),
                     "unit": _unit(domain, runs),
                     "margin": measure.margin,
                     **dict(zip(("gain", "gain_low", "gain_high"), estimate.ends, strict=True)),
@@ -50,7 +50,7 @@ def gains(runs: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> pd.DataFr
 
 
 def _variance(domain: str, method: str, runs: pd.DataFrame) -> float:
-    scores = claims.contrast(Claim("", "", None, domain, domain, {method: 1}), runs)
+    scores = list(contrast(Claim("", "", None, domain, domain, {method: 1}), runs).by_seed.values())
     return float(np.var(scores, ddof=1)) if len(scores) > 1 else math.nan
 
 

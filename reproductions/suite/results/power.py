@@ -1,7 +1,8 @@
-"""Power of the tests behind verdicts: what difference a study could have seen, and how many seeds a difference needs.
+"""Power of the tests behind verdicts: which difference a study could detect, and how many seeds a difference needs.
 
-A verdict is Student's two-sided test of paired differences at 5 %. Its power follows from the noncentral t distribution
-(Cohen, 1988); standard deviations are estimates from few seeds, and so is what is said here.
+A verdict on a mean is Student's two-sided test of paired differences at 5 %, whose power follows from the noncentral t
+distribution (Cohen, 1988); that of a verdict on a share of seeds follows from the binomial. Standard deviations are estimates
+from few seeds, and so is what is said here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize, stats
 
-from reproductions.suite.results.statistics import LEVEL
+from reproductions.suite.results.statistics import LEVEL, all_equal
 
 #: The power that is asked for: four studies of five see a difference of this size.
 POWER = 0.8
@@ -32,16 +33,27 @@ def power(effect: float, seeds: int) -> float:
 def detectable(differences: Sequence[float]) -> float:
     """The smallest mean difference that such a study sees with a power of 80 %, in the unit of the differences.
 
-    NaN for fewer than two seeds; 0 where they do not differ from each other.
+    NaN for fewer than two seeds, and where they do not differ from each other: then their deviation is not known.
     """
-    if len(differences) < 2:
+    if len(differences) < 2 or all_equal(differences):
         return math.nan
     deviation = float(np.std(differences, ddof=1))
-    if not deviation > 0:
-        return deviation
     seeds = len(differences)
     # Of two seeds the critical value is 12.7: an effect of 100 is seen by any number of them.
     return deviation * float(optimize.brentq(lambda effect: power(effect, seeds) - POWER, 0.0, 100.0, xtol=1e-6))
+
+
+def detectable_share(seeds: int) -> float:
+    """The smallest share of all seeds, above a half, that a study of so many sees to be one with a power of 80 %.
+
+    It sees it where the lower end of Clopper and Pearson's 95 % interval is above a half. NaN for fewer than six seeds: not
+    even all of them are enough.
+    """
+    tail = (1 - LEVEL) / 2
+    enough = int(stats.binom.isf(tail, seeds, 0.5)) + 1 if seeds else 1  # P(as many or more) <= tail
+    if enough > seeds:
+        return math.nan
+    return float(optimize.brentq(lambda p: stats.binom.sf(enough - 1, seeds, p) - POWER, 0.5, 1.0, xtol=1e-6))
 
 
 def seeds_needed(deviation: float, difference: float) -> int | None:

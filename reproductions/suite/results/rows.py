@@ -55,6 +55,7 @@ class RunRow(Row):
     founders: Annotated[float, Field(ge=0)] | None = None
     common_ancestor: Annotated[float, Field(ge=0, le=1)] | None = None
     trends: Annotated[str, AfterValidator(_is_trends)] | None = None
+    begun: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] | None = None
     wall_s: Seconds | None = None
     cpu_s: Seconds | None = None
     train_s: Seconds | None = None
@@ -119,8 +120,13 @@ class VerdictRow(Row):
     ours_high: float | None
     margin: float | None = None
     detectable: float | None = None
+    size: Literal["within", "beyond", "either"] | None = None
+    p: float | None = None
+    p_holm: float | None = None
     seeds: Count
-    without_score: Count = 0
+    incomplete: Count = 0
+    without_value: Count = 0
+    fixed: Literal["before", "test before, margin after", "after", "not known"] = "not known"
     verdict: Literal["reproduced", "no difference", "not reproduced", "inconclusive", "not run"]
     command: Words
 

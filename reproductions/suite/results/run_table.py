@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,13 @@ def _row(outcome: Outcome, traits_of_run: Mapping[str, Any]) -> dict[str, Any]:
         reported = None if exact else outcome.reported(kind)
         row |= {f"{kind}_selected": _finite(evaluation.get("score")), f"{kind}_reported": _finite(reported)}
     row |= traits_of_run
-    row |= {key: outcome.summary[key] for key in _COST}
+    row |= {key: outcome.summary[key] for key in _COST} | {"begun": _date(outcome.summary.get("begun"))}
     return row | {"report_cpu_s": outcome.report_cpu_s}
+
+
+def _date(seconds: float | None) -> str | None:
+    """Seconds since 1970 as ISO 8601, UTC, to the second; None where a record of the older formats has no date."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _finite(score: float | None) -> float | None:

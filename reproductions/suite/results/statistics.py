@@ -49,13 +49,30 @@ def mean(scores: Sequence[float]) -> Estimate:
 def student_mean(scores: Sequence[float]) -> Estimate:
     """The mean over seeds with Student's 95 % interval: for verdicts, where a few seeds must not look like many.
 
-    It supposes that the scores' errors are about normal. Equal scores have an interval of no width; no score, all NaN.
+    It supposes that the scores' errors are about normal. Equal scores have none: they do not show how much scores vary.
     """
     values = np.asarray(scores, dtype=float)
-    if len(values) < 2 or not np.isfinite(values).all():
+    if len(values) < 2 or not np.isfinite(values).all() or all_equal(values):
         return Estimate(float(values.mean()) if len(values) else float("nan"), float("nan"), float("nan"))
     half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return Estimate(float(values.mean()), float(values.mean()) - half, float(values.mean()) + half)
+
+
+def all_equal(scores: ArrayLike) -> bool:
+    """Whether scores differ by no more than the rounding of their arithmetic."""
+    values = np.asarray(scores, dtype=float)
+    return bool(np.ptp(values) <= 1e-12 * np.abs(values).max(initial=0.0))
+
+
+def share(such: int, seeds: int) -> Estimate:
+    """The share of seeds that are such, with the exact 95 % interval of Clopper and Pearson (1934); all NaN without seeds.
+
+    It lies within [0, 1], is never of no width, and supposes nothing but independent seeds.
+    """
+    if not seeds:
+        return Estimate(*[float("nan")] * 3)
+    interval = stats.binomtest(such, seeds).proportion_ci(LEVEL, method="exact")
+    return Estimate(such / seeds, float(interval.low), float(interval.high))
 
 
 def interquartile_mean(scores: Sequence[float]) -> Estimate:

@@ -17,6 +17,7 @@ import pandas as pd
 from reproductions.suite.results import statistics
 from reproductions.suite.results.records import Outcome, Record, method_order, of_each_problem
 from reproductions.suite.results.rows import TABLES, Row
+from reproductions.suite.results.scores import normalised as human_normalised
 from reproductions.suite.study.inputs import InputError, read_rows
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.sweep import Anchor
@@ -25,7 +26,7 @@ Cells = dict[str, Any]
 
 
 def final_scores(records: Sequence[Outcome], kind: str = "final") -> pd.DataFrame:
-    """One row a run: method, seed, the selecting and the reported score of the ``final`` or the ``best`` ever member.
+    """One row a run: problem, method, seed, the selecting and the reported score of the ``final`` or ``best`` ever member.
 
     ``reported`` is ``Record.reported``. Both are NaN where there is no finite one.
     """
@@ -33,7 +34,7 @@ def final_scores(records: Sequence[Outcome], kind: str = "final") -> pd.DataFram
     for record in records:
         selected = (record.summary[kind] or {}).get("score")
         scores = {"selected": _finite(selected), "reported": _finite(record.reported(kind))}
-        rows.append({"method": record.method, "seed": record.seed, **scores})
+        rows.append({"problem": record.problem, "method": record.method, "seed": record.seed, **scores})
     return pd.DataFrame(rows)
 
 
@@ -119,16 +120,12 @@ def normalised(records: Sequence[Record], anchors: Mapping[str, Anchor]) -> pd.D
     The last rows, problem ``mean``, average over all problems, seed by seed; they need every method and seed on every
     problem and leave out what was not run somewhere. A seed without a finite score on one of them has none here.
     """
-    tables = {
-        problem: final_scores(of_problem)
-        for problem, of_problem in of_each_problem(records).items()
-        if problem in anchors
-    }
+    frame = final_scores([record for record in records if record.problem in anchors])
     scores = {
-        problem: frame.assign(reported=[anchors[problem].normalised(score) for score in frame.reported])
+        problem: of_problem.assign(score=human_normalised(of_problem.reported, of_problem.problem, anchors))
         .set_index(["method", "seed"])
-        .reported
-        for problem, frame in tables.items()
+        .score
+        for problem, of_problem in (frame.groupby("problem", sort=False) if len(frame) else ())
     }
     if len(scores) > 1:
         scores["mean"] = pd.concat(scores, axis=1, join="inner").mean(axis=1, skipna=False)

@@ -21,7 +21,7 @@ def traits(record: Record) -> dict[str, Any]:
         how early the population's last common ancestor lived.
     trends: JSON, by hyperparameter, the rank correlation (Spearman) of its value with the steps along the lineage of the
         answer's weights: -1 falls throughout, 1 rises throughout. ``a/b`` is the ratio of two that are measured on
-        logarithmic scales: whether they part. Without what never changed.
+        logarithmic scales: whether they part. 0 for what never changed: it has no trend.
     """
     lineage = record.lineage
     return {
@@ -62,7 +62,6 @@ def trends(record: Record) -> dict[str, float]:
         courses[f"{above}/{below}"] = [a / b for a, b in zip(courses[above], courses[below], strict=True)]
     starts = [segment.start for segment in path]
     return {
-        name: round(float(stats.spearmanr(starts, values).statistic), 4)
+        name: round(float(stats.spearmanr(starts, values).statistic), 4) if len(set(values)) > 1 else 0.0
         for name, values in courses.items()
-        if len(set(values)) > 1
     }

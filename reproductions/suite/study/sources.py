@@ -6,6 +6,9 @@ packages that are reached by imports from the task and the sweep of the domain, 
 the composition of a run; nothing is imported to find them. What they mean is ``reproductions.suite.study.meaning``. What a
 sweep declares as settings counts where it was chosen: in the settings of a run, which Snakemake compares beside this digest.
 Versions of other packages are in a run's provenance, not here.
+
+Tables, figures and verdicts have a digest too, of the modules that make them from finished runs: in it figures count, and so
+does what a sweep declares for axes and claims.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +57,8 @@ CATALOGUES = ("baselines", "reproductions.suite.study.kinds")
 LOOKS = ("MEASURE", "EXPECTED", "REQUIRES")
 #: What a sweep declares of settings, which a run has in full.
 CHOICES = ("PROBLEMS", "SCALES", "METHODS")
+#: What is left out of a run and counts in what is made from runs.
+SHOWN = "reproductions.suite.figures"
 
 
 def sources_digest(domain: str, kind: str, root: Path = ROOT) -> str:
@@ -61,10 +66,15 @@ def sources_digest(domain: str, kind: str, root: Path = ROOT) -> str:
 
     ConfigError if there is no such domain or kind, or a source is no Python.
     """
-    sha = hashlib.sha256()
-    for name, source in sorted(sources(domain, kind, root).items()):
-        sha.update(f"{name}\0{source.digest}\0".encode())
-    return sha.hexdigest()[:16]
+    return _digest(sources(domain, kind, root))
+
+
+def results_digest(modules: Iterable[str], root: Path = ROOT) -> str:
+    """SHA-256 (16 digits) of what these modules, which make results from finished runs, and all that they import mean.
+
+    ConfigError if there is no such module, or a source is no Python.
+    """
+    return _digest(results_sources(modules, root))
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,16 @@ def sources(domain: str, kind: str, root: Path = ROOT) -> dict[str, Source]:
     return from_imports | _declared(sweep, root)
 
 
+def results_sources(modules: Iterable[str], root: Path = ROOT) -> dict[str, Source]:
+    """These modules, which make results from finished runs, and all that they import, by their dotted names."""
+    modules = list(modules)
+    for name in modules:
+        if _file(name, root) is None:
+            raise ConfigError(f"module = {name!r}: there is no such module")
+    closure = _closure(modules, root, of_results=True)
+    return {name: Source(path, module.digest) for name, (path, module) in closure.items()}
+
+
 def foreign(domain: str, kind: str, root: Path = ROOT) -> set[str]:
     """The top-level modules of other packages that those of ``sources`` may import, Python's own left out."""
     modules = [module for _, module in _reached(domain, kind, root).values()]
@@ -95,9 +115,15 @@ def foreign(domain: str, kind: str, root: Path = ROOT) -> set[str]:
 
 def _reached(domain: str, kind: str, root: Path) -> dict[str, tuple[Path, _Module]]:
     """The modules of this repository that imports lead to from the task, the method and the composition of a run."""
+    task, sweep = (f"reproductions.{domain}.{name}" for name in ("task", "sweep"))
+    return _closure([task, sweep, _method(kind, root), *COMPOSITION], root)
+
+
+def _closure(modules_to_begin: Iterable[str], root: Path, of_results: bool = False) -> dict[str, tuple[Path, _Module]]:
+    """These modules and those that they reach by imports, without those that are left out."""
     modules: dict[str, tuple[Path, _Module]] = {}
     reached: set[str] = set(CATALOGUES)
-    pending = [f"reproductions.{domain}.task", f"reproductions.{domain}.sweep", _method(kind, root), *COMPOSITION]
+    pending = list(modules_to_begin)
     while pending:
         name = pending.pop()
         if name in reached or name.partition(".")[0] not in PACKAGES:
@@ -107,9 +133,9 @@ def _reached(domain: str, kind: str, root: Path) -> dict[str, tuple[Path, _Modul
         pending += [name.rpartition(".")[0]]
         if (path := _file(name, root)) is None:
             continue
-        module = _read(name, path)
+        module = _read(name, path, of_results)
         pending += module.imports
-        if not left_out(name):
+        if not left_out(name) or (of_results and _is_in(name, SHOWN)):
             modules[name] = path, module
     return modules
 
@@ -138,7 +164,11 @@ def _method(kind: str, root: Path) -> str:
 
 def left_out(module: str) -> bool:
     """Whether a module, or the package that it is in, is one of LEFT_OUT."""
-    return any(module == name or module.startswith(f"{name}.") for name in LEFT_OUT)
+    return any(_is_in(module, name) for name in LEFT_OUT)
+
+
+def _is_in(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
 
 
 def meaning_digest(path: Path) -> str:
@@ -159,27 +189,38 @@ class _Module:
 
 
 #: By name and file; a file with another size or time is read again. Snakemake asks for every run.
-_known: dict[tuple[str, Path], tuple[tuple[int, int], _Module]] = {}
+_known: dict[tuple[str, Path, bool], tuple[tuple[int, int], _Module]] = {}
 
 
-def _read(name: str, path: Path) -> _Module:
+def _read(name: str, path: Path, of_results: bool = False) -> _Module:
+    """A module as runs or as results see it, which differs for few: sweeps, and whatever imports figures."""
     about = path.stat()
     stamp = (about.st_mtime_ns, about.st_size)
-    held = _known.get((name, path))
+    held = _known.get((name, path, of_results))
     if held is None or held[0] != stamp:
-        held = _known[name, path] = (stamp, _parsed(name, path))
+        module = _parsed(name, path) if not of_results else _read(name, path)
+        if of_results and (_is_sweep(name) or any(_is_in(imported, SHOWN) for imported in module.imports)):
+            module = _parsed(name, path, of_results)
+        held = _known[name, path, of_results] = (stamp, module)
     return held[1]
 
 
-def _parsed(name: str, path: Path) -> _Module:
-    sweep = name.startswith("reproductions.") and name.endswith(".sweep")
+def _is_sweep(name: str) -> bool:
+    return name.startswith("reproductions.") and name.endswith(".sweep")
+
+
+def _parsed(name: str, path: Path, of_results: bool = False) -> _Module:
+    sweep = _is_sweep(name)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError) as error:  # a null byte is a ValueError
         raise ConfigError(f"{path}: no Python: {error}") from None
     files = _literal(tree, "SOURCES") if sweep else ()
-    understood = meaning(tree, package, left_out, (*LOOKS, *CHOICES) if sweep else ())
+    if of_results:
+        understood = meaning(tree, package, lambda module: left_out(module) and not _is_in(module, SHOWN))
+    else:
+        understood = meaning(tree, package, left_out, (*LOOKS, *CHOICES) if sweep else ())
     return _Module(_sha256(understood.text.encode()), understood.imports, files)
 
 
@@ -204,6 +245,13 @@ def _declared(sweep: str, root: Path) -> dict[str, Source]:
         for file in files:
             declared[str(file.relative_to(root))] = Source(file, _sha256(file.read_bytes()))
     return declared
+
+
+def _digest(sources: Mapping[str, Source]) -> str:
+    sha = hashlib.sha256()
+    for name, source in sorted(sources.items()):
+        sha.update(f"{name}\0{source.digest}\0".encode())
+    return sha.hexdigest()[:16]
 
 
 def _sha256(content: bytes) -> str:

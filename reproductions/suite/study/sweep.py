@@ -36,8 +36,8 @@ class Measure:
     """How things are called on axes: the score, the reported score if it differs, steps, and the hyperparameters.
 
     ``logarithmic`` are the hyperparameters to draw on a logarithmic axis; ``anchors``, by problem, make scores of several
-    problems comparable. ``margin`` is the smallest difference between two methods that would matter, in the unit of claims
-    about reported scores, fixed before any run: an interval within it shows that there is no difference.
+    problems comparable. ``margin`` is the smallest relevant difference between two methods, in the unit of claims about
+    reported scores: an interval within it shows that there is no difference. Each claim says when it was fixed.
     """
 
     score: str
