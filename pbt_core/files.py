@@ -31,10 +31,24 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Write ``content`` (text as UTF-8) to ``path``, at once or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+def write_whole(path: Path, content: bytes | str, durable: bool = False) -> None:
+    """Write ``content`` (text as UTF-8) to ``path``, at once or not at all; if ``durable``, to the disk before it returns."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path | str) -> None:
+    """Bring the names in a folder to the disk: a rename is only there for good when they are."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_all(descriptor: int, content: bytes) -> None:

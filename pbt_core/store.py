@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from pbt_core.compact import compact
-from pbt_core.files import write_all
+from pbt_core.files import sync_folder, write_all
 from pbt_core.layout import TYPES, file_bytes
 from pbt_core.schema import DIGEST
 
@@ -219,6 +219,14 @@ def serialise(checkpoint: Prepared, note: Mapping[str, Any]) -> bytes:
     return file_bytes(checkpoint.tensors, f"[{checkpoint.json},{_json_text(note, 'note')}]")
 
 
+def named(
+    member: int, step: int, checkpoint: Checkpoint | Prepared, note: Mapping[str, Any]
+) -> tuple[Reference, bytes]:
+    """A checkpoint's reference and the bytes of its file."""
+    content = serialise(checkpoint if isinstance(checkpoint, Prepared) else prepared(checkpoint), note)
+    return Reference(member, step, hashlib.sha256(content).hexdigest()[:DIGITS]), content
+
+
 def digest(checkpoint: Checkpoint) -> str:
     """The checksum of a state alone: equal for equal states, whichever member or run made them."""
     return hashlib.sha256(serialise(prepared(checkpoint), {})).hexdigest()[:DIGITS]
@@ -256,8 +264,7 @@ class Store:
         ``recycle`` names a checkpoint that is needed no more: its file is written over and renamed, which costs a
         fraction of making a file and removing another.
         """
-        content = serialise(checkpoint if isinstance(checkpoint, Prepared) else prepared(checkpoint), note)
-        reference = Reference(member, step, hashlib.sha256(content).hexdigest()[:DIGITS])
+        reference, content = named(member, step, checkpoint, note)
         # Plain calls instead of pathlib: this happens after every interval of every member. A name of its own for each
         # writer: two machines may do one interval again at once, in processes of one number.
         path = f"{self._folder}/{reference.filename}"
@@ -319,15 +326,6 @@ class Store:
             return path.read_bytes()
         except OSError as error:
             raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
-
-
-def sync_folder(folder: str) -> None:
-    """Bring the names in a folder to the disk: a rename is only there for good when they are."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _metadata(content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -16,7 +16,7 @@ from pbt_core.driver import Driver
 from pbt_core.errors import RunError
 from pbt_core.files import Busy, locked
 from pbt_core.journal import Observer
-from pbt_core.leases.log import LOG
+from pbt_core.leases.log import begun
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome
 from pbt_core.plan import Plan
@@ -72,7 +72,7 @@ def driving(
     ``scheduling`` are the driver's.
     """
     directory = Path(directory).absolute()
-    if (directory / LOG).is_dir():
+    if begun(directory):
         raise RunError(f"{directory} holds a run of workers without a coordinator: join them with the engine Leased")
     try:
         with locked(directory):
@@ -84,12 +84,43 @@ def driving(
 
 
 def limit_threads(threads: int) -> None:
-    """Let numerical libraries use ``threads`` threads: more than one a worker is slow, and may change the last bits."""
+    """Let numerical libraries use ``threads`` threads: more than one a worker is slow, and may change the last bits.
+
+    For a process that does nothing else; ``threads_limited`` is for the caller's own.
+    """
+    _limit(threads)
+
+
+@contextlib.contextmanager
+def threads_limited(threads: int) -> Iterator[None]:
+    """As ``limit_threads`` for the block; libraries and variables are as before after it.
+
+    A library that is loaded in the block keeps the limit, which it has read from its variable.
+    """
+    before = {variable: os.environ.get(variable) for variable in THREAD_VARIABLES}
+    torch = sys.modules.get("torch")
+    threads_of_torch = None if torch is None else torch.get_num_threads()
+    pools = _limit(threads)
+    try:
+        yield
+    finally:
+        pools.restore_original_limits()
+        if torch is not None:
+            torch.set_num_threads(threads_of_torch)
+        for variable, value in before.items():
+            if value is None:
+                os.environ.pop(variable, None)
+            else:
+                os.environ[variable] = value
+
+
+def _limit(threads: int) -> threadpool_limits:
     for variable in THREAD_VARIABLES:  # for libraries that are loaded later, and for worker processes
         os.environ[variable] = str(threads)
-    threadpool_limits(threads)
+    pools = threadpool_limits(threads)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
+    return pools
 
 
 def check_whole(engine: str, name: str, value: object, most: int) -> None:

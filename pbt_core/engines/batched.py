@@ -6,23 +6,21 @@ library is what costs. What comes out equals the serial engine's up to rounding.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from pbt_core.calls import global_generators_kept
 from pbt_core.driver import Driver
-from pbt_core.engines.base import MOST_THREADS, check_whole, driving, limit_threads
+from pbt_core.engines.base import MOST_THREADS, check_whole
 from pbt_core.engines.devices import checked
-from pbt_core.engines.worker import Worker, acting_as
+from pbt_core.engines.in_process import in_this_process
 from pbt_core.journal import Observer
 from pbt_core.method import Method
 from pbt_core.plan import MOST_MEMBERS, Plan
 from pbt_core.run import Run
 from pbt_core.task import AnyTask
-from pbt_core.work import Bench, Work
+from pbt_core.work import Work
 
 
 @dataclass(frozen=True)
@@ -54,15 +52,13 @@ class Batched:
         """See ``Engine.run``. ValueError for a task that has no population form."""
         if not callable(getattr(task, "step_all", None)):
             raise ValueError(f"Batched: {type(task).__name__} has no step_all: it cannot train members as one program")
-        limit_threads(self.threads)
-        worker = Worker(0, 1, self.devices) if self.devices else None
-        with driving(task, method, plan, directory, observer, extend) as driver:
-            bench = Bench(task, driver.store, plan.seed)
-            with acting_as(worker), global_generators_kept(), contextlib.closing(bench):
-                while works := _available(driver):
-                    for group in _programs(works, self.together):
-                        for outcome in bench.carry_out_together(group):
-                            driver.complete(outcome)
+        with in_this_process(
+            task, method, plan, directory, observer, extend, threads=self.threads, devices=self.devices
+        ) as (driver, bench):
+            while works := _available(driver):
+                for group in _programs(works, self.together):
+                    for outcome in bench.carry_out_together(group):
+                        driver.complete(outcome)
             driver.must_be_finished()
         return Run(driver.directory)
 

@@ -8,29 +8,36 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pbt_core.calls import global_generators_kept
-from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole, limit_threads
-from pbt_core.engines.devices import checked
-from pbt_core.engines.worker import Worker, acting_as
+from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole
+from pbt_core.engines.devices import VISIBLE, checked, visible
+from pbt_core.engines.in_process import working_here
+from pbt_core.engines.limited import LimitedBench
+from pbt_core.engines.pipes import new_mark, sendable
+from pbt_core.engines.worker import Assignment, Worker
 from pbt_core.errors import RunError
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
 from pbt_core.leases.heartbeat import Heartbeat
-from pbt_core.leases.log import LOG, WORKERS
+from pbt_core.leases.log import LOG, WORKERS, begun
 from pbt_core.leases.participant import Participant
 from pbt_core.method import Method
 from pbt_core.plan import Plan
 from pbt_core.resuming import identity
 from pbt_core.run import Run
 from pbt_core.schema import RecordError
+from pbt_core.store import Store
 from pbt_core.task import AnyTask
+from pbt_core.work import Bench
 
+#: States that a worker keeps in memory. It prefers their members.
+HELD = 8
 SHORTEST_LEASE, LONGEST_LEASE = 0.1, 1e6
 
 
@@ -40,8 +47,9 @@ class Leased:
 
     lease: seconds without a sign of life after which the others take a worker's member over; that of the worker that
         begins the run counts for all. Choose it several times what the folder may hang for.
-    timeout: seconds after which an interval hangs: its worker gives no more signs of life. After it was taken over so often
-        that the interval itself must be the cause, the member has failed.
+    timeout: seconds that an interval may take before its member has failed as hung; None for no limit. With a limit this worker
+        carries intervals out in a process of its own, as ``Processes`` with one worker does, which ends with what hangs: the
+        task must be one that can be sent there. Without one they are carried out in this process, and nothing ends them.
     threads, devices: as in ``Serial``.
     """
 
@@ -79,22 +87,51 @@ class Leased:
             )
         directory = Path(directory).absolute()
         record = directory / "events.jsonl"
-        if record.exists() and (extend or not (directory / LOG).exists()):
-            _must_be_finished(directory, identity(task, method, plan, task.space), extend)
+        requested = identity(task, method, plan, task.space)
+        if record.exists() and (extend or not begun(directory)):
+            _must_be_finished(directory, requested, extend)
             return Run(directory)
-        limit_threads(self.threads)
-        place = Worker(0, 1, self.devices) if self.devices else None
+        bench = self._bench_maker(task, plan)
         try:
             with (
-                acting_as(place),
-                global_generators_kept(),
-                _joined(self, task, method, plan, directory, observer) as worker,
+                working_here(self.threads, self.devices),
+                _joined(self, task, method, plan, directory, observer) as participant,
+                contextlib.closing(bench(participant.store)) as opened,
             ):
-                worker.work()
+                participant.work(opened)
         except FileNotFoundError:
-            if not record.exists():  # else another worker has brought the run to its end
+            if not record.exists():
                 raise
+            # Another worker has brought a run to its end meanwhile, and removed its log.
+            _remove_what_is_left(directory)
+            _must_be_finished(directory, requested, extend)
         return Run(directory)
+
+    def _bench_maker(self, task: AnyTask, plan: Plan) -> Callable[[Store], Bench | LimitedBench]:
+        """What makes the bench: in this process; or, where intervals have a time limit, in one that can be ended.
+
+        ValueError if the task or a device cannot be had there.
+        """
+        timeout = self.timeout
+        if timeout is None:
+            return lambda store: Bench(task, store, plan.seed, HELD)
+        pickled = sendable("Leased: timeout", task)
+        visible(self.devices, os.environ.get(VISIBLE))  # an error for a missing one, before anything starts
+
+        def limited(store: Store) -> LimitedBench:
+            assignment = Assignment(
+                Worker(0, 1),
+                pickled,
+                store.directory,
+                plan.durable,
+                plan.seed,
+                capacity=HELD,
+                threads=self.threads,
+                mark=new_mark(),
+            )
+            return LimitedBench(task, assignment, self.devices[:1], timeout)
+
+        return limited
 
 
 @contextlib.contextmanager
@@ -104,14 +141,21 @@ def _joined(
     """A participant that gives signs of life while the block lasts, and its claim back when it ends."""
     (directory / LOG).mkdir(parents=True, exist_ok=True)
     name = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    heartbeat = Heartbeat(directory / WORKERS, name, engine.lease, engine.timeout)
+    heartbeat = Heartbeat(directory / WORKERS, name, engine.lease)
     participant = Participant(task, method, plan, directory, heartbeat, observer)
     participant.begin()
-    with heartbeat, contextlib.closing(participant.bench):
+    with heartbeat:
         try:
             yield participant
         finally:
             participant.leave()
+
+
+def _remove_what_is_left(directory: Path) -> None:
+    """The folders that this worker has made anew after the end of the run."""
+    with contextlib.suppress(OSError):
+        (directory / LOG).rmdir()
+    shutil.rmtree(directory / WORKERS, ignore_errors=True)
 
 
 def _must_be_finished(directory: Path, requested: dict[str, object], extend: bool) -> None:

@@ -15,8 +15,8 @@ from pbt_core.work import Done, Failed, Work
 
 #: After so many workers were lost in the same interval the member has failed: the interval itself kills them.
 ATTEMPTS = 3
-#: Being killed from outside says little about the interval (255: how it ended is unknown).
-PATIENCE: dict[int | None, int] = {-signal.SIGKILL: 20, 255: 20}
+#: The same by the last one's exit code. Being killed from outside says little about the interval; of 255 nothing is known.
+ATTEMPTS_BY_EXIT: dict[int | None, int] = {-signal.SIGKILL: 20, 255: 20}
 #: Seconds after which a wait is begun anew: longer ones are refused by some systems.
 LONGEST_WAIT = 3600.0
 
@@ -36,11 +36,27 @@ class Gone:
 Message = Ready | Gone | Done | Failed | Exception
 
 
+def attempts_at(exit_reason: int | None) -> int:
+    """After how many lost workers, the last of which ended so, their interval has failed."""
+    return ATTEMPTS_BY_EXIT.get(exit_reason, ATTEMPTS)
+
+
+def crashed(work: Work, losses: int, exit_reason: int | None) -> Failed:
+    """The outcome of an interval that has cost so many workers."""
+    return Failed(work, "crashed", f"{losses} workers died in this interval, the last with exit code {exit_reason}")
+
+
+def hung(work: Work, timeout: float) -> Failed:
+    """The outcome of an interval that was ended because it took more than ``timeout`` seconds."""
+    return Failed(work, "hung", f"the interval took more than {timeout} s")
+
+
 class Transport(Protocol):
     """Workers by number, each with at most one interval at a time.
 
     ``poll`` waits for news of any of them, at most ``timeout`` seconds (None: until there is some). A worker that is gone
-    stays so until it is started again; ``start`` replaces one that still runs. An exception as a message ends the run.
+    stays so until it was killed, which ends what is left of it, and started again; ``start`` is for one that is not there.
+    An exception as a message ends the run.
 
     prompt: whether a worker that was started will begin in any case, so that it may be given work before it is ready.
     """
@@ -142,13 +158,14 @@ class Pool:
     def _hung(self, worker: int) -> None:
         work = self._work.pop(worker)
         self._replace(worker)
-        self.driver.complete(Failed(work, "hung", f"the interval took more than {self.timeout} s"))
+        assert self.timeout is not None, "else nothing hangs"
+        self.driver.complete(hung(work, self.timeout))
 
     def _lost(self, worker: int, exit_reason: int | None) -> None:
         """A worker is gone: its interval is done again, by the next that is ready, unless it has cost workers before."""
         work = self._work.pop(worker, None)
         self._replace(worker)
-        attempts = PATIENCE.get(exit_reason, ATTEMPTS)
+        attempts = attempts_at(exit_reason)
         if work is None:
             self._idle_losses += 1
             if self._idle_losses > attempts * self.count:
@@ -159,8 +176,7 @@ class Pool:
         if self._losses[work.member, work.start] < attempts:
             self._again.append(work)
         else:
-            error = f"{attempts} workers died in this interval, the last with exit code {exit_reason}"
-            self.driver.complete(Failed(work, "crashed", error))
+            self.driver.complete(crashed(work, attempts, exit_reason))
 
     def _replace(self, worker: int) -> None:
         self._ready.discard(worker)

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, Literal
 
 from pbt_core.driver import Driver
 from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole, driving
+from pbt_core.engines.carried import CarriedStore
+from pbt_core.engines.pipes import GRACE
 from pbt_core.engines.pool import Gone, Message, Pool, Ready
-from pbt_core.engines.processes import GRACE, LONGEST_TIMEOUT, MOST_WORKERS
+from pbt_core.engines.processes import LONGEST_TIMEOUT, MOST_WORKERS
 from pbt_core.engines.worker import Assignment, Worker, bench_of, outcome_of
 from pbt_core.errors import RunError
 from pbt_core.files import write_whole
@@ -36,7 +36,7 @@ from pbt_core.work import Done, Failed, Work
 #: What an actor answers: an outcome, or an error that ends the run, and the checkpoint's bytes where no folder is shared.
 Answer = tuple[Done | Failed | Exception, bytes | None]
 #: Seconds in which a cluster must answer.
-PATIENCE = 30.0
+CONNECT_SECONDS = 30.0
 #: The reason of an exit that Ray does not tell.
 UNKNOWN = 255
 
@@ -170,7 +170,7 @@ def _must_answer(address: str | None) -> None:
     if not host or "/" in host or not port.isdigit():
         return
     try:
-        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise RunError(f"Ray: address = {address!r} cannot be joined: {error}") from None
 
@@ -180,32 +180,24 @@ class _Actor:
 
     def __init__(self, assignment: Assignment, paths: list[str], shares_folder: bool) -> None:
         sys.path.extend(path for path in paths if path not in sys.path)
-        self._shares = shares_folder
-        if not shares_folder:
-            assignment = replace(assignment, checkpoints=Path(mkdtemp(prefix="pbt-weights-")))
-        self._bench = bench_of(assignment)
+        self._carried = None if shares_folder else CarriedStore()
+        self._bench = bench_of(assignment, self._carried)
 
     def ready(self) -> bool:
         return True
 
     def carry_out(self, work: Work, files: Mapping[str, bytes]) -> Answer:
-        folder = self._bench.store.directory
-        for name, content in files.items():
-            write_whole(folder / name, content)
-        outcome = outcome_of(self._bench, work)
-        if self._shares or not isinstance(outcome, Done):
-            return outcome, None
-        # What another worker may need is with the driver now; here only what this worker has just made stays.
-        made = outcome.checkpoint.filename
-        for path in folder.iterdir():
-            if path.name != made and path.name.startswith(f"m{work.member:05d}-"):
-                path.unlink()
-        return outcome, (folder / made).read_bytes()
+        if self._carried is None:
+            return outcome_of(self._bench, work), None
+        self._carried.files.update(files)
+        try:
+            outcome = outcome_of(self._bench, work)
+            return outcome, self._carried.files[outcome.checkpoint.filename] if isinstance(outcome, Done) else None
+        finally:  # what any worker may need is with the driver, and is sent with the interval that needs it
+            self._carried.files.clear()
 
     def close(self) -> None:
         self._bench.close()
-        if not self._shares:
-            shutil.rmtree(self._bench.store.directory, ignore_errors=True)
 
 
 class _Actors:
@@ -215,7 +207,7 @@ class _Actors:
 
     def __init__(self, ray: Any, engine: Ray, driver: Driver, assignment: Assignment) -> None:
         self._ray, self._assignment = ray, assignment
-        self._folder = driver.store.directory
+        self._store = driver.store
         self._shares = engine.weights == "folder"
         options = {"num_cpus": engine.cpus, "num_gpus": engine.gpus, "resources": dict(engine.resources)}
         self._class = ray.remote(_Actor).options(**options, max_restarts=0, max_task_retries=0)
@@ -229,12 +221,13 @@ class _Actors:
         self._calls[self._actors[worker].ready.remote()] = worker
 
     def send(self, worker: int, work: Work) -> None:
-        files = (
-            {} if self._shares else dict(self._content(part) for part in (work.source, work.own) if part is not None)
-        )
-        # The file of another checkpoint can only be taken where it is.
-        call = self._actors[worker].carry_out.remote(work if self._shares else replace(work, recycle=None), files)
-        self._calls[call] = worker
+        files: dict[str, bytes] = {}
+        if not self._shares:
+            files = dict(self._content(part) for part in (work.source, work.own) if part is not None)
+            if work.recycle is not None:  # a file here, which a worker elsewhere cannot write over
+                self._store.remove(work.recycle)
+                work = replace(work, recycle=None)
+        self._calls[self._actors[worker].carry_out.remote(work, files)] = worker
 
     def poll(self, timeout: float | None) -> list[tuple[int, Message]]:
         heard, _ = self._ray.wait(list(self._calls), timeout=timeout)
@@ -267,9 +260,9 @@ class _Actors:
             return Ready()
         outcome, content = answer
         if content is not None:
-            write_whole(self._folder / outcome.checkpoint.filename, content)
+            write_whole(self._store.directory / outcome.checkpoint.filename, content, self._store.durable)
         message: Message = outcome
         return message
 
     def _content(self, reference: Reference) -> tuple[str, bytes]:
-        return reference.filename, (self._folder / reference.filename).read_bytes()
+        return reference.filename, (self._store.directory / reference.filename).read_bytes()

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pbt_core.calls import global_generators_kept
-from pbt_core.engines.base import MOST_THREADS, check_whole, driving, limit_threads
+from pbt_core.engines.base import MOST_THREADS, check_whole
 from pbt_core.engines.devices import checked
-from pbt_core.engines.worker import Worker, acting_as
+from pbt_core.engines.in_process import in_this_process
 from pbt_core.journal import Observer
 from pbt_core.method import Method
 from pbt_core.plan import Plan
 from pbt_core.run import Run
 from pbt_core.task import AnyTask
-from pbt_core.work import Bench
 
 
 @dataclass(frozen=True)
@@ -45,12 +42,10 @@ class Serial:
         extend: bool = False,
     ) -> Run:
         """See ``Engine.run``."""
-        limit_threads(self.threads)
-        worker = Worker(0, 1, self.devices) if self.devices else None
-        with driving(task, method, plan, directory, observer, extend) as driver:
-            bench = Bench(task, driver.store, plan.seed)
-            with acting_as(worker), global_generators_kept(), contextlib.closing(bench):
-                while (work := driver.next_work()) is not None:
-                    driver.complete(bench.carry_out(work))
+        with in_this_process(
+            task, method, plan, directory, observer, extend, threads=self.threads, devices=self.devices
+        ) as (driver, bench):
+            while (work := driver.next_work()) is not None:
+                driver.complete(bench.carry_out(work))
             driver.must_be_finished()
         return Run(driver.directory)

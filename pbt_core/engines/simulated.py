@@ -7,7 +7,6 @@ bytes. Members' work is done here, one interval after another, when it ends on t
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import math
 from collections import Counter, deque
@@ -16,13 +15,12 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from pbt_core.calls import global_generators_kept
 from pbt_core.driver import Driver
-from pbt_core.engines.base import MOST_THREADS, check_whole, driving, limit_threads
+from pbt_core.engines.base import MOST_THREADS, check_whole
 from pbt_core.engines.bounded import Bounded
 from pbt_core.engines.cluster import Cluster, RandomPreemptions
 from pbt_core.engines.devices import checked
-from pbt_core.engines.worker import Worker, acting_as
+from pbt_core.engines.in_process import in_this_process
 from pbt_core.errors import RunError
 from pbt_core.journal import Observer
 from pbt_core.method import Method
@@ -73,15 +71,22 @@ class Simulated:
         extend: bool = False,
     ) -> Run:
         """See ``Engine.run``. RunError, too, if every worker is lost for good before the run is over."""
-        limit_threads(self.threads)
-        worker = Worker(0, 1, self.devices) if self.devices else None
         clock = VirtualClock()
         bounded: Bounded[Outcome] | None = None if self.staleness is None else Bounded(self.staleness, plan.interval)
-        with driving(task, method, plan, directory, observer, extend, clock=clock, scheduling=bounded) as driver:
-            bench = Bench(task, driver.store, plan.seed)
-            stream = Stream(plan.seed).child("cluster", self.cluster.seed)
-            with acting_as(worker), global_generators_kept(), contextlib.closing(bench):
-                _Simulation(driver, bench, self.cluster, clock, stream).run()
+        stream = Stream(plan.seed).child("cluster", self.cluster.seed)
+        with in_this_process(
+            task,
+            method,
+            plan,
+            directory,
+            observer,
+            extend,
+            threads=self.threads,
+            devices=self.devices,
+            clock=clock,
+            scheduling=bounded,
+        ) as (driver, bench):
+            _Simulation(driver, bench, self.cluster, clock, stream).run()
         return Run(driver.directory)
 
 

@@ -105,8 +105,11 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
     atexit._run_exitfuncs()
 
 
-def bench_of(assignment: Assignment) -> Bench:
-    """Where this process works from now on, as the worker that it was made. RunError if the task cannot be made here."""
+def bench_of(assignment: Assignment, store: Store | None = None) -> Bench:
+    """Where this process works from now on, as the worker that it was made. RunError if the task cannot be made here.
+
+    store: None for the run's own folder.
+    """
     global _current
     _current = assignment.worker
     limit_threads(assignment.threads)
@@ -114,7 +117,7 @@ def bench_of(assignment: Assignment) -> Bench:
         task = pickle.loads(assignment.task)  # noqa: S301 - from the driver's memory, not from disk
     except Exception as error:
         raise RunError(f"workers cannot make the task: {type(error).__name__}: {error}") from None
-    store = Store(assignment.checkpoints, assignment.durable)
+    store = Store(assignment.checkpoints, assignment.durable) if store is None else store
     return Bench(task, store, assignment.seed, assignment.capacity, interruptible=False)
 
 

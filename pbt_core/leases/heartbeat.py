@@ -22,7 +22,6 @@ class Heartbeat:
     """Gives signs of life from a thread while the block lasts, and says who has ``lapsed``.
 
     folder: where all workers' files are. lease: seconds. clock: seconds, by any clock of this process.
-    An interval that is longer than ``limit`` seconds hangs: the signs stop, so that another worker may take it on.
     """
 
     def __init__(
@@ -30,13 +29,11 @@ class Heartbeat:
         folder: Path,
         worker: str,
         lease: float,
-        limit: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.folder, self.worker, self.lease, self.limit, self._clock = folder, worker, lease, limit, clock
+        self.folder, self.worker, self.lease, self._clock = folder, worker, lease, clock
         self._seen: dict[str, tuple[int, float]] = {}  # by worker: the size of its file, seconds since that changed
         self._looked = clock()
-        self._begun: float | None = None
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -52,27 +49,20 @@ class Heartbeat:
         self._end.set()
         self._thread.join()
 
-    def working(self, works: bool) -> None:
-        """Say that an interval begins or has ended."""
-        self._begun = self._clock() if works else None
-
     def lapsed(self, worker: str) -> bool:
         """Whether another worker gave no sign of life for the length of a lease."""
         _, silent = self._seen.setdefault(worker, (-1, 0.0))
         return worker != self.worker and silent > self.lease
 
     def beat(self) -> None:
-        """Give a sign of life, unless the interval under way hangs."""
-        begun = self._begun
-        if self.limit is not None and begun is not None and self._clock() - begun > self.limit:
-            return
+        """Give a sign of life."""
         with contextlib.suppress(OSError), (self.folder / self.worker).open("ab") as file:
             file.write(b".")
 
     def look(self) -> None:
         """Look at the signs of the others."""
         now = self._clock()
-        awake = min(now - self._looked, 2 * self.lease / BEATS)  # the rest of it this process was paused
+        awake = min(now - self._looked, 2 * self.lease / BEATS)  # beyond this the watcher itself was paused
         self._looked = now
         for worker, (size, silent) in list(self._seen.items()):
             grown = self._size(worker)

@@ -20,10 +20,23 @@ from pathlib import Path
 from typing import Any
 
 from pbt_core.errors import RunError
+from pbt_core.files import sync_folder
 from pbt_core.schema import START, Event, RecordError, check, decode, line
 
 #: Folders in that of the run: of the log, and of the workers' signs of life.
 LOG, WORKERS = "log", "workers"
+
+
+def begun(directory: Path) -> bool:
+    """Whether a run of leased workers is under way in ``directory``: its log has an entry.
+
+    An empty folder says nothing: a worker makes it before it looks, maybe after others have brought the run to its end.
+    """
+    return _entry(directory / LOG, 0).exists()
+
+
+def _entry(folder: Path, place: int) -> Path:
+    return folder / f"{place:010d}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,7 @@ class SharedLog:
     def read(self) -> Iterator[tuple[int, Entry]]:
         """The entries that were not read yet, each with its place. RecordError for one that is altered."""
         while True:
-            path = self._path(self.place)
+            path = _entry(self.folder, self.place)
             try:
                 text = path.read_bytes()
             except FileNotFoundError:
@@ -68,13 +81,10 @@ class SharedLog:
     def append(self, entry: Entry) -> bool:
         """Publish ``entry`` at the place after the last that was read; False, and nothing done, if that is taken."""
         text, chain = line(_as_json(entry), self._chain)
-        if not publish(self._path(self.place), text, self.durable):
+        if not publish(_entry(self.folder, self.place), text, self.durable):
             return False
         self.place, self._chain = self.place + 1, chain
         return True
-
-    def _path(self, place: int) -> Path:
-        return self.folder / f"{place:010d}.json"
 
 
 def publish(path: Path, content: bytes, durable: bool = False) -> bool:
@@ -101,11 +111,7 @@ def publish(path: Path, content: bytes, durable: bool = False) -> bool:
         with contextlib.suppress(OSError):
             temporary.unlink()
     if durable:
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
     return True
 
 

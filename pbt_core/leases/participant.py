@@ -9,6 +9,7 @@ import contextlib
 import logging
 import time
 from pathlib import Path
+from typing import Protocol
 
 from pbt_core.decisions import CannotReplace, Decider, first_settings
 from pbt_core.errors import RunError
@@ -16,7 +17,7 @@ from pbt_core.identity import differences
 from pbt_core.journal import Observer
 from pbt_core.leases.closing import close_the_run
 from pbt_core.leases.heartbeat import Heartbeat
-from pbt_core.leases.log import LOG, Entry, SharedLog
+from pbt_core.leases.log import LOG, Entry, SharedLog, begun
 from pbt_core.leases.standing import Claim, Shared
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome, cannot_replace, end_of, events_of, next_interval
@@ -26,17 +27,21 @@ from pbt_core.schema import FORMAT, Event, RecordError
 from pbt_core.seeds import Streams
 from pbt_core.store import CheckpointError, Store
 from pbt_core.task import AnyTask
-from pbt_core.work import Bench, Done, Failed, Work
+from pbt_core.work import Done, Failed, Work
 
 log = logging.getLogger("pbt_core")
 
 #: After so many workers were lost in the same interval the member has failed: the interval itself ends them. More than a pool
 #: allows, since machines that are taken away look the same.
 LOSSES = 5
-#: States that a worker keeps in memory. It prefers their members.
-HELD = 8
 #: Seconds between two looks at a log in which nothing can be done.
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 1.0
+
+
+class CarriesOut(Protocol):
+    """What does the intervals: a ``Bench``, or what stands for one in another process."""
+
+    def carry_out(self, work: Work) -> Done | Failed: ...
 
 
 class Participant:
@@ -57,7 +62,6 @@ class Participant:
         self.log = SharedLog(directory / LOG, plan.durable)
         self.shared = Shared(plan)
         self.store = Store(directory / "checkpoints", plan.durable)
-        self.bench = Bench(task, self.store, plan.seed, HELD)
         self.decider = Decider(method, task.space, Streams(plan.seed), synchronous=False)
         self.claim: Claim | None = None
         self._identity = identity(task, method, plan, task.space)
@@ -110,8 +114,8 @@ class Participant:
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
-    def work(self) -> None:
-        """Claim, decide, train and publish until the run is finished."""
+    def work(self, bench: CarriesOut) -> None:
+        """Claim, decide, train on ``bench`` and publish until the run is finished."""
         wait = SHORTEST_WAIT
         while True:
             self.read()
@@ -121,16 +125,16 @@ class Participant:
                 reason = "score" if self.shared.reached and self.shared.open else "steps"
                 self.publish(Entry(self.name, (end_of(self.shared.ledger, reason),)))
                 continue
-            if self._take_a_turn():
+            if self._take_a_turn(bench):
                 wait = SHORTEST_WAIT
             else:
                 time.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
-                if not self.log.folder.exists():
+                if not begun(self.directory):
                     return  # the run is finished, and its log has become a record
         close_the_run(self.directory, self.log.place, self.shared.ledger, self.store)
 
-    def _take_a_turn(self) -> bool:
+    def _take_a_turn(self, bench: CarriesOut) -> bool:
         """Do the next thing that can be done; False if there is none."""
         self._give_up_what_nobody_will_end()
         for member in self._in_turn():
@@ -138,7 +142,7 @@ class Participant:
                 continue
             again = member in self.shared.claims
             if self._claimed(member):
-                self._do(self._interval(member), again)
+                self._do(bench, self._interval(member), again)
             return True
         return False
 
@@ -186,7 +190,7 @@ class Participant:
     def _interval(self, member: int) -> Work:
         return next_interval(self.shared.ledger.slots[member], self.plan)
 
-    def _do(self, work: Work, again: bool) -> None:
+    def _do(self, bench: CarriesOut, work: Work, again: bool) -> None:
         outcome: Outcome | None = None
         lost = self.shared.losses[work.member, work.start]
         if again:
@@ -194,16 +198,13 @@ class Participant:
         if outcome is None and lost >= LOSSES:
             outcome = Failed(work, "crashed", f"{lost} workers were lost in this interval")
         if outcome is None:
-            self.heartbeat.working(True)
             try:
-                outcome = self.bench.carry_out(work)
+                outcome = bench.carry_out(work)
             except CheckpointError:
                 self.read()
                 if self._is_mine():
                     raise
                 log.info("%s: member %d was taken over while its source was read", self.name, work.member)
-            finally:
-                self.heartbeat.working(False)
         if outcome is not None:
             self._deliver(outcome)
         self.claim = None

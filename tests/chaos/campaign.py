@@ -37,9 +37,9 @@ from pbt_core import Run, Serial  # noqa: E402
 from pbt_core.testing import check_decisions  # noqa: E402
 
 #: Processes that carry one run out, started by hand.
-HANDS = {"leased": 3}
+HANDS = {"leased": 3, "leased-limited": 3}
 #: Only the engine of leased workers has no synchronous mode.
-MODES = {"leased": ("asynchronous",)}
+MODES = {"leased": ("asynchronous",), "leased-limited": ("asynchronous",)}
 MOST_STRIKES = 4
 #: How a process may end that was struck: well, by our signal, or with a line that says what is wrong.
 ENDS = {0, 3, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 1}
@@ -294,10 +294,10 @@ def run_trial(engine: str, seed: int, kinds: Sequence[str] = tuple(STRIKES)) -> 
 def table(tried: Counter[tuple[str, str]], failed: Counter[tuple[str, str]]) -> str:
     """Strikes by engine: how many, and in how many of the failed trials."""
     engines = sorted({engine for engine, _ in tried})
-    lines = [f"{'':14}" + "".join(f"{engine:>14}" for engine in engines)]
+    lines = [f"{'':14}" + "".join(f"{engine:>16}" for engine in engines)]
     for kind in STRIKES:
         cells = [f"{tried[e, kind]}" + (f" ({failed[e, kind]} failed)" if failed[e, kind] else "") for e in engines]
-        lines.append(f"{kind:14}" + "".join(f"{cell:>14}" for cell in cells))
+        lines.append(f"{kind:14}" + "".join(f"{cell:>16}" for cell in cells))
     return "\n".join(lines)
 
 

@@ -20,6 +20,7 @@ ENGINES = {
     "batched": Batched(),
     "processes": Processes(workers=2),
     "leased": Leased(lease=0.6),
+    "leased-limited": Leased(lease=0.6, timeout=300.0),
     "ray": Ray(workers=2),
 }
 METHOD = PBT(ready=10)

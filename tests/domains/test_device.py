@@ -8,6 +8,7 @@ from pbt_core import Stream, Worker  # noqa: E402
 from pbt_core.engines.worker import acting_as  # noqa: E402
 from reproductions.shared import device  # noqa: E402
 from reproductions.suite.study import registry  # noqa: E402
+from reproductions.suite.study.domain import DomainTask  # noqa: E402
 from reproductions.suite.study.requirements import missing  # noqa: E402
 from reproductions.suite.study.settings import resolve  # noqa: E402
 from reproductions.translation.dropout import dropout  # noqa: E402
@@ -38,6 +39,19 @@ def test_a_card_without_a_number_is_refused_where_all_are_seen():
     """Nobody can tell which one it is."""
     with acting_as(Worker(0, 1, ("GPU-8f",))), pytest.raises(ValueError, match=r"device 'GPU-8f' must be cuda:N"):
         device.current()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_numerics_on_a_card_say_how_float32_is_multiplied_there(allowed, monkeypatch):
+    """Convolutions use TF32 by torch's default, of which the numbers on a processor know nothing."""
+    task = DomainTask()
+    assert task.numerics() == {"device": "cpu"}
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", allowed)
+    with acting_as(Worker(0, 1, ("cuda:1",))):
+        numerics = {"device": "cuda", "convolutions": "tf32" if allowed else "float32", "matrix_products": "float32"}
+        assert task.numerics() == numerics
+    with acting_as(Worker(0, 1, ("mps",))):
+        assert task.numerics() == {"device": "mps"}
 
 
 def tensors(value):

@@ -8,17 +8,21 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from faulty import Faulty
 from leased_worker import METHOD, PLAN
 from slow import Slow
 from waiting import LONG
 
 from pbt_core import PBT, Leased, Plan, Processes, Run, Serial, Until
+from pbt_core.engines import leased
 from pbt_core.errors import RunError
 from pbt_core.leases.heartbeat import Heartbeat
 from pbt_core.leases.log import LOG, Entry, SharedLog, publish
+from pbt_core.ledger import Ledger
 from pbt_core.method import Continue
 from pbt_core.schema import RecordError
 from pbt_core.testing import Hill, check_decisions, check_engine
@@ -287,18 +291,55 @@ def test_silence_is_counted_by_the_watcher_alone(tmp_path):
     assert not watcher.lapsed("other")
 
 
-def test_a_worker_in_an_interval_that_hangs_gives_no_sign_of_life(tmp_path):
-    """So that another may take the member over."""
-    now = [0.0]
-    worker = Heartbeat(tmp_path, "worker", 6.0, limit=10.0, clock=lambda: now[0])
-    worker.working(True)
-    sizes = []
-    for now[0] in (5.0, 9.0, 11.0, 20.0):
-        worker.beat()
-        sizes.append((tmp_path / "worker").stat().st_size)
-    worker.working(False)
-    worker.beat()
-    assert [*sizes, (tmp_path / "worker").stat().st_size] == [1, 2, 2, 2, 3]
+@pytest.mark.parametrize(
+    ("what", "kind", "error"),
+    [
+        ("hang", "hung", "the interval took more than 1.0 s"),
+        ("die", "crashed", "3 workers died in this interval, the last with exit code 7"),
+    ],
+)
+def test_an_interval_that_hangs_or_dies_is_ended_where_it_has_a_limit(what, kind, error, tmp_path):
+    """By its only worker, which goes on with the other members: nobody has to take it over."""
+    task, plan = Faulty(what=what, limit=0.05), replace(FREE, seed=2)  # by which two members begin above the limit
+    run = Leased(timeout=1.0).run(task, METHOD, plan, tmp_path)
+    assert run.finished
+    failed = [event for event in run.events if event["event"] == "failed"]
+    assert failed
+    assert {(event["kind"], event["error"]) for event in failed} == {(kind, error)}
+    trained = {slot.member.id for slot in Ledger(run.events).slots.values() if slot.member.step == plan.steps}
+    assert trained == set(range(plan.population))
+    check_decisions(run.events, METHOD, task, plan)
+
+
+def test_a_limit_that_is_kept_changes_nothing(tmp_path):
+    """The bytes are those of the serial engine, and no folder is left; the time that imports take is not counted."""
+    Serial().run(Hill(), PBT(ready=20), FREE, tmp_path / "serial")
+    Leased(timeout=0.5).run(Hill(), PBT(ready=20), FREE, tmp_path / "leased")
+    assert (tmp_path / "serial" / "events.jsonl").read_bytes() == (tmp_path / "leased" / "events.jsonl").read_bytes()
+
+
+def test_where_a_hung_member_cannot_be_replaced_its_worker_ends_with_a_line_that_says_so(tmp_path):
+    """And with an exit code: 1, that of an error."""
+    program = (
+        "import sys; from pathlib import Path; from faulty import Faulty; from pbt_core import Leased, Plan\n"
+        "from baselines import RandomSearch; plan = Plan(2, 20, 10, synchronous=False)\n"
+        "Leased(timeout=0.5).run(Faulty(what='hang', limit=0.0), RandomSearch(), plan, Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=LONG)
+    assert done.returncode == 1
+    assert "RandomSearch cannot replace it: the interval took more than 0.5 s" in done.stderr
+
+
+def test_a_task_that_cannot_be_sent_to_another_process_has_no_limit(tmp_path):
+    """It is one line, before anything is written."""
+
+    class Here(Hill):
+        pass
+
+    with pytest.raises(ValueError, match="Leased: timeout: the task cannot be sent to workers"):
+        Leased(timeout=1.0).run(Here(), METHOD, FREE, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_score_ends_the_run_for_all(tmp_path):
@@ -370,3 +411,34 @@ def test_engines_with_and_without_a_coordinator_do_not_mix(tmp_path):
             second.run(Hill(), METHOD, FREE, folder)
     run = Leased().run(Hill(), METHOD, FREE, tmp_path / "finished")
     assert Serial().run(Hill(), METHOD, FREE, tmp_path / "finished").events == run.events
+
+
+@pytest.mark.parametrize("size", [3, 4])
+def test_a_worker_that_comes_while_others_end_the_run_leaves_it_as_it_was(size, tmp_path, monkeypatch):
+    """It finds the run, if it is the one that was asked for, and no folder of its own makes it look unfinished."""
+    joined, plan = leased._joined, replace(FREE, steps=20)
+
+    def late(*arguments):
+        monkeypatch.setattr(leased, "_joined", joined)
+        Leased().run(Hill(), METHOD, plan, tmp_path)
+        return joined(*arguments)
+
+    monkeypatch.setattr(leased, "_joined", late)
+    if size == 3:
+        assert Leased().run(Hill(), METHOD, plan, tmp_path).finished
+    else:
+        with pytest.raises(RecordError, match=r"holds another run: task\.size was 3 and is 4"):
+            Leased().run(Hill(size=size), METHOD, plan, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "events.jsonl", "timing.jsonl"]
+    assert Serial().run(Hill(), METHOD, FREE, tmp_path, extend=True).finished
+
+
+def test_an_empty_log_is_no_run_under_way(tmp_path):
+    """As of a worker that was killed before its first entry: a finished run is read, and extended."""
+    plan = replace(FREE, steps=20)
+    Leased().run(Hill(), METHOD, plan, tmp_path)
+    (tmp_path / LOG).mkdir()
+    assert Leased().run(Hill(), METHOD, plan, tmp_path).finished
+    with pytest.raises(RecordError, match=r"task\.size was 3 and is 4"):
+        Leased().run(Hill(size=4), METHOD, plan, tmp_path)
+    assert Serial().run(Hill(), METHOD, FREE, tmp_path, extend=True).finished

@@ -1,6 +1,8 @@
 """The cluster engine, on clusters of several nodes that are processes of this machine."""
 
+import hashlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,8 +15,10 @@ from slow import Slow
 from waiting import LONG
 
 from pbt_core import PBT, Plan, Run, RunError, Serial, current_worker
-from pbt_core.engines.ray import Ray
+from pbt_core.engines.ray import Ray, _Actor
+from pbt_core.engines.worker import Assignment, Worker
 from pbt_core.testing import Hill, check_decisions, check_engine
+from pbt_core.work import Work
 
 ray = pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 PLAN = Plan(population=6, steps=60, interval=10, seed=3)
@@ -48,6 +52,49 @@ def test_a_synchronous_run_leaves_the_bytes_of_the_serial_engine(weights, cluste
     assert (tmp_path / "serial" / "events.jsonl").read_bytes() == (tmp_path / "ray" / "events.jsonl").read_bytes()
     names = [sorted(p.name for p in (tmp_path / e / "checkpoints").iterdir()) for e in ("serial", "ray")]
     assert names[0] == names[1]
+
+
+def test_checkpoints_that_are_carried_do_not_pile_up_while_a_run_goes_on(cluster, tmp_path):
+    """There are never more than where a folder is shared, whose files are written over: a few for each member."""
+    plan, most = Plan(population=4, steps=150, interval=10, seed=3), {}
+    for weights in ("folder", "objects"):
+        folder, counts = tmp_path / weights / "checkpoints", []
+        observer = lambda event, folder=folder, counts=counts: counts.append(len(list(folder.iterdir())))  # noqa: E731
+        Ray(workers=2, weights=weights).run(Hill(), METHOD, plan, tmp_path / weights, observer)
+        most[weights] = max(counts)
+    assert most["objects"] <= 3 * plan.population, most
+    assert most["folder"] <= 3 * plan.population, most
+
+
+def test_a_worker_that_is_sent_checkpoints_keeps_none(tmp_path, monkeypatch):
+    """Neither its own nor those of parents, in memory or as files: it may be killed at any moment."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pbt_core.engines.worker._current", None)  # restored, since an actor never stops being one
+    assignment = Assignment(Worker(0, 1), pickle.dumps(Hill()), tmp_path / "none", False, 3, 2, 1, "")
+    actor = _Actor(assignment, [], shares_folder=False)
+    values = {"lr": 0.01, "decay": 0.01}
+    files = {}
+    for number, source in ((0, None), (1, None), (0, 1)):
+        parent = None if source is None else files[source]
+        sent = {} if parent is None else {parent[0].filename: parent[1]}
+        start = 0 if source is None else 10
+        outcome, content = actor.carry_out(Work(number, start, start + 10, values, parent and parent[0]), sent)
+        files[number] = outcome.checkpoint, content
+        assert hashlib.sha256(content).hexdigest().startswith(outcome.checkpoint.digest)
+        assert not actor._carried.files
+    assert not list(tmp_path.iterdir())
+
+
+def test_carried_checkpoints_are_on_the_disk_where_the_plan_says_so(cluster, tmp_path, monkeypatch):
+    """Each of them, and its name in the folder, before anything refers to it."""
+    synced, sync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(str(Path(f"/proc/self/fd/{fd}").readlink())), sync(fd)))
+    plan = Plan(population=2, steps=20, interval=10, seed=3, durable=True)
+    run = Ray(workers=1, weights="objects").run(Hill(), METHOD, plan, tmp_path)
+    made = [e["checkpoint"] for e in run.events if e["event"] == "evaluated"]
+    assert [sum(f"-{digest}.safetensors" in path for path in synced) for digest in made] == [1] * len(made)
+    assert synced.count(str(tmp_path / "checkpoints")) == len(made)
 
 
 @dataclass(frozen=True)

@@ -204,8 +204,9 @@ def test_members_are_spread_over_the_cards_and_the_record_says_cuda(placed, tmp_
     assert Counter(event["metrics"]["card"] for event in events if event["event"] == "evaluated") == {0.0: 2, 1.0: 2}
     assert summary["execution"]["device"] == "cuda"
     assert summary["numerics"]["device"] == "cuda"
+    assert summary["numerics"]["convolutions"] == "tf32"
     assert "device" not in summary["settings"]
-    with pytest.raises(ConfigError, match="other numerics: device was 'cuda' and is 'cpu'"):
+    with pytest.raises(ConfigError, match=r"other numerics: .*device was 'cuda' and is 'cpu'"):
         execute(asked, tmp_path)
     again = execute(asked, tmp_path, execution=how(engine="serial", device="cuda:1"))
     assert again["final"]["score"] == summary["final"]["score"]

@@ -3,12 +3,12 @@
 import dataclasses
 import json
 import math
+import os
 
 import pytest
 from reporting import Reporting
 
 from pbt_core import RunError, Score
-from pbt_core.engines.base import limit_threads
 from reproductions.suite.results import claims, records, run_table, tables
 from reproductions.suite.running.execute import execute
 from reproductions.suite.running.execution import resolve_execution
@@ -68,15 +68,19 @@ def test_the_budget_and_the_costs_of_training_know_nothing_of_it(runs):
 @pytest.mark.parametrize("execution", [{}, {"engine": "processes", "workers": 2}], ids=["serial", "processes"])
 def test_a_report_that_was_killed_is_made_again_to_the_same_numbers(execution, tmp_path, monkeypatch):
     """In whichever process, on as many threads as the run; draws from global generators included."""
-    how = resolve_execution("toy", "laptop", **execution)
+    how = resolve_execution("toy", "laptop", threads=2, **execution)
     settings = asked("pbt", synchronous="true")
-    whole = execute(settings, tmp_path / "whole", execution=how)
-    limits = []
-    monkeypatch.setattr("reproductions.suite.running.execute.limit_threads", lambda n: limits.append(limit_threads(n)))
+    report, limits, before = Reporting.report, [], os.environ["OMP_NUM_THREADS"]
+
+    def limited(task, state, seed):
+        limits.append(os.environ["OMP_NUM_THREADS"])
+        return report(task, state, seed)
 
     def killed(task, state, seed):
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(Reporting, "report", limited)
+    whole = execute(settings, tmp_path / "whole", execution=how)
     with monkeypatch.context() as patch:
         patch.setattr(Reporting, "report", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -84,7 +88,8 @@ def test_a_report_that_was_killed_is_made_again_to_the_same_numbers(execution, t
     assert not (tmp_path / "run" / "summary.json").exists()
     again = execute(settings, tmp_path / "run", execution=how)
     assert numbers(again) == numbers(whole)
-    assert len(limits) == 2  # also where the run was finished before and no engine limited them
+    assert limits == ["2", "2"]  # also where the run was finished before and no engine limited them
+    assert os.environ["OMP_NUM_THREADS"] == before
 
 
 def test_the_reported_number_is_that_of_the_report_in_every_table(runs):

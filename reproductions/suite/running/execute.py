@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pbt_core import Run, Stream, Worker
-from pbt_core.engines.base import limit_threads
+from pbt_core.engines.base import threads_limited
 from pbt_core.engines.worker import acting_as
 from pbt_core.events import read
 from pbt_core.files import locked
@@ -66,8 +66,7 @@ def execute(
         write_request(state, request)  # of an extended run it says more steps from now on
         run.export(out)
         seed = Stream(settings.seed)
-        limit_threads(execution.threads)  # the engine has nothing to limit where all was done before
-        with acting_as(place):
+        with threads_limited(execution.threads), acting_as(place):
             reported = final.report(task, run, seed.child("report"))
             final.illustrate(task, run, seed.child("illustrate"), out / "illustration.safetensors")
         described = task.describe()

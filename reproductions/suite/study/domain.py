@@ -49,9 +49,11 @@ class DomainTask(_Task[State]):
         """What the numbers depend on beside the settings, as JSON: a run is not resumed where they differ.
 
         Tasks add what their machine decides, such as the arithmetic. It must not depend on how many workers there are.
+        Of a CUDA device it says how torch may multiply float32 numbers there.
         """
         worker = current_worker()
-        return {"device": "cpu" if worker is None else worker.kind}
+        kind = "cpu" if worker is None else worker.kind
+        return {"device": kind, **(_products_on_cuda() if kind == "cuda" else {})}
 
     def illustrate(self, state: State, seed: Stream) -> dict[str, NDArray[np.generic]] | None:
         """Arrays by name, kept with a finished run for figures; None for none. ``state`` is of the run's answer."""
@@ -64,6 +66,20 @@ class DomainTask(_Task[State]):
         reported. All draws are from ``seed``: computed again, it is the same.
         """
         return None
+
+
+def _products_on_cuda() -> dict[str, str]:
+    """The formats in which torch may multiply float32 numbers on NVIDIA's cards. No card is asked.
+
+    By its default convolutions may use TF32, with 10 bits of mantissa instead of 23, where a card has it (since Ampere).
+    """
+    import torch  # here alone: whoever only reads runs needs no torch
+
+    allowed = {
+        "convolutions": torch.backends.cudnn.allow_tf32,
+        "matrix_products": torch.backends.cuda.matmul.allow_tf32,
+    }
+    return {what: "tf32" if may else "float32" for what, may in allowed.items()}
 
 
 __all__ = ["TORCH_DEVICES", "DomainTask"]
