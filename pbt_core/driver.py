@@ -16,6 +16,7 @@ from typing import Any
 
 from pbt_core.decisions import CannotReplace, Decider, empty_ledger, first_settings
 from pbt_core.errors import RunError
+from pbt_core.failures import Failures
 from pbt_core.journal import Journal, Observer, Timing
 from pbt_core.ledger import Ledger
 from pbt_core.method import Method
@@ -63,7 +64,9 @@ class Driver:
         free = Asynchronous() if scheduling is None else scheduling
         self._scheduling: Scheduling[Outcome] = Synchronous() if plan.synchronous else free
         self.journal = Journal(directory / "events.jsonl", self.store, empty_ledger(plan.synchronous), observer)
+        self.failures = Failures(directory)
         self._leftovers = Leftovers(self.store, set())
+        self._proven_by: int | None = None  # the member whose interval shows whether the task keeps its contract
         self._open: set[int] = set()
         self._under_way = 0
         self._ending: str | None = None
@@ -94,6 +97,7 @@ class Driver:
             raise RunError(f"the run in {self.directory} has stalled: no member can go on; please report it")
 
     def close(self) -> None:
+        self.failures.summary()
         self.timing.close()
         self.journal.close()
 
@@ -126,6 +130,8 @@ class Driver:
     def complete(self, outcome: Outcome) -> None:
         """Take the outcome of an interval. In synchronous mode it is recorded after those before it in the round."""
         self._under_way -= 1
+        if outcome.work.proves:
+            self._proven_by = None
         for member, ready in self._scheduling.arrived(outcome.work.member, outcome):
             self._record(ready)
             self._scheduling.recorded(member, member in self._open)
@@ -182,12 +188,16 @@ class Driver:
     # -- work and outcomes -------------------------------------------------------------------------------------------
 
     def _work(self, member: int) -> Work:
-        return next_interval(self.ledger.slots[member], self.plan, self.journal.spare(member))
+        proves = self._proven_by is None and not self.ledger.evaluations
+        if proves:
+            self._proven_by = member
+        return next_interval(self.ledger.slots[member], self.plan, self.journal.spare(member), proves)
 
     def _record(self, outcome: Outcome) -> None:
         work = outcome.work
         self._close_if_done(work.member, work.stop)
         self.journal.append(*events_of(outcome))
+        self.failures.took(outcome)
         if not isinstance(outcome, Failed):
             self.note(member=work.member, step=work.stop, steps=work.stop - work.start, **outcome.timing)
             self._look_at_score(outcome.score["score"])

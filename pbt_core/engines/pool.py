@@ -172,6 +172,7 @@ class Pool:
                 raise RunError(f"workers die while they have nothing to do, the last with exit code {exit_reason}")
             return
         self.driver.note(lost_worker=worker, member=work.member, step=work.start, exitcode=exit_reason)
+        self.driver.failures.lost(work, exit_reason)
         self._losses[work.member, work.start] += 1
         if self._losses[work.member, work.start] < attempts:
             self._again.append(work)

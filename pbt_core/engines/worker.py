@@ -125,7 +125,7 @@ def outcome_of(bench: Bench, work: Work) -> Done | Failed | CheckpointError | Ru
     """The outcome of an interval, or an error that ends the run."""
     try:
         return bench.carry_out(work)
-    except CheckpointError as error:
+    except (CheckpointError, RunError) as error:
         return error
     except Exception as error:  # not the task's fault: a full disk, say
         return RunError(f"a worker could not go on with member {work.member}: {type(error).__name__}: {error}")

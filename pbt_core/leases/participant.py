@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pbt_core.decisions import CannotReplace, Decider, first_settings
 from pbt_core.errors import RunError
+from pbt_core.failures import Failures
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
 from pbt_core.leases.closing import close_the_run
@@ -64,6 +65,7 @@ class Participant:
         self.store = Store(directory / "checkpoints", plan.durable)
         self.decider = Decider(method, task.space, Streams(plan.seed), synchronous=False)
         self.claim: Claim | None = None
+        self.failures = Failures(directory)
         self._identity = identity(task, method, plan, task.space)
         self._mine: set[int] = set()
 
@@ -188,7 +190,8 @@ class Participant:
             raise RunError(f"{what} (the same command tries that interval again)\n{failed['traceback']}".rstrip())
 
     def _interval(self, member: int) -> Work:
-        return next_interval(self.shared.ledger.slots[member], self.plan)
+        ledger = self.shared.ledger
+        return next_interval(ledger.slots[member], self.plan, proves=not ledger.evaluations)
 
     def _do(self, bench: CarriesOut, work: Work, again: bool) -> None:
         outcome: Outcome | None = None
@@ -218,6 +221,7 @@ class Participant:
                 log.info("%s: member %d was taken over: its interval is dropped", self.name, outcome.work.member)
                 return
             if self.publish(Entry(self.name, tuple(events_of(outcome)), ends=self.claim.number, timing=timing)):
+                self.failures.took(outcome)
                 return
 
     def _is_mine(self) -> bool:
@@ -225,6 +229,7 @@ class Participant:
 
     def leave(self) -> None:
         """Give back what is claimed, so that nobody has to wait for the lease to lapse."""
+        self.failures.summary()
         with contextlib.suppress(Exception):
             # By the log: an interrupt may come between a claim's publication and its being noted here.
             while claim := next((c for c in self.shared.claims.values() if c.worker == self.name), None):
