@@ -23,6 +23,7 @@ from pbt_core.plan import Plan
 from pbt_core.run import Run
 from pbt_core.scheduling import Scheduling
 from pbt_core.task import AnyTask
+from pbt_core.values import number, whole_fields
 
 #: Variables that numerical libraries read when they are loaded.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -123,16 +124,18 @@ def _limit(threads: int) -> threadpool_limits:
     return pools
 
 
-def check_whole(engine: str, name: str, value: object, most: int) -> None:
-    """ValueError unless ``value`` is a whole number from 1 to ``most``."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        raise ValueError(f"{engine}: {name} = {value!r} must be a whole number in [1, {most}]")
+def check_whole(engine: object, name: str, most: int) -> None:
+    """Make a field of a frozen dataclass an int; ValueError unless it is a whole number from 1 to ``most``."""
+    whole_fields(engine, name)
+    if not 1 <= getattr(engine, name) <= most:
+        raise ValueError(f"{type(engine).__name__}: {name} = {getattr(engine, name)} must be in [1, {most}]")
 
 
-def check_seconds(engine: str, name: str, value: object, above: float, most: float) -> None:
-    """ValueError unless ``value`` is a number above ``above`` and at most ``most``."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not above < value <= most:
-        raise ValueError(f"{engine}: {name} = {value!r} must be above {above:g} and at most {most:.0f} seconds")
+def check_seconds(engine: object, name: str, above: float, most: float) -> None:
+    """ValueError unless a field is a number above ``above`` and at most ``most``."""
+    owner, value = type(engine).__name__, getattr(engine, name)
+    if not above < number(owner, name, value) <= most:
+        raise ValueError(f"{owner}: {name} = {value} must be above {above:g} and at most {most:.0f} seconds")
 
 
 def cores() -> int:

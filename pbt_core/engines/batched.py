@@ -25,9 +25,10 @@ from pbt_core.work import Work
 
 @dataclass(frozen=True)
 class Batched:
-    """As ``Serial``, but with up to ``together`` members in one program. Keeps the states of all members in memory.
+    """Up to ``together`` members in one program. Keeps the states of all members in memory. threads, devices: as in ``Serial``.
 
-    In asynchronous mode all members that are free train together, so that they advance in step.
+    In asynchronous mode, too, every member with budget left is decided about before any of them trains on: they advance in
+    step, and only the order of decisions is that of turns.
     """
 
     together: int = 256
@@ -35,8 +36,8 @@ class Batched:
     devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_whole("Batched", "together", self.together, MOST_MEMBERS)
-        check_whole("Batched", "threads", self.threads, MOST_THREADS)
+        check_whole(self, "together", MOST_MEMBERS)
+        check_whole(self, "threads", MOST_THREADS)
         object.__setattr__(self, "devices", checked("Batched", self.devices))
 
     def run(

@@ -17,6 +17,9 @@ class Bounded(Asynchronous[T]):
 
     Ahead of the slowest member with budget left, that is; the others wait for it. ``interval`` is that of the plan, in
     steps. What it costs to find the next member does not depend on how many there are.
+
+    Members that are held are no ``others_to_come``: they go on when the slowest does, so a failed member that waited for them
+    would wait for ever where it is the slowest itself.
     """
 
     def __init__(self, staleness: int, interval: int) -> None:

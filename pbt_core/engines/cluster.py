@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from pbt_core.seeds import Stream
+from pbt_core.values import is_number, number, whole_fields
 from pbt_core.work import Work
 
 #: A larger number is more likely a typing error.
@@ -43,11 +44,9 @@ class IntervalTimes:
     slowdown: float = 10.0
 
     def __post_init__(self) -> None:
-        _check_each(
-            self, ("per_step", "per_interval", "spread"), "a finite number, at least 0", lambda value: value >= 0
-        )
+        _check_each(self, ("per_step", "per_interval", "spread"), "at least 0", lambda value: value >= 0)
         _check_each(self, ("stragglers",), "in [0, 1]", lambda value: 0 <= value <= 1)
-        _check_each(self, ("slowdown",), "a finite number, at least 1", lambda value: value >= 1)
+        _check_each(self, ("slowdown",), "at least 1", lambda value: value >= 1)
         if self.per_step == self.per_interval == 0:
             raise ValueError("IntervalTimes: per_step or per_interval must be above 0")
 
@@ -70,7 +69,7 @@ class Preemption:
     away: float = math.inf
 
     def __post_init__(self) -> None:
-        _check_each(self, ("at",), "a finite number, at least 0", lambda value: value >= 0)
+        _check_each(self, ("at",), "at least 0", lambda value: value >= 0)
         if isinstance(self.away, bool) or not isinstance(self.away, int | float) or not self.away > 0:
             raise ValueError(f"Preemption: away = {self.away!r} must be above 0")
 
@@ -83,7 +82,7 @@ class RandomPreemptions:
     away: float
 
     def __post_init__(self) -> None:
-        _check_each(self, ("every", "away"), "a finite number above 0", lambda value: value > 0)
+        _check_each(self, ("every", "away"), "above 0", lambda value: value > 0)
 
     def next(self, stream: Stream) -> float:
         """Seconds until the next loss of a worker."""
@@ -108,12 +107,13 @@ class Cluster:
         if not isinstance(self.speeds, tuple) or not 1 <= len(self.speeds) <= MOST_WORKERS:
             raise ValueError(f"Cluster: speeds must be a tuple of 1 to {MOST_WORKERS} numbers")
         for worker, speed in enumerate(self.speeds):
-            if not _is_finite(speed) or speed <= 0:
-                raise ValueError(f"Cluster: speeds[{worker}] = {speed!r} must be a finite number above 0")
+            if not number("Cluster", f"speeds[{worker}]", speed) > 0:
+                raise ValueError(f"Cluster: speeds[{worker}] = {speed} must be above 0")
         if not isinstance(self.preemptions, RandomPreemptions):
             self._check_preemptions(self.preemptions)
-        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or self.seed < 0:
-            raise ValueError(f"Cluster: seed = {self.seed!r} must be a whole number, at least 0")
+        whole_fields(self, "seed")
+        if self.seed < 0:
+            raise ValueError(f"Cluster: seed = {self.seed} must be at least 0")
 
     @classmethod
     def of(cls, workers: int, durations: Durations | None = None) -> Cluster:
@@ -123,7 +123,7 @@ class Cluster:
     def seconds(self, worker: int, work: Work, stream: Stream) -> float:
         """Virtual seconds of one interval on ``worker``; ValueError if ``durations`` gave none that can be."""
         seconds = self.durations.seconds(work, stream)
-        if not _is_finite(seconds) or seconds <= 0:
+        if not is_number(seconds) or seconds <= 0:
             name = type(self.durations).__name__
             raise ValueError(f"{name}.seconds = {seconds!r} for member {work.member} must be finite and above 0")
         return seconds / self.speeds[worker]
@@ -142,13 +142,9 @@ class Cluster:
                 )
 
 
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _check_each(owner: object, names: Iterable[str], rule: str, holds: Callable[[float], bool]) -> None:
     """ValueError unless each of these fields is a finite number for which ``holds`` is true."""
     for name in names:
-        value = getattr(owner, name)
-        if not _is_finite(value) or not holds(value):
-            raise ValueError(f"{type(owner).__name__}: {name} = {value!r} must be {rule}")
+        value = number(type(owner).__name__, name, getattr(owner, name))
+        if not holds(value):
+            raise ValueError(f"{type(owner).__name__}: {name} = {value} must be {rule}")

@@ -59,10 +59,10 @@ class Leased:
     devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_whole("Leased", "threads", self.threads, MOST_THREADS)
-        check_seconds("Leased", "lease", self.lease, SHORTEST_LEASE, LONGEST_LEASE)
+        check_whole(self, "threads", MOST_THREADS)
+        check_seconds(self, "lease", SHORTEST_LEASE, LONGEST_LEASE)
         if self.timeout is not None:
-            check_seconds("Leased", "timeout", self.timeout, 0.0, LONGEST_LEASE)
+            check_seconds(self, "timeout", 0.0, LONGEST_LEASE)
         object.__setattr__(self, "devices", checked("Leased", self.devices))
 
     def run(

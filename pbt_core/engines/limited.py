@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from pbt_core.engines.pipes import Pipes
-from pbt_core.engines.pool import LONGEST_WAIT, Gone, Ready, attempts_at, crashed, hung
+from pbt_core.engines.pool import LONGEST_WAIT, Gone, Ready, crashed, hung, most_losses
 from pbt_core.engines.worker import Assignment
 from pbt_core.task import AnyTask
 from pbt_core.work import Done, Failed, Work
@@ -19,7 +19,7 @@ class LimitedBench:
     """Carries intervals out as a ``Bench`` does, one at a time, each in at most ``timeout`` seconds.
 
     An interval that takes longer ends with the process and all that it has started, and has failed as hung. It is done again
-    where the process dies, until it has cost too many (see ``pool.attempts_at``). The time that imports take does not count.
+    where the process dies, until it has cost too many (see ``pool.most_losses``). The time that imports take does not count.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class LimitedBench:
             if not isinstance(outcome, Gone):
                 return outcome
             losses += 1
-            if losses >= attempts_at(outcome.exit_reason):
+            if losses >= most_losses(outcome.exit_reason):
                 return crashed(work, losses, outcome.exit_reason)
 
     def close(self) -> None:

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from pbt_core.engines.devices import VISIBLE, share_out, visible
-from pbt_core.engines.family import kill_group, kill_marked
 from pbt_core.engines.pool import Gone, Message
+from pbt_core.engines.process_tree import kill_group, kill_marked
 from pbt_core.engines.worker import Assignment, Worker, serve
 from pbt_core.errors import RunError
 from pbt_core.task import AnyTask

@@ -14,9 +14,9 @@ from pbt_core.errors import RunError
 from pbt_core.work import Done, Failed, Work
 
 #: After so many workers were lost in the same interval the member has failed: the interval itself kills them.
-ATTEMPTS = 3
+LOSSES = 3
 #: The same by the last one's exit code. Being killed from outside says little about the interval; of 255 nothing is known.
-ATTEMPTS_BY_EXIT: dict[int | None, int] = {-signal.SIGKILL: 20, 255: 20}
+LOSSES_BY_EXIT: dict[int | None, int] = {-signal.SIGKILL: 20, 255: 20}
 #: Seconds after which a wait is begun anew: longer ones are refused by some systems.
 LONGEST_WAIT = 3600.0
 
@@ -36,9 +36,9 @@ class Gone:
 Message = Ready | Gone | Done | Failed | Exception
 
 
-def attempts_at(exit_reason: int | None) -> int:
-    """After how many lost workers, the last of which ended so, their interval has failed."""
-    return ATTEMPTS_BY_EXIT.get(exit_reason, ATTEMPTS)
+def most_losses(exit_reason: int | None) -> int:
+    """At how many lost workers, the last of which ended so, their interval has failed."""
+    return LOSSES_BY_EXIT.get(exit_reason, LOSSES)
 
 
 def crashed(work: Work, losses: int, exit_reason: int | None) -> Failed:
@@ -165,19 +165,19 @@ class Pool:
         """A worker is gone: its interval is done again, by the next that is ready, unless it has cost workers before."""
         work = self._work.pop(worker, None)
         self._replace(worker)
-        attempts = attempts_at(exit_reason)
+        most = most_losses(exit_reason)
         if work is None:
             self._idle_losses += 1
-            if self._idle_losses > attempts * self.count:
+            if self._idle_losses > most * self.count:
                 raise RunError(f"workers die while they have nothing to do, the last with exit code {exit_reason}")
             return
         self.driver.note(lost_worker=worker, member=work.member, step=work.start, exitcode=exit_reason)
         self.driver.failures.lost(work, exit_reason)
         self._losses[work.member, work.start] += 1
-        if self._losses[work.member, work.start] < attempts:
+        if self._losses[work.member, work.start] < most:
             self._again.append(work)
         else:
-            self.driver.complete(crashed(work, attempts, exit_reason))
+            self.driver.complete(crashed(work, most, exit_reason))
 
     def _replace(self, worker: int) -> None:
         self._ready.discard(worker)

@@ -45,10 +45,10 @@ class Processes:
 
     def __post_init__(self) -> None:
         if self.workers is not None:
-            check_whole("Processes", "workers", self.workers, MOST_WORKERS)
-        check_whole("Processes", "threads", self.threads, MOST_THREADS)
+            check_whole(self, "workers", MOST_WORKERS)
+        check_whole(self, "threads", MOST_THREADS)
         if self.timeout is not None:
-            check_seconds("Processes", "timeout", self.timeout, 0.0, LONGEST_TIMEOUT)
+            check_seconds(self, "timeout", 0.0, LONGEST_TIMEOUT)
         object.__setattr__(self, "devices", checked("Processes", self.devices))
 
     def run(

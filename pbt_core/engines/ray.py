@@ -31,6 +31,7 @@ from pbt_core.plan import Plan
 from pbt_core.run import Run
 from pbt_core.store import Reference
 from pbt_core.task import AnyTask
+from pbt_core.values import number
 from pbt_core.work import Done, Failed, Work
 
 #: What an actor answers: an outcome, or an error that ends the run, and the checkpoint's bytes where no folder is shared.
@@ -65,13 +66,13 @@ class Ray:
 
     def __post_init__(self) -> None:
         if self.workers is not None:
-            check_whole("Ray", "workers", self.workers, MOST_WORKERS)
-        check_whole("Ray", "threads", self.threads, MOST_THREADS)
+            check_whole(self, "workers", MOST_WORKERS)
+        check_whole(self, "threads", MOST_THREADS)
         if self.timeout is not None:
-            check_seconds("Ray", "timeout", self.timeout, 0.0, LONGEST_TIMEOUT)
+            check_seconds(self, "timeout", 0.0, LONGEST_TIMEOUT)
         for name, amount in {"cpus": self.cpus, "gpus": self.gpus, **self.resources}.items():
-            if not isinstance(amount, int | float) or isinstance(amount, bool) or not 0 <= amount <= 1e6:
-                raise ValueError(f"Ray: {name} = {amount!r} must be a number in [0, 1000000]")
+            if not 0 <= number("Ray", name, amount) <= 1e6:
+                raise ValueError(f"Ray: {name} = {amount} must be in [0, 1000000]")
         if not any(self._wanted.values()):
             raise ValueError(
                 "Ray: cpus, gpus or resources must be above 0: else there is no end to how many workers fit"

@@ -28,7 +28,7 @@ class Serial:
     devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_whole("Serial", "threads", self.threads, MOST_THREADS)
+        check_whole(self, "threads", MOST_THREADS)
         object.__setattr__(self, "devices", checked("Serial", self.devices))
 
     def run(

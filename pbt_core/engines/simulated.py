@@ -56,8 +56,8 @@ class Simulated:
         if not isinstance(self.cluster, Cluster):
             raise ValueError(f"Simulated: cluster = {self.cluster!r} must be a Cluster")
         if self.staleness is not None:
-            check_whole("Simulated", "staleness", self.staleness, MOST_STEPS)
-        check_whole("Simulated", "threads", self.threads, MOST_THREADS)
+            check_whole(self, "staleness", MOST_STEPS)
+        check_whole(self, "threads", MOST_THREADS)
         object.__setattr__(self, "devices", checked("Simulated", self.devices))
 
     def run(

@@ -17,8 +17,8 @@ from pathlib import Path
 from pbt_core.calls import global_generators_kept
 from pbt_core.engines.base import limit_threads
 from pbt_core.engines.devices import VISIBLE, kind
-from pbt_core.engines.family import MARK, kill_marked
 from pbt_core.engines.pool import Ready
+from pbt_core.engines.process_tree import MARK, kill_marked
 from pbt_core.errors import RunError
 from pbt_core.store import CheckpointError, Store
 from pbt_core.work import Bench, Done, Failed, Work

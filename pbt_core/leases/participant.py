@@ -17,9 +17,9 @@ from pbt_core.failures import Failures
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
 from pbt_core.leases.closing import close_the_run
+from pbt_core.leases.folded import Claim, FoldedLog
 from pbt_core.leases.heartbeat import Heartbeat
 from pbt_core.leases.log import LOG, Entry, SharedLog, begun
-from pbt_core.leases.standing import Claim, Shared
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome, cannot_replace, end_of, events_of, next_interval
 from pbt_core.plan import Plan
@@ -32,8 +32,8 @@ from pbt_core.work import Done, Failed, Work
 
 log = logging.getLogger("pbt_core")
 
-#: After so many workers were lost in the same interval the member has failed: the interval itself ends them. More than a pool
-#: allows, since machines that are taken away look the same.
+#: After so many workers were lost in the same interval the member has failed: the interval itself ends them. Machines that are
+#: taken away look the same, so it is more than a pool allows workers that end by themselves.
 LOSSES = 5
 #: Seconds between two looks at a log in which nothing can be done.
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 1.0
@@ -61,7 +61,7 @@ class Participant:
         self.observer = observer
         self.name = heartbeat.worker
         self.log = SharedLog(directory / LOG, plan.durable)
-        self.shared = Shared(plan)
+        self.folded = FoldedLog(plan)
         self.store = Store(directory / "checkpoints", plan.durable)
         self.decider = Decider(method, task.space, Streams(plan.seed), synchronous=False)
         self.claim: Claim | None = None
@@ -75,14 +75,14 @@ class Participant:
         """Take in what others have published."""
         for place, entry in self.log.read():
             self._fold(place, entry)
-            self.shared.ledger.freed.clear()  # whoever published it removes them
+            self.folded.ledger.freed.clear()  # whoever published it removes them
 
     def publish(self, entry: Entry) -> bool:
         """Publish; False, and nothing done, if another worker was quicker. Checkpoints that it frees are removed."""
         if not self.log.append(entry):
             return False
         self._fold(self.log.place - 1, entry)
-        ledger = self.shared.ledger
+        ledger = self.folded.ledger
         for reference in ledger.freed:
             if not ledger.holds(reference):
                 self.store.remove(reference)
@@ -91,7 +91,7 @@ class Participant:
 
     def _fold(self, place: int, entry: Entry) -> None:
         try:
-            self.shared.apply(place, entry)
+            self.folded.apply(place, entry)
         except (ValueError, KeyError) as error:
             raise RecordError(f"{self.log.folder}, entry {place}: {error}") from None
         if self.observer is not None:
@@ -109,10 +109,10 @@ class Participant:
             started: Event = {"event": "started", "format": FORMAT, "run": self._identity}
             if not self.publish(Entry(self.name, (started, *joined), lease=self.heartbeat.lease)):
                 self.read()
-        assert self.shared.identity is not None, "the first entry begins the run"
-        if differing := differences(self.shared.identity, self._identity):
+        assert self.folded.identity is not None, "the first entry begins the run"
+        if differing := differences(self.folded.identity, self._identity):
             raise RecordError(f"{self.log.folder} holds another run: {'; '.join(differing)}. Choose another directory")
-        self.heartbeat.lease = self.shared.lease or self.heartbeat.lease
+        self.heartbeat.lease = self.folded.lease or self.heartbeat.lease
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
@@ -121,11 +121,11 @@ class Participant:
         wait = SHORTEST_WAIT
         while True:
             self.read()
-            if self.shared.ledger.finished:
+            if self.folded.ledger.finished:
                 break
-            if self.shared.over:
-                reason = "score" if self.shared.reached and self.shared.open else "steps"
-                self.publish(Entry(self.name, (end_of(self.shared.ledger, reason),)))
+            if self.folded.over:
+                reason = "score" if self.folded.reached and self.folded.open else "steps"
+                self.publish(Entry(self.name, (end_of(self.folded.ledger, reason),)))
                 continue
             if self._take_a_turn(bench):
                 wait = SHORTEST_WAIT
@@ -134,15 +134,15 @@ class Participant:
                 wait = min(2 * wait, LONGEST_WAIT)
                 if not begun(self.directory):
                     return  # the run is finished, and its log has become a record
-        close_the_run(self.directory, self.log.place, self.shared.ledger, self.store)
+        close_the_run(self.directory, self.log.place, self.folded.ledger, self.store)
 
     def _take_a_turn(self, bench: CarriesOut) -> bool:
         """Do the next thing that can be done; False if there is none."""
         self._give_up_what_nobody_will_end()
         for member in self._in_turn():
-            if self.shared.ledger.slots[member].undecided and self.shared.must_wait(member):
+            if self.folded.ledger.slots[member].undecided and self.folded.must_wait(member):
                 continue
-            again = member in self.shared.claims
+            again = member in self.folded.claims
             if self._claimed(member):
                 self._do(bench, self._interval(member), again)
             return True
@@ -150,25 +150,25 @@ class Participant:
 
     def _in_turn(self) -> list[int]:
         """Members that can be claimed: those that have come least far, of them those whose states are held here."""
-        if self.shared.reached:
+        if self.folded.reached:
             return []
-        claims, slots = self.shared.claims, self.shared.ledger.slots
-        free = [m for m in self.shared.open if m not in claims or self.heartbeat.lapsed(claims[m].worker)]
+        claims, slots = self.folded.claims, self.folded.ledger.slots
+        free = [m for m in self.folded.open if m not in claims or self.heartbeat.lapsed(claims[m].worker)]
         return sorted(free, key=lambda member: (slots[member].member.step, member not in self._mine, member))
 
     def _give_up_what_nobody_will_end(self) -> None:
         """Where no more work is begun, end the claims of lost workers."""
-        if self.shared.reached:
-            for claim in list(self.shared.claims.values()):
+        if self.folded.reached:
+            for claim in list(self.folded.claims.values()):
                 if self.heartbeat.lapsed(claim.worker) and not self.publish(Entry(self.name, ends=claim.number)):
                     return
 
     def _claimed(self, member: int) -> bool:
         """Decide about the member if that is due, and claim it. False if another worker was quicker, or it is stopped."""
         events: tuple[Event, ...] = ()
-        if self.shared.ledger.slots[member].undecided:
+        if self.folded.ledger.slots[member].undecided:
             try:
-                event = self.decider.decision(self.shared.ledger, member)
+                event = self.decider.decision(self.folded.ledger, member)
             except CannotReplace:
                 self._cannot_replace(member)
                 return False
@@ -178,24 +178,24 @@ class Participant:
             return False
         if not self.publish(Entry(self.name, events, claims=member)):
             return False
-        self.claim = self.shared.claims[member]
+        self.claim = self.folded.claims[member]
         self._mine.add(member)
         return True
 
     def _cannot_replace(self, member: int) -> None:
-        failed = self.shared.failures[member]
-        where = {"member": member, "step": self.shared.ledger.slots[member].member.step}
+        failed = self.folded.failures[member]
+        where = {"member": member, "step": self.folded.ledger.slots[member].member.step}
         if self.publish(Entry(self.name, ({"event": "retried", **where},))):
             what = cannot_replace(self.decider.method, failed)
             raise RunError(f"{what} (the same command tries that interval again)\n{failed['traceback']}".rstrip())
 
     def _interval(self, member: int) -> Work:
-        ledger = self.shared.ledger
+        ledger = self.folded.ledger
         return next_interval(ledger.slots[member], self.plan, proves=not ledger.evaluations)
 
     def _do(self, bench: CarriesOut, work: Work, again: bool) -> None:
         outcome: Outcome | None = None
-        lost = self.shared.losses[work.member, work.start]
+        lost = self.folded.losses[work.member, work.start]
         if again:
             outcome = Leftovers(self.store, {work.member}).answer(work)
         if outcome is None and lost >= LOSSES:
@@ -225,13 +225,13 @@ class Participant:
                 return
 
     def _is_mine(self) -> bool:
-        return self.claim is not None and self.claim in self.shared.claims.values()
+        return self.claim is not None and self.claim in self.folded.claims.values()
 
     def leave(self) -> None:
         """Give back what is claimed, so that nobody has to wait for the lease to lapse."""
         self.failures.summary()
         with contextlib.suppress(Exception):
             # By the log: an interrupt may come between a claim's publication and its being noted here.
-            while claim := next((c for c in self.shared.claims.values() if c.worker == self.name), None):
+            while claim := next((c for c in self.folded.claims.values() if c.worker == self.name), None):
                 if not self.publish(Entry(self.name, ends=claim.number)):
                     self.read()

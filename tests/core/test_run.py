@@ -201,7 +201,9 @@ def test_a_run_out_of_time_ends_with_what_it_has_and_counts_earlier_sessions(syn
     driver.close()
     run = Run.open(tmp_path)
     assert run.reason == "time"
-    assert run.best is not None
+    assert sum(sessions(tmp_path / "timing.jsonl").values()) >= 30.0
+    last = {event["member"]: event["score"] for event in run.events if event["event"] == "evaluated"}
+    assert (last[run.best], run.score) == (max(last.values()), max(last.values()))
     assert not busy
     longer = run.extend(Serial(), Hill(), METHOD, stop=Until(score=run.score - 1.0))
     assert (longer.finished, longer.reason) == (True, "score")

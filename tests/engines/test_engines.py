@@ -5,6 +5,7 @@ import textwrap
 from collections import deque
 from pathlib import Path
 
+import numpy as np
 import pytest
 from oracle import run as oracle
 from rooted import Rooted
@@ -214,3 +215,16 @@ def test_within_a_round_a_worker_goes_on_before_its_outcome_is_recorded(synchron
     ahead = [sent[0], sent[1], recorded[0], sent[2], recorded[1], recorded[2]]
     after = [sent[0], recorded[0], sent[1], recorded[1], sent[2], recorded[2]]
     assert log == (ahead if synchronous else after) * 2
+
+
+def test_settings_of_engines_are_the_numbers_that_numpy_makes_of_them_too():
+    """As those of plans and methods are; a truth value is none, and what is out of bounds is named."""
+    engine = Processes(workers=np.int64(2), timeout=np.float64(5.0), threads=np.int32(1))
+    assert (engine, type(engine.workers)) == (Processes(workers=2, timeout=5.0, threads=1), int)
+    for wrong in (True, 2.0, "2"):
+        with pytest.raises(ValueError, match=f"Processes: workers = {wrong!r} must be a whole number"):
+            Processes(workers=wrong)
+    with pytest.raises(ValueError, match=r"Processes: workers = 5000 must be in \[1, 4096\]"):
+        Processes(workers=5000)
+    with pytest.raises(ValueError, match="Processes: timeout = 0 must be above 0 and at most 1000000 seconds"):
+        Processes(timeout=0)

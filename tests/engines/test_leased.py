@@ -17,7 +17,7 @@ from leased_worker import METHOD, PLAN
 from slow import Slow
 from waiting import LONG
 
-from pbt_core import PBT, Leased, Plan, Processes, Run, Serial, Until
+from pbt_core import PBT, Leased, Plan, Processes, Run, Serial, Stream, Until
 from pbt_core.engines import leased
 from pbt_core.errors import RunError
 from pbt_core.leases.heartbeat import Heartbeat
@@ -48,7 +48,14 @@ def check_record(directory):
     sources = [e["source"] for e in run.events if e["event"] == "cloned"]
     assert sources
     assert {(s["member"], s["step"], s["digest"]) for s in sources} <= known
-    assert run.state(Slow()) is not None
+    assert (run.best, run.events[-1]["step"], digest_of(run)) in known
+
+
+def digest_of(run):
+    """The checksum by which the record names the checkpoint of the run's answer, from the file itself."""
+    score = Slow().evaluate(run.state(Slow()), Stream(0)).value
+    (name,) = {e["checkpoint"] for e in run.events if e["event"] == "evaluated" and e["score"] == score}
+    return name
 
 
 def test_a_worker_keeps_the_contract_of_engines():
@@ -214,9 +221,12 @@ def test_a_run_under_way_can_be_read(tmp_path):
         Leased().run(Hill(), METHOD, FREE, tmp_path, observer=_stop_after("evaluated"))
     run = Run.open(tmp_path)
     assert not run.finished
-    assert run.score is not None
-    assert run.state(Hill()) is not None
-    assert len(run.table()) == 1
+    entries = [entry for _, entry in SharedLog(tmp_path / LOG).read()]
+    assert list(run.events) == [event for entry in entries for event in entry.events]
+    (evaluated,) = [event for event in run.events if event["event"] == "evaluated"]
+    assert (run.best, run.score) == (evaluated["member"], evaluated["score"])
+    assert digest_of(run) == evaluated["checkpoint"]
+    assert run.table()["score"].tolist() == [evaluated["score"]]
 
 
 def test_what_is_published_is_never_replaced(tmp_path):

@@ -3,16 +3,18 @@
 import json
 from collections import Counter
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import pytest
 from reporting import Reporting
 
-from pbt_core import Processes, Serial
+from pbt_core import Batched, Leased, Processes, Ray, Serial
 from pbt_core.events import read
 from reproductions.suite.cli import main
+from reproductions.suite.results import schemas
 from reproductions.suite.running.accelerators import accelerator_names
 from reproductions.suite.running.execute import execute
-from reproductions.suite.running.execution import resolve_execution
+from reproductions.suite.running.execution import ENGINES, EngineKind, resolve_execution
 from reproductions.suite.study import registry
 from reproductions.suite.study.domain import TORCH_DEVICES
 from reproductions.suite.study.settings import EXECUTION, ConfigError, resolve
@@ -99,6 +101,53 @@ def test_what_is_no_setting_has_an_option_that_the_error_names(key):
         ConfigError, match=f"--set {key} = .*: how a run is carried out is no setting of it: use --{key}"
     ):
         resolve("toy", "pbt", overrides=[f"{key}=1"])
+
+
+@dataclass(frozen=True)
+class Patient(Serial):
+    """An engine of one's own, with an option that another engine has too."""
+
+    staleness: int | None = None
+
+
+def test_an_engine_that_is_named_once_is_chosen_told_checked_and_summarised(tmp_path, monkeypatch, capsys):
+    """By the fields of its dataclass."""
+    monkeypatch.setitem(ENGINES, "patient", EngineKind(Patient))
+    run = ["run", "toy", "pbt", "--quiet", "--set", "steps=12", "--out", str(tmp_path), "--engine"]
+    assert main([*run, "patient", "--staleness", "2", "--threads", "2"]) == 0
+    summary = schemas.Summary.model_validate_json((tmp_path / "summary.json").read_bytes())
+    assert summary.execution.model_dump() == {
+        "engine": "patient", "workers": 1, "device": "cpu", "threads": 2, "timeout": None, "staleness": 2
+    }  # fmt: skip
+    assert how(engine="patient", staleness=2).build_engine(("cuda:0", "cuda:1")) == Patient(1, ("cuda:0",), 2)
+    capsys.readouterr()
+    assert main([*run, "serial", "--staleness", "2"]) == 2
+    assert "staleness needs engine = 'simulated' or 'patient'" in capsys.readouterr().err
+    assert main([*run, "patient", "--timeout", "2"]) == 2
+    assert (
+        "needs an engine of ['processes', 'leased', 'ray']: 'patient' cannot be interrupted" in capsys.readouterr().err
+    )
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    assert "of the engine simulated or patient: " in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("how_it_is_said", "engine"),
+    [
+        ({"engine": "processes", "workers": 3, "timeout": 9.0}, Processes(3, 9.0, 1, ())),
+        ({"engine": "leased", "lease": 5.0, "timeout": 9.0, "threads": 2}, Leased(5.0, 9.0, 2)),
+        ({"engine": "leased"}, Leased()),
+        ({"engine": "batched", "threads": 2}, Batched(threads=2)),
+        (
+            {"engine": "ray", "workers": 2, "threads": 3, "timeout": 9.0, "address": "auto"},
+            Ray(2, cpus=3.0, timeout=9.0, threads=3, address="auto"),
+        ),
+    ],
+)
+def test_an_engine_is_given_what_is_said_of_it(how_it_is_said, engine):
+    """Under the names of its fields; what nobody says is the engine's own default."""
+    assert how(**how_it_is_said).build_engine(()) == engine
 
 
 def test_a_run_is_not_gone_on_with_where_numbers_come_out_otherwise(tmp_path, monkeypatch, capsys):

@@ -104,7 +104,7 @@ def test_a_server_that_is_silent_is_not_waited_for(monkeypatch):
         raise OSError
 
     requirements._answers.cache_clear()
-    monkeypatch.setattr(requirements, "PATIENCE", 0.05)
+    monkeypatch.setattr(requirements, "ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(requirements.urllib.request, "urlopen", silent)
     lost = download("A", "no_such_file", "http://silent.invalid/a").missing({})
     silence.set()

@@ -201,7 +201,7 @@ def broken_store(kind, store):
 )
 def test_a_store_that_cannot_be_used_is_one_line_with_the_remedy(kind, words, lone, tmp_path, capfd, monkeypatch):
     """For who writes to it and for who looks at it."""
-    monkeypatch.setattr(folder_of, "PATIENCE", 0.1)
+    monkeypatch.setattr(folder_of, "LOCK_SECONDS", 0.1)
     lone = lone.rename(tmp_path / "b")  # MLflow remembers the stores that it has opened
     with contextlib.ExitStack() as stack:
         if kind == "locked":

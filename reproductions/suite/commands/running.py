@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from reproductions.suite.commands import Commands, number, path, whole_number
-from reproductions.suite.running.clusters import read_cluster
-from reproductions.suite.running.execution import ENGINES, Execution, resolve_execution
+from reproductions.suite.running.clusters import ClusterFile, read_cluster
+from reproductions.suite.running.execution import ENGINES, OWN, Execution, knowing, resolve_execution
 from reproductions.suite.study import manual, registry
 from reproductions.suite.study.names import DEFAULT
 from reproductions.suite.study.outputs import check
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.requirements import missing, require
 from reproductions.suite.study.settings import EXECUTION, SCALES, Settings, resolve
+
+#: How the options of engines are read from a command line, by what they are.
+PARSERS: Mapping[Any, Callable[[str], Any]] = {
+    float | None: number,
+    int | None: whole_number,
+    str | None: str,
+    ClusterFile | None: path,
+}
 
 
 def add(commands: Commands) -> None:
@@ -52,16 +62,12 @@ def _add_run(commands: Commands) -> None:
     p.add_argument("--workers", type=whole_number, metavar="W",
                    help="worker processes (default: one a core, or one an accelerator)")  # fmt: skip
     _add_place(p)
-    p.add_argument("--lease", type=number, metavar="SECONDS",
-                   help="of the engine leased: silence after which a worker is taken over (default: 60)")  # fmt: skip
-    p.add_argument("--address", metavar="A",
-                   help="of the engine ray: the cluster, as for ray.init (default: a Ray of this machine)")  # fmt: skip
-    p.add_argument("--gpus", type=number, metavar="G",
-                   help="of the engine ray: a worker's part of a card (default: 1 with --device cuda)")  # fmt: skip
-    p.add_argument("--cluster", type=path, metavar="FILE",
-                   help="of the engine simulated: its virtual workers (see config/clusters)")  # fmt: skip
-    p.add_argument("--staleness", type=whole_number, metavar="B",
-                   help="of the engine simulated, with --no-sync: how far a member may be ahead of the slowest")  # fmt: skip
+    for key in OWN:
+        field = Execution.model_fields[key]
+        extra = field.json_schema_extra
+        assert isinstance(extra, dict), "as every option of an engine"
+        p.add_argument(f"--{key}", type=PARSERS[field.annotation], metavar=extra["metavar"],
+                       help=f"of the engine {' or '.join(knowing(key))}: {field.description}")  # fmt: skip
     p.add_argument("--extend", action="store_true",
                    help="let a finished run go on to more steps (--set steps=...) or with another stop")  # fmt: skip
     p.set_defaults(do=_run)

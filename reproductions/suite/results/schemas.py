@@ -113,18 +113,16 @@ class RunSettings(Document):
 
 
 class ExecutionSummary(Document):
-    """How a run was carried out; see ``running.execution``."""
+    """How a run was carried out; see ``running.execution``. What one engine alone knows has the engine's own names."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Json] = Field(init=False)
 
     engine: Name
     workers: Annotated[Count, Field(ge=1)] | None
     device: Words
     threads: Annotated[Count, Field(ge=1)]
     timeout: Seconds | None
-    lease: Seconds | None = None
-    address: Words | None = None
-    gpus: Annotated[float, Field(gt=0)] | None = None
-    cluster: dict[str, Json] | None = None
-    staleness: Annotated[Count, Field(ge=1)] | None = None
 
 
 class Digests(Document):

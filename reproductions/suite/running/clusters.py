@@ -11,9 +11,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from pbt_core import Cluster, IntervalTimes, Preemption, RandomPreemptions
 from reproductions.suite.study import configuration
-from reproductions.suite.study.inputs import first_violation
+from reproductions.suite.study.inputs import Checked, first_violation
 from reproductions.suite.study.registry import ConfigError
-from reproductions.suite.study.settings import Checked
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reproductions.suite.study.registry import ConfigError
 
@@ -26,6 +26,12 @@ SHOWN = 80
 
 class InputError(ConfigError):
     """A file that cannot be used; the message names the file, the field and the rule."""
+
+
+class Checked(BaseModel):
+    """The base of what a request is made of: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def shown(value: Any) -> str:

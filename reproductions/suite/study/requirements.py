@@ -30,7 +30,7 @@ Task = Mapping[str, Any]
 #: Why something is not here, in a few words; None where it is.
 Check = Callable[[Task], str | None]
 #: Seconds that a server may take to answer.
-PATIENCE = 3.0
+ANSWER_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -131,12 +131,12 @@ def require(run: str, lines: Iterable[str]) -> None:
 
 @cache
 def _answers(url: str) -> bool:
-    """Whether a server has the file, as far as it says within PATIENCE seconds; it is asked once."""
+    """Whether a server has the file, as far as it says within ANSWER_SECONDS seconds; it is asked once."""
     answers: list[bool] = []
 
     def ask() -> None:
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PATIENCE):
+            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=ANSWER_SECONDS):
                 answers.append(True)
         except (OSError, http.client.HTTPException):
             pass
@@ -144,5 +144,5 @@ def _answers(url: str) -> bool:
     # Looking up a host's name has no timeout of its own.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(PATIENCE)
+    thread.join(ANSWER_SECONDS)
     return bool(answers)

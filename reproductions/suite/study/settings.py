@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from baselines.scheduled import Scheduled
 from pbt_core import Method, Plan, Space, Stream, Until
 from reproductions.suite.results import schemas
+from reproductions.suite.running.execution import Execution
 from reproductions.suite.study import descriptions, registry
 from reproductions.suite.study.domain import DomainTask
-from reproductions.suite.study.inputs import SHOWN, first_violation, shown
+from reproductions.suite.study.inputs import SHOWN, Checked, first_violation, shown
 from reproductions.suite.study.kinds import METHOD
 from reproductions.suite.study.names import DEFAULT, WORD
 from reproductions.suite.study.overrides import override, plain
@@ -28,17 +29,8 @@ CHECKED_STEPS = 100_000
 #: The first settings of at most so many members are checked against their bounds before a run.
 CHECKED_MEMBERS = 1_000
 SCALES = ("smoke", "laptop", "paper")
-#: What a scale declares of how its runs are carried out; none of it is a setting, each has an option of its own.
-EXECUTION = (
-    *("engine", "workers", "device", "threads", "timeout"),
-    *("lease", "address", "gpus", "cluster", "staleness"),
-)
-
-
-class Checked(BaseModel):
-    """The base of what a request is made of: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+#: What is said of how runs are carried out; none of it is a setting, each has an option of its own.
+EXECUTION = tuple(Execution.model_fields)
 
 
 class Stop(Checked):

@@ -18,7 +18,7 @@ DATABASE = "mlflow.db"
 #: Tables that only MLflow's databases have together.
 TABLES = ("alembic_version", "experiments", "runs")
 #: Seconds to wait for another process that is writing.
-PATIENCE = 10.0
+LOCK_SECONDS = 10.0
 
 
 def store_uri(store: Path) -> str:
@@ -122,7 +122,7 @@ def _connected(store: Path) -> Iterator[sqlite3.Connection]:
         raise ConfigError(f"{path}: must be a file: choose another --store")
     try:
         address = f"file:{quote(str(path.absolute()))}?mode=rw"
-        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=PATIENCE)) as database:
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=LOCK_SECONDS)) as database:
             yield database
     except sqlite3.Error as error:
         raise ConfigError(f"{path}: {error}: {_remedy(str(error))}") from None

@@ -23,8 +23,8 @@ class Claim:
     worker: str
 
 
-class Shared:
-    """Folded from the entries of the log, in their order, alike for every worker.
+class FoldedLog:
+    """What the entries of the log come to, in their order: alike for every worker that has read as many.
 
     losses: how many claims on an interval, by member and the step at which it begins, were taken over from lost workers.
     """
