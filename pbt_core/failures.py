@@ -12,6 +12,8 @@ from pbt_core.work import Done, Failed, Work
 
 log = logging.getLogger("pbt_core")
 
+#: The exit code of a process of which no more is known than that it is gone.
+UNKNOWN = 255
 #: Errors that differ in their numbers only are one and the same.
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 #: So many different errors are told one by one, and counted at the end.
@@ -72,7 +74,7 @@ class Failures:
 def ending(exit_reason: int | None) -> str:
     """How a process ended, in words: its exit code, or the signal that killed it."""
     if exit_reason is None or exit_reason >= 0:
-        return "for an unknown reason" if exit_reason in (None, 255) else f"exit code {exit_reason}"
+        return "for an unknown reason" if exit_reason in (None, UNKNOWN) else f"exit code {exit_reason}"
     if exit_reason == -signal.SIGKILL:
         return "killed by SIGKILL, as where memory runs short"
     try:

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from pbt_core.calls import global_generators_kept
+from pbt_core.engines import script
 from pbt_core.engines.base import limit_threads
 from pbt_core.engines.devices import VISIBLE, kind
 from pbt_core.engines.pool import Ready
@@ -91,6 +92,8 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
     assert parent is not None, "a worker has a parent"
     threading.Thread(target=_die_with, args=(parent.sentinel, assignment.mark), daemon=True).start()
     try:
+        if script.failure is not None:
+            raise RunError(script.failure)
         bench = bench_of(assignment)
     except RunError as error:
         pipe.send(error)

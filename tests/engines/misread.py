@@ -1,5 +1,6 @@
 """Tasks that break their contract in every member, in a module of their own so that workers can import them."""
 
+import os
 from dataclasses import dataclass
 
 from pbt_core.testing import Hill
@@ -27,3 +28,11 @@ class Broken(Hill):
 
     def save(self, state):
         return None if self.what == "save" else super().save(state)
+
+
+@dataclass(frozen=True)
+class Leaving(Hill):
+    """A process that makes it again ends at once."""
+
+    def __reduce__(self):
+        return os._exit, (5,)

@@ -63,7 +63,7 @@ def test_a_broken_load_ends_the_run_at_its_first_checkpoint(engine, plan, tmp_pa
     """It would have cost every member that copies another its weights. One line, with the place; nothing is recorded."""
     with pytest.raises(
         RunError,
-        match=r"^Misread.load cannot load what Misread.save wrote: KeyError: 'weights' \(.*misread.py, line 13\)$",
+        match=r"^Misread.load cannot load what Misread.save wrote: KeyError: 'weights' \(.*misread.py, line 14\)$",
     ):
         engine.run(Misread(), METHOD, plan, tmp_path)
     assert not list(tmp_path.glob("events.jsonl")) or b"evaluated" not in (tmp_path / "events.jsonl").read_bytes()
