@@ -231,8 +231,10 @@ def _seed_all(number: int) -> None:
     if torch is not None and hasattr(torch, "default_generator"):  # else it is being imported
         # torch.manual_seed does this for every kind of device that there is, which takes a tenth of a millisecond.
         torch.default_generator.manual_seed(number)
-        if torch.cuda.is_initialized():
-            torch.cuda.manual_seed_all(number)
+        if torch.cuda.is_initialized() or torch.backends.cuda.is_built():
+            torch.cuda.manual_seed_all(
+                number
+            )  # before it is initialised: kept for then, which may be the task's next line
 
 
 def global_states() -> dict[str, Any]:
