@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from pbt_core.exploit import Exploit, Truncation
+from pbt_core.exploit import Exploit, Truncation, exploited
 from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
 from pbt_core.method import Clone, Continue, Decision, initial, listed_settings
 from pbt_core.population import Member, Population
@@ -92,7 +92,7 @@ class PBT:
             return replacement(population, rng, child)
         if self.exploit is None:
             return Continue(self._explored(member, population, rng))
-        parent = self.exploit(member, population, rng)
+        parent = exploited(self.exploit, member, population, rng)
         return Continue() if parent is None else child(parent)
 
     def _child(self, member: Member, parent: Member, population: Population, rng: np.random.Generator) -> Clone:
