@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pbt_core.checking import check_arguments
 from pbt_core.decisions import CannotReplace, Decider, empty_ledger, first_settings
 from pbt_core.ending import Ending
 from pbt_core.errors import RunError
@@ -26,7 +27,6 @@ from pbt_core.resuming import Leftovers, complete_last_lines, identity, must_be_
 from pbt_core.scheduling import Asynchronous, Scheduling, Synchronous
 from pbt_core.schema import FORMAT
 from pbt_core.seeds import Streams
-from pbt_core.space import Space
 from pbt_core.store import Store
 from pbt_core.task import AnyTask
 from pbt_core.work import Failed, Work
@@ -57,7 +57,8 @@ class Driver:
         clock: Callable[[], float] = time.monotonic,
         scheduling: Scheduling[Outcome] | None = None,
     ) -> None:
-        self.space, self.plan, self.directory = _space(task), plan, directory
+        check_arguments(task, method, plan)
+        self.space, self.plan, self.directory = task.space, plan, directory
         self._identity = identity(task, method, plan, self.space)
         self._decider = Decider(method, self.space, Streams(plan.seed), plan.synchronous)
         self.store = Store(directory / "checkpoints", plan.durable)
@@ -244,10 +245,3 @@ class Driver:
             for slot in slots.values():
                 self._ending.see(slot.member.score)
             self._finish_if_over()
-
-
-def _space(task: AnyTask) -> Space:
-    space = task.space
-    if not isinstance(space, Space):
-        raise ValueError(f"{type(task).__name__}.space must be a Space, not {type(space).__name__}")
-    return space

@@ -72,7 +72,7 @@ def driving(
     The directory is taken as it is now: a task that changes the working directory does not move its run. ``clock`` and
     ``scheduling`` are the driver's.
     """
-    directory = Path(directory).absolute()
+    directory = absolute(directory)
     if begun(directory):
         raise RunError(f"{directory} holds a run of workers without a coordinator: join them with the engine Leased")
     try:
@@ -82,6 +82,14 @@ def driving(
                 yield driver
     except Busy:
         raise RunError(f"another process is running in {directory}") from None
+
+
+def absolute(directory: Path) -> Path:
+    """The folder of a run, as it is now, by its whole name; ValueError for what is no path."""
+    try:
+        return Path(directory).absolute()
+    except TypeError:
+        raise ValueError(f"directory = {directory!r} must be a path") from None
 
 
 def limit_threads(threads: int) -> None:
