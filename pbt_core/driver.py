@@ -40,7 +40,8 @@ class Driver:
     ``next_work`` gives an interval to carry out, or None while all depend on intervals under way; ``complete``
     takes its outcome. The run is over when ``finished``.
 
-    extend: whether a finished run of fewer steps goes on. clock: seconds, by which durations are measured. scheduling: whose
+    ``plan`` becomes that of the whole run where it was extended from the one given. extend: whether a finished run of fewer
+    steps goes on. clock: seconds, by which durations are measured. scheduling: whose
     turn it is, in asynchronous mode (default: first come, first served).
     Raises RecordError if the directory holds another run, ValueError for what cannot be run at all.
     """
@@ -75,10 +76,10 @@ class Driver:
             if self.journal.header is None:
                 self._join()
             else:
-                must_be_the_same(self.journal, self._identity, extend)
+                self.plan = must_be_the_same(self.journal, self._identity, plan, extend)
                 self._resume()
             self.timing = Timing(directory / "timing.jsonl", clock)
-            self._ending = Ending(plan, self._scheduling, lambda: self.timing.elapsed)
+            self._ending = Ending(self.plan, self._scheduling, lambda: self.timing.elapsed)
             self._begin()
         except BaseException:
             self.journal.close()

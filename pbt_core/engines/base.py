@@ -33,6 +33,9 @@ MOST_THREADS = 1024
 class Engine(Protocol):
     """Runs a method over a task. The same call in the same directory resumes what was interrupted.
 
+    So does, where the run was extended meanwhile, the call that it was extended from: a program that runs and then extends can
+    be started again at any point.
+
     observer: called with every event as it is recorded. extend: whether a finished run goes on if the plan asks for more
     steps or more time than before (see ``Run.extend``).
     """

@@ -30,7 +30,7 @@ from pbt_core.leases.log import LOG, WORKERS, begun
 from pbt_core.leases.participant import Participant
 from pbt_core.method import Method
 from pbt_core.plan import Plan
-from pbt_core.resuming import identity
+from pbt_core.resuming import identity, stages_of
 from pbt_core.run import Run
 from pbt_core.schema import RecordError
 from pbt_core.store import Store
