@@ -23,6 +23,7 @@ from pbt_core.ledger import Ledger
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome, cannot_replace, end_of, events_of, next_interval
 from pbt_core.plan import Plan
+from pbt_core.remarks import remark_on_end, remark_on_plan
 from pbt_core.resuming import Leftovers, complete_last_lines, identity, must_be_the_same
 from pbt_core.scheduling import Asynchronous, Scheduling, Synchronous
 from pbt_core.schema import FORMAT
@@ -219,6 +220,7 @@ class Driver:
             return
         self.journal.append(end_of(self.ledger, self._ending.reason(bool(self._open))))
         self.journal.keep_only_needed()
+        remark_on_end(self._decider.method, self.ledger.view(self.space), self.directory)
 
     # -- beginning and resuming --------------------------------------------------------------------------------------
 
@@ -240,6 +242,7 @@ class Driver:
         slots = self.ledger.slots
         self._open = {m for m, slot in slots.items() if not slot.stopped and slot.member.step < self.plan.steps}
         if not self.finished:
+            remark_on_plan(self._decider.method, self.plan, self.directory)
             steps = {m: slot.member.step for m, slot in slots.items()}
             deciding = [m for m in self._open if slots[m].undecided]
             self._scheduling.begin(deciding, [m for m in self._open if not slots[m].undecided], steps)

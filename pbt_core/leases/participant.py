@@ -23,6 +23,7 @@ from pbt_core.leases.log import LOG, Entry, SharedLog, begun
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome, cannot_replace, end_of, events_of, next_interval
 from pbt_core.plan import Plan
+from pbt_core.remarks import remark_on_end, remark_on_plan
 from pbt_core.resuming import Leftovers, identity
 from pbt_core.schema import FORMAT, Event, RecordError
 from pbt_core.seeds import Streams
@@ -113,6 +114,7 @@ class Participant:
         if differing := differences(self.folded.identity, self._identity):
             raise RecordError(f"{self.log.folder} holds another run: {'; '.join(differing)}. Choose another directory")
         self.heartbeat.lease = self.folded.lease or self.heartbeat.lease
+        remark_on_plan(self.decider.method, self.plan, self.directory)
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
@@ -125,7 +127,9 @@ class Participant:
                 break
             if self.folded.over:
                 reason = "score" if self.folded.reached and self.folded.open else "steps"
-                self.publish(Entry(self.name, (end_of(self.folded.ledger, reason),)))
+                if self.publish(Entry(self.name, (end_of(self.folded.ledger, reason),))):
+                    population = self.folded.ledger.view(self.decider.space)
+                    remark_on_end(self.decider.method, population, self.directory)
                 continue
             if self._take_a_turn(bench):
                 wait = SHORTEST_WAIT
