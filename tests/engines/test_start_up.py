@@ -7,11 +7,13 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from misread import Leaving
 
 from pbt_core import PBT, Plan, Processes, RunError
+from pbt_core.engines import preload
 
 HERE = Path(__file__).parent
 PLAN = Plan(population=3, steps=10, interval=10)
@@ -151,3 +153,15 @@ def test_a_worker_that_ends_before_it_is_ready_ends_the_run(tmp_path):
         RunError, match=r"^a worker ended before it was ready \(exit code 5\): what it has printed says why$"
     ):
         Processes(workers=2).run(Leaving(), PBT(ready=10), PLAN, tmp_path)
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_script_that_uses_cuda_when_it_is_imported_is_left_to_each_worker(used, monkeypatch):
+    """Forks of a process that has used it could not: the server begins again, as the same process, without the script."""
+    begun = []
+    monkeypatch.setenv(preload.REQUEST, '{"preparation": {}, "modules": []}')
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(is_initialized=lambda: used)))
+    monkeypatch.setattr(os, "execv", lambda *command: begun.append((command, preload.REQUEST in os.environ)))
+    preload.serve_request()
+    assert begun == ([((sys.executable, [sys.executable, *sys.orig_argv[1:]]), False)] if used else [])
+    assert preload.NVML not in os.environ
