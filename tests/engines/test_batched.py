@@ -134,5 +134,5 @@ def test_a_task_without_the_form_is_refused(tmp_path, capsys):
 
 def test_settings_that_are_wrong_are_named():
     """Key, value and rule."""
-    with pytest.raises(ValueError, match="Batched: together = 0 must be a whole number"):
+    with pytest.raises(ValueError, match="Batched: together = 0 must be in "):
         Batched(together=0)
