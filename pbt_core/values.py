@@ -51,9 +51,9 @@ def name_of(function: Any) -> str:
 
 
 def where_raised(error: BaseException) -> str:
-    """`` (FILE, line N)`` of the innermost frame of its traceback; empty if it has none."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    """`` (FILE, line N)`` of the innermost frame of its traceback; empty if that is the call itself."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return "" if last.filename == __file__ else f" ({last.filename}, line {last.lineno})"
 
 
 def flaw(value: Any) -> str | None:
