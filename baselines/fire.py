@@ -38,7 +38,7 @@ import numpy as np
 from baselines.evaluators import Evaluators
 from baselines.improvement import Curves
 from baselines.reading import Reading
-from pbt_core.exploit import Exploit, Truncation, WelchTTest
+from pbt_core.exploit import Exploit, Truncation, WelchTTest, exploited
 from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
 from pbt_core.method import Clone, Continue, Decision, initial, listed_settings
 from pbt_core.population import Member, Population
@@ -172,7 +172,7 @@ class FirePBT:
         if member.id not in known:
             return None
         peers = Population(known, population.space, population.evaluations)
-        parent = self.exploit(peers[member.id], peers, rng)
+        parent = exploited(self.exploit, peers[member.id], peers, rng)
         return None if parent is None else population[parent.id]
 
     def _replaced(self, peers: Sequence[Member], population: Population, rng: np.random.Generator) -> Decision:

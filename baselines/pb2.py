@@ -20,6 +20,7 @@ from baselines.optional import require_modules
 from baselines.trainings import imputed_scores
 from pbt_core.method import Decision, initial
 from pbt_core.pbt import PBT
+from pbt_core.plan import Plan
 from pbt_core.population import Member, Population
 from pbt_core.space import Hyperparameters, Space, Value
 from pbt_core.unit import from_unit, is_real, to_unit
@@ -63,6 +64,12 @@ class PB2:
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         require_modules("PB2", "sklearn")
         return initial(self.pbt.initial, space, size, rng)
+
+    def never_decides(self, plan: Plan) -> str | None:
+        return self.pbt.never_decides(plan)
+
+    def never_compared(self, population: Population) -> str | None:
+        return self.pbt.never_compared(population)
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
         explore = functools.partial(self._explored, member, population)

@@ -33,6 +33,10 @@ class TaskError(Exception):
         self.error, self.frames = error, frames
 
 
+class ContractError(TaskError):
+    """A task's function returned what it must not return."""
+
+
 class Calls:
     """The functions of a task, guarded. Every method raises TaskError for what the task did wrong.
 
@@ -61,9 +65,9 @@ class Calls:
         call = lambda: list(self.task.step_all(list(states), copies, steps, list(seeds)))  # type: ignore[attr-defined]  # noqa: E731
         after: list[Any] = self._guarded("step_all", seeds[0], call)
         if len(after) != len(states):
-            raise TaskError(f"{self.name}.step_all returned {len(after)} states for {len(states)} members")
+            raise ContractError(f"{self.name}.step_all returned {len(after)} states for {len(states)} members")
         if any(state is None for state in after):
-            raise TaskError(f"{self.name}.step_all returned None for a member; it must return the states")
+            raise ContractError(f"{self.name}.step_all returned None for a member; it must return the states")
         return after
 
     def evaluate(self, state: Any, seed: Stream) -> dict[str, Any]:
@@ -76,8 +80,12 @@ class Calls:
         return plain
 
     def save(self, state: Any) -> Prepared:
-        checkpoint: Prepared = self._guarded("save", None, lambda: prepared(self.task.save(state), f"{self.name}.save"))
-        return checkpoint
+        saved = self._guarded("save", None, lambda: self.task.save(state))
+        try:
+            return prepared(saved, f"{self.name}.save")
+        except Exception as error:
+            told = _task_error(error, f"{self.name}.save")
+            raise ContractError(told.error, told.frames) from None
 
     def close(self, state: Any) -> None:
         """The optional ``close`` of a task, for a state that is needed no more; what it raises is ignored."""
@@ -89,7 +97,7 @@ class Calls:
     def _state(self, function: str, seed: Stream, call: Callable[[], Any]) -> Any:
         state = self._guarded(function, seed, call)
         if state is None:
-            raise TaskError(f"{self.name}.{function} returned None; it must return the state")
+            raise ContractError(f"{self.name}.{function} returned None; it must return the state")
         return state
 
     def _guarded(self, function: str, seed: Stream | None, call: Callable[[], Any]) -> Any:
@@ -141,6 +149,16 @@ def _task_error(error: BaseException, function: str) -> TaskError:
     return TaskError(printable(what), printable(lines))
 
 
+#: A line of a traceback: where, in which file.
+_FRAME = re.compile(r'^  File "(.+)", line (\d+)', re.MULTILINE)
+
+
+def where_raised(error: TaskError) -> str:
+    """`` (FILE, line N)`` of the innermost of the error's frames; empty if it has none."""
+    found = _FRAME.findall(error.frames)
+    return f" ({found[-1][0]}, line {found[-1][1]})" if found else ""
+
+
 def printable(text: str) -> str:
     """Text that every encoding can hold: halves of surrogate pairs become escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
@@ -150,15 +168,15 @@ def printable(text: str) -> str:
 
 
 def plain_score(score: Any, function: str) -> dict[str, Any]:
-    """The fields of a score as plain numbers (a task may return numpy's, or tensors of one number); TaskError otherwise."""
+    """The fields of a score as plain numbers (a task may return numpy's, or tensors of one number); ContractError otherwise."""
     if not isinstance(score, Score):
-        raise TaskError(f"{function} must return a Score, not {_kind(score)}")
+        raise ContractError(f"{function} must return a Score, not {_kind(score)}")
     metrics: Any = score.metrics
     samples: Any = score.samples
     if not isinstance(metrics, Mapping) or not all(isinstance(name, str) for name in metrics):
-        raise TaskError(f"{function} returned a Score whose metrics are not numbers by name: {_short(metrics)}")
+        raise ContractError(f"{function} returned a Score whose metrics are not numbers by name: {_short(metrics)}")
     if not isinstance(samples, Sequence | np.ndarray) or isinstance(samples, str | bytes):
-        raise TaskError(
+        raise ContractError(
             f"{function} returned a Score whose samples are no sequence of numbers: {_short(score.samples)}"
         )
     return {
@@ -175,7 +193,7 @@ def _number(value: Any, field: str, function: str) -> float:
     if value is not None and not isinstance(value, str | bytes):
         with contextlib.suppress(Exception):
             return float(value)
-    raise TaskError(f"{function} returned a Score with {field} = {_short(value)}, which is not a number")
+    raise ContractError(f"{function} returned a Score with {field} = {_short(value)}, which is not a number")
 
 
 def _kind(value: Any) -> str:
@@ -212,8 +230,10 @@ def _seed_all(number: int) -> None:
     if torch is not None and hasattr(torch, "default_generator"):  # else it is being imported
         # torch.manual_seed does this for every kind of device that there is, which takes a tenth of a millisecond.
         torch.default_generator.manual_seed(number)
-        if torch.cuda.is_initialized():
-            torch.cuda.manual_seed_all(number)
+        if torch.cuda.is_initialized() or torch.backends.cuda.is_built():
+            torch.cuda.manual_seed_all(
+                number
+            )  # before it is initialised: kept for then, which may be the task's next line
 
 
 def global_states() -> dict[str, Any]:

@@ -13,19 +13,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pbt_core.checking import check_arguments
 from pbt_core.decisions import CannotReplace, Decider, empty_ledger, first_settings
 from pbt_core.ending import Ending
 from pbt_core.errors import RunError
+from pbt_core.failures import Failures
 from pbt_core.journal import Journal, Observer, Timing
 from pbt_core.ledger import Ledger
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome, cannot_replace, end_of, events_of, next_interval
 from pbt_core.plan import Plan
+from pbt_core.remarks import remark_on_end, remark_on_plan
 from pbt_core.resuming import Leftovers, complete_last_lines, identity, must_be_the_same
 from pbt_core.scheduling import Asynchronous, Scheduling, Synchronous
 from pbt_core.schema import FORMAT
 from pbt_core.seeds import Streams
-from pbt_core.space import Space
 from pbt_core.store import Store
 from pbt_core.task import AnyTask
 from pbt_core.work import Failed, Work
@@ -39,7 +41,8 @@ class Driver:
     ``next_work`` gives an interval to carry out, or None while all depend on intervals under way; ``complete``
     takes its outcome. The run is over when ``finished``.
 
-    extend: whether a finished run of fewer steps goes on. clock: seconds, by which durations are measured. scheduling: whose
+    ``plan`` becomes that of the whole run where it was extended from the one given. extend: whether a finished run of fewer
+    steps goes on. clock: seconds, by which durations are measured. scheduling: whose
     turn it is, in asynchronous mode (default: first come, first served).
     Raises RecordError if the directory holds another run, ValueError for what cannot be run at all.
     """
@@ -56,14 +59,17 @@ class Driver:
         clock: Callable[[], float] = time.monotonic,
         scheduling: Scheduling[Outcome] | None = None,
     ) -> None:
-        self.space, self.plan, self.directory = _space(task), plan, directory
+        check_arguments(task, method, plan)
+        self.space, self.plan, self.directory = task.space, plan, directory
         self._identity = identity(task, method, plan, self.space)
         self._decider = Decider(method, self.space, Streams(plan.seed), plan.synchronous)
         self.store = Store(directory / "checkpoints", plan.durable)
         free = Asynchronous() if scheduling is None else scheduling
         self._scheduling: Scheduling[Outcome] = Synchronous() if plan.synchronous else free
         self.journal = Journal(directory / "events.jsonl", self.store, empty_ledger(plan.synchronous), observer)
+        self.failures = Failures(directory)
         self._leftovers = Leftovers(self.store, set())
+        self._proven_by: int | None = None  # the member whose interval shows whether the task keeps its contract
         self._open: set[int] = set()
         self._under_way = 0
         self._warned_of_divergence = False
@@ -71,10 +77,10 @@ class Driver:
             if self.journal.header is None:
                 self._join()
             else:
-                must_be_the_same(self.journal, self._identity, extend)
+                self.plan = must_be_the_same(self.journal, self._identity, plan, extend)
                 self._resume()
             self.timing = Timing(directory / "timing.jsonl", clock)
-            self._ending = Ending(plan, self._scheduling, lambda: self.timing.elapsed)
+            self._ending = Ending(self.plan, self._scheduling, lambda: self.timing.elapsed)
             self._begin()
         except BaseException:
             self.journal.close()
@@ -94,6 +100,7 @@ class Driver:
             raise RunError(f"the run in {self.directory} has stalled: no member can go on; please report it")
 
     def close(self) -> None:
+        self.failures.summary()
         self.timing.close()
         self.journal.close()
 
@@ -126,6 +133,8 @@ class Driver:
     def complete(self, outcome: Outcome) -> None:
         """Take the outcome of an interval. In synchronous mode it is recorded after those before it in the round."""
         self._under_way -= 1
+        if outcome.work.proves:
+            self._proven_by = None
         for member, ready in self._scheduling.arrived(outcome.work.member, outcome):
             self._record(ready)
             self._scheduling.recorded(member, member in self._open)
@@ -182,12 +191,16 @@ class Driver:
     # -- work and outcomes -------------------------------------------------------------------------------------------
 
     def _work(self, member: int) -> Work:
-        return next_interval(self.ledger.slots[member], self.plan, self.journal.spare(member))
+        proves = self._proven_by is None and not self.ledger.evaluations
+        if proves:
+            self._proven_by = member
+        return next_interval(self.ledger.slots[member], self.plan, self.journal.spare(member), proves)
 
     def _record(self, outcome: Outcome) -> None:
         work = outcome.work
         self._close_if_done(work.member, work.stop)
         self.journal.append(*events_of(outcome))
+        self.failures.took(outcome)
         if not isinstance(outcome, Failed):
             self.note(member=work.member, step=work.stop, steps=work.stop - work.start, **outcome.timing)
             self._ending.see(outcome.score["score"])
@@ -207,6 +220,7 @@ class Driver:
             return
         self.journal.append(end_of(self.ledger, self._ending.reason(bool(self._open))))
         self.journal.keep_only_needed()
+        remark_on_end(self._decider.method, self.ledger.view(self.space), self.directory)
 
     # -- beginning and resuming --------------------------------------------------------------------------------------
 
@@ -228,16 +242,10 @@ class Driver:
         slots = self.ledger.slots
         self._open = {m for m, slot in slots.items() if not slot.stopped and slot.member.step < self.plan.steps}
         if not self.finished:
+            remark_on_plan(self._decider.method, self.plan, self.directory)
             steps = {m: slot.member.step for m, slot in slots.items()}
             deciding = [m for m in self._open if slots[m].undecided]
             self._scheduling.begin(deciding, [m for m in self._open if not slots[m].undecided], steps)
             for slot in slots.values():
                 self._ending.see(slot.member.score)
             self._finish_if_over()
-
-
-def _space(task: AnyTask) -> Space:
-    space = task.space
-    if not isinstance(space, Space):
-        raise ValueError(f"{type(task).__name__}.space must be a Space, not {type(space).__name__}")
-    return space

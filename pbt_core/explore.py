@@ -17,7 +17,7 @@ import numpy as np
 from pbt_core.dimensions import Dimension, Integer
 from pbt_core.space import Hyperparameters, Space, Value
 from pbt_core.unit import from_unit, is_real, to_unit
-from pbt_core.values import is_number, listed, number, shown
+from pbt_core.values import called, is_number, listed, name_of, number, shown
 
 #: Noise of more than so many times a range's width is too much: nineteen in twenty values then leave the range.
 TOO_NOISY = 10
@@ -148,13 +148,15 @@ def explored(
     """What ``explore`` makes of the hyperparameters; again from the same ones until the space's constraint holds.
 
     Values are restored to declared ones, so that numpy's become Python's. ValueError if the constraint never
-    holds, or if ``explore`` gives no mapping.
+    holds, or if ``explore`` raises or gives no mapping.
     """
 
     def propose() -> Hyperparameters:
-        changed = explore(hyperparameters, space, rng)
+        changed = called("explore", explore, hyperparameters, space, rng)
         if not isinstance(changed, Mapping):
-            raise ValueError(f"explore gave {shown(changed)}: it must give a mapping of all hyperparameters")
+            raise ValueError(
+                f"explore {name_of(explore)} gave {shown(changed)}: it must give a mapping of all hyperparameters"
+            )
         return changed
 
     return space.first(propose, f"explores of {dict(hyperparameters)}")

@@ -58,6 +58,8 @@ class Journal:
         self.last: Event | None = None
         #: The last failure of each member, for error messages.
         self.failures: dict[int, Event] = {}
+        #: Every extension of the run, oldest first.
+        self.extensions: list[Event] = []
         self._chain, end = START, 0
         # Checkpoints that are needed no more, by the member whose next one may take the file.
         self._spare: dict[int, Reference] = {}
@@ -82,6 +84,8 @@ class Journal:
             self.header = event
         elif event["event"] == "failed":
             self.failures[event["member"]] = event
+        elif event["event"] == "extended":
+            self.extensions.append(event)
 
     def append(self, *events: Event) -> None:
         """Write events in one call, fold them, call the observer, and free checkpoints that are needed no more."""

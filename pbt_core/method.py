@@ -52,6 +52,9 @@ class Method(Protocol):
     evaluated (and has budget left) or failed. The generator is drawn from the member's name and step, so a decision does
     not depend on the order of the questions. For a failed member (``member.failed``) the answers are Clone with
     weights, Restart or Stop; Continue says that the method cannot replace it, which ends the run with an error.
+
+    Two more are optional, each of which returns a line to be logged or None. ``never_decides(plan)``: why, by that plan, no
+    member's course is ever changed. ``never_compared(population)``: why, as the population was at the end, none can have been.
     """
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:

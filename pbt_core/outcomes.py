@@ -13,12 +13,12 @@ from pbt_core.work import Done, Failed, Work
 Outcome = Done | Failed
 
 
-def next_interval(slot: Slot, plan: Plan, recycle: Reference | None = None) -> Work:
-    """What the member trains next; ``recycle`` as in ``Work``."""
+def next_interval(slot: Slot, plan: Plan, recycle: Reference | None = None, proves: bool = False) -> Work:
+    """What the member trains next; ``recycle`` and ``proves`` as in ``Work``."""
     start = slot.member.step
     stop = min(start + plan.interval, plan.steps)
     own = slot.latest if slot.source not in (None, slot.latest) else None
-    return Work(slot.member.id, start, stop, slot.member.hyperparameters, slot.source, own, recycle)
+    return Work(slot.member.id, start, stop, slot.member.hyperparameters, slot.source, own, recycle, proves)
 
 
 def events_of(outcome: Outcome) -> list[Event]:

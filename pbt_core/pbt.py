@@ -8,9 +8,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from pbt_core.exploit import Exploit, Truncation
+from pbt_core.exploit import Exploit, Truncation, exploited
 from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
 from pbt_core.method import Clone, Continue, Decision, initial, listed_settings
+from pbt_core.plan import Plan
 from pbt_core.population import Member, Population
 from pbt_core.replacement import replacement
 from pbt_core.space import Hyperparameters, Space
@@ -80,6 +81,31 @@ class PBT:
             return False
         return member.step // self.ready > member.previous // self.ready
 
+    def never_decides(self, plan: Plan) -> str | None:
+        """Why no member can ever exploit or explore by this plan; None if one can."""
+        # The first interval that ends after the warm-up, or the first after that which passes a multiple of ``ready``.
+        end = max(1, -(-self.warmup // plan.interval)) * plan.interval
+        if end // self.ready == (end - plan.interval) // self.ready:
+            end = -(-(end // self.ready + 1) * self.ready // plan.interval) * plan.interval
+        last = plan.steps - 1 if self.until is None else min(plan.steps - 1, self.until)
+        if end > last:
+            end_of_it = "" if self.until is None else f", until = {self.until}"
+            return (
+                f"PBT: no member is ever ready with ready = {self.ready}, warmup = {self.warmup}{end_of_it}, steps = "
+                f"{plan.steps} and interval = {plan.interval}: this is random search"
+            )
+        if self.exploit is not None and plan.population == 1:
+            return "PBT: population = 1 has nobody to exploit: this is one training"
+        return None
+
+    def never_compared(self, population: Population) -> str | None:
+        """Why the exploiter could not compare any two members; None if it could. See ``WelchTTest.lacking``."""
+        lacking = getattr(self.exploit, "lacking", None)
+        reasons = [lacking(member) for member in population if member.healthy] if callable(lacking) else []
+        if not reasons or None in reasons:
+            return None
+        return f"PBT: no members were ever compared, so that this was random search: {reasons[0]}"
+
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
         """Exploit and explore if the member is ready or failed; else go on (Algorithm 1, the body of its loop)."""
 
@@ -92,7 +118,7 @@ class PBT:
             return replacement(population, rng, child)
         if self.exploit is None:
             return Continue(self._explored(member, population, rng))
-        parent = self.exploit(member, population, rng)
+        parent = exploited(self.exploit, member, population, rng)
         return Continue() if parent is None else child(parent)
 
     def _child(self, member: Member, parent: Member, population: Population, rng: np.random.Generator) -> Clone:

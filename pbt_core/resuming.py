@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pbt_core.identity import described, differences
@@ -30,18 +31,20 @@ def identity(task: AnyTask, method: Method, plan: Plan, space: Space) -> dict[st
         raise ValueError("the run cannot be described: its task or method is nested too deeply, or in itself") from None
 
 
-def must_be_the_same(journal: Journal, requested: Mapping[str, Any], extend: bool) -> None:
-    """RecordError, in one line that names what differs, unless the journal is of the ``requested`` run.
+def must_be_the_same(journal: Journal, requested: Mapping[str, Any], plan: Plan, extend: bool) -> Plan:
+    """The plan to go on with. RecordError, in one line that names what differs, unless the journal is of the requested run.
 
-    Where all that differs of a finished run is more steps or another stop, it is extended if it may be.
+    A plan that the run was extended from stands for the run as it is now. Where all that differs of a finished run is more
+    steps or another stop, it is extended if it may be.
     """
     assert journal.header is not None, "there is a record"
-    recorded = journal.header["run"]
-    if journal.ledger.extension is not None:
-        recorded = _extended(recorded, journal.ledger.extension)
+    stages = stages_of(journal.header["run"], journal.extensions)
+    recorded = stages[-1]
     differing = differences(recorded, requested)
     if not differing:
-        return
+        return plan
+    if any(not differences(stage, requested) for stage in stages):
+        return replace(Plan.from_description(recorded["plan"]), durable=plan.durable)
     named = "; ".join(differing[:NAMED]) + (f" (and {len(differing) - NAMED} more)" if len(differing) > NAMED else "")
     extension = {"steps": requested["plan"]["steps"], "stop": requested["plan"]["stop"]}
     steps = recorded["plan"].get("steps")
@@ -52,6 +55,7 @@ def must_be_the_same(journal: Journal, requested: Mapping[str, Any], extend: boo
         how = "to go on from there, extend it (extend=True, on the command line --extend)"
         raise RecordError(f"{journal.path.parent} holds a finished run: {named}; {how}")
     journal.append({"event": "extended", **extension})
+    return plan
 
 
 def complete_last_lines(journal: Journal, plan: Plan) -> None:
@@ -102,6 +106,11 @@ def _is_score(score: Any, work: Work, digest: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def stages_of(run: Mapping[str, Any], extensions: Iterable[Event]) -> list[dict[str, Any]]:
+    """The identities that a run has had: as it was begun, and after each of its extensions."""
+    return [dict(run), *(_extended(run, extension) for extension in extensions)]
 
 
 def _extended(run: Mapping[str, Any], extension: Event | Mapping[str, Any]) -> dict[str, Any]:

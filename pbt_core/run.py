@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from pbt_core.errors import RunError
 from pbt_core.leases.log import LOG
 from pbt_core.ledger import Ledger, as_evaluated
@@ -161,6 +163,18 @@ class Run:
         Needs pandas; ``record.evaluations()`` gives the same as a pyarrow table.
         """
         frame: pd.DataFrame = self.record.evaluations().to_pandas()
+        return frame
+
+    @property
+    def failed(self) -> int:
+        """How many intervals failed: a search goes on without them, so a run that ends may have many."""
+        return len(self.record.others("failed"))
+
+    def failures(self) -> pd.DataFrame:
+        """One row an interval that failed, oldest first: member, step (at its end), kind, error, traceback. Needs pandas."""
+        kinds = {"member": pa.int64(), "step": pa.int64(), "kind": pa.string(), "error": pa.string()}
+        columns = pa.schema({**kinds, "traceback": pa.string()})
+        frame: pd.DataFrame = pa.Table.from_pylist(self.record.others("failed"), columns).to_pandas()
         return frame
 
     @cached_property

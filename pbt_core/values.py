@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Set
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,26 @@ def shown(value: Any) -> str:
     """``value`` as an error may print it: in one line, and not a long one."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def called(kind: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a user's function gives; ValueError, in one line that names it, if it raises."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{kind} {name_of(function)} raised {reason}{where_raised(error)}") from error
+
+
+def name_of(function: Any) -> str:
+    """A function's name, or what an object that can be called is."""
+    return getattr(function, "__name__", None) or shown(function)
+
+
+def where_raised(error: BaseException) -> str:
+    """`` (FILE, line N)`` of the innermost frame of its traceback; empty if that is the call itself."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return "" if last.filename == __file__ else f" ({last.filename}, line {last.lineno})"
 
 
 def flaw(value: Any) -> str | None:

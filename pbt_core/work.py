@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pbt_core.calls import Calls, TaskError
+from pbt_core.calls import Calls, ContractError, TaskError, where_raised
+from pbt_core.errors import RunError
 from pbt_core.seeds import Streams
 from pbt_core.space import Hyperparameters
 from pbt_core.store import Reference, Store
@@ -16,13 +17,16 @@ from pbt_core.task import AnyTask
 
 log = logging.getLogger("pbt_core")
 
+_OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """One interval of one member: train from ``source`` (None: fresh weights) from ``start`` to ``stop``, evaluate, save.
 
     ``own``: where ``source`` is another member's, this member's last checkpoint, from which its ``own.*`` entries come.
-    ``recycle`` is a checkpoint that is needed no more, whose file the new one may take.
+    ``recycle`` is a checkpoint that is needed no more, whose file the new one may take. ``proves``: it is the first of the
+    run, which ends with it if the task breaks its contract there, or cannot load what it saved.
     """
 
     member: int
@@ -32,6 +36,7 @@ class Work:
     source: Reference | None
     own: Reference | None = None
     recycle: Reference | None = None
+    proves: bool = False
 
     def fingerprint(self) -> dict[str, Any]:
         """The work as JSON: a checkpoint whose note holds the same is its outcome."""
@@ -85,7 +90,10 @@ class Bench:
         self._told = False  # that a population form fails: once is enough
 
     def carry_out(self, work: Work) -> Done | Failed:
-        """Do one interval. An error of the task becomes a Failed; a bad checkpoint is an error of the run."""
+        """Do one interval. An error of the task becomes a Failed; a bad checkpoint is an error of the run.
+
+        RunError if the interval proves the task, and it breaks its contract or cannot load what it has saved.
+        """
         try:
             return self._carried_out(work)
         finally:
@@ -114,19 +122,36 @@ class Bench:
             return self._failed(work, error, state)
         note = {"work": work.fingerprint(), "score": score}
         reference = self.store.save(work.member, work.stop, checkpoint, note, work.recycle)
+        saved = time.perf_counter()
+        cpu_s = training["cpu_s"] + time.process_time() - cpu
+        if work.proves:
+            self._prove_load(work, reference)
         self._hold(work.member, reference, state)
         timing = {
             "train_s": training["train_s"],
             "evaluate_s": evaluated - wall,
-            "save_s": time.perf_counter() - evaluated,
-            "cpu_s": training["cpu_s"] + time.process_time() - cpu,
+            "save_s": saved - evaluated,
+            "cpu_s": cpu_s,
         }
         return Done(work, score, reference, timing)
 
     def _failed(self, work: Work, error: TaskError, state: Any) -> Failed:
         if state is not None:
             self.calls.close(state)
+        if work.proves and isinstance(error, ContractError):
+            raise RunError(f"the run ends at its first interval: {error}")
         return Failed(work, "raised", error.error, error.frames)
+
+    def _prove_load(self, work: Work, reference: Reference) -> None:
+        """Load the run's first checkpoint once: whoever copies another's weights will have to."""
+        try:
+            seed = self.streams.init(work.member, work.stop)
+            self.calls.close(self.calls.load(self.store.load(reference), work.hyperparameters, seed))
+        except TaskError as error:
+            if error.error.startswith(_OUT_OF_MEMORY):  # two states at once, which nothing but this asks for
+                return
+            name = self.calls.name
+            raise RunError(f"{name}.load cannot load what {name}.save wrote: {error}{where_raised(error)}") from None
 
     def carry_out_together(self, works: Sequence[Work]) -> list[Done | Failed]:
         """Do intervals of the same length as one program, by the task's ``step_all``; in the order of ``works``.

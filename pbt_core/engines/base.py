@@ -33,6 +33,9 @@ MOST_THREADS = 1024
 class Engine(Protocol):
     """Runs a method over a task. The same call in the same directory resumes what was interrupted.
 
+    So does, where the run was extended meanwhile, the call that it was extended from: a program that runs and then extends can
+    be started again at any point.
+
     observer: called with every event as it is recorded. extend: whether a finished run goes on if the plan asks for more
     steps or more time than before (see ``Run.extend``).
     """
@@ -72,7 +75,7 @@ def driving(
     The directory is taken as it is now: a task that changes the working directory does not move its run. ``clock`` and
     ``scheduling`` are the driver's.
     """
-    directory = Path(directory).absolute()
+    directory = absolute(directory)
     if begun(directory):
         raise RunError(f"{directory} holds a run of workers without a coordinator: join them with the engine Leased")
     try:
@@ -82,6 +85,14 @@ def driving(
                 yield driver
     except Busy:
         raise RunError(f"another process is running in {directory}") from None
+
+
+def absolute(directory: Path) -> Path:
+    """The folder of a run, as it is now, by its whole name; ValueError for what is no path."""
+    try:
+        return Path(directory).absolute()
+    except TypeError:
+        raise ValueError(f"directory = {directory!r} must be a path") from None
 
 
 def limit_threads(threads: int) -> None:

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole
+from pbt_core.checking import check_arguments
+from pbt_core.engines.base import MOST_THREADS, absolute, check_seconds, check_whole
 from pbt_core.engines.devices import VISIBLE, checked, visible
 from pbt_core.engines.in_process import working_here
 from pbt_core.engines.limited import LimitedBench
@@ -29,7 +30,7 @@ from pbt_core.leases.log import LOG, WORKERS, begun
 from pbt_core.leases.participant import Participant
 from pbt_core.method import Method
 from pbt_core.plan import Plan
-from pbt_core.resuming import identity
+from pbt_core.resuming import identity, stages_of
 from pbt_core.run import Run
 from pbt_core.schema import RecordError
 from pbt_core.store import Store
@@ -79,13 +80,14 @@ class Leased:
 
         ValueError for a synchronous plan, or one that ends by time: both need somebody who waits for all.
         """
+        check_arguments(task, method, plan)
         if plan.synchronous:
             raise ValueError("Leased: plan.synchronous = True needs a coordinator: use Plan(synchronous=False)")
         if plan.stop is not None and plan.stop.seconds is not None:
             raise ValueError(
                 f"Leased: plan.stop.seconds = {plan.stop.seconds} needs a coordinator's clock: use a score"
             )
-        directory = Path(directory).absolute()
+        directory = absolute(directory)
         record = directory / "events.jsonl"
         requested = identity(task, method, plan, task.space)
         if record.exists() and (extend or not begun(directory)):
@@ -167,5 +169,7 @@ def _must_be_finished(directory: Path, requested: dict[str, object], extend: boo
         )
     if extend:
         raise ValueError("Leased: a finished run is extended by an engine with a coordinator, such as Serial")
-    if differing := differences(run.identity, requested):
+    # A plan that the run was extended from stands for the run as it is now.
+    stages = stages_of(run.record[0]["run"], run.record.others("extended"))
+    if (differing := differences(stages[-1], requested)) and all(differences(stage, requested) for stage in stages):
         raise RecordError(f"{directory} holds another run: {'; '.join(differing)}. Choose another directory")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from pbt_core.engines.pipes import Pipes
-from pbt_core.engines.pool import LONGEST_WAIT, Gone, Ready, crashed, hung, most_losses
+from pbt_core.engines.pool import LONGEST_WAIT, Gone, Ready, crashed, died_at_start, hung, most_losses
 from pbt_core.engines.worker import Assignment
 from pbt_core.task import AnyTask
 from pbt_core.work import Done, Failed, Work
@@ -65,7 +65,9 @@ class LimitedBench:
                         self._ready, begun = True, self._clock()
                     case Done() | Failed():
                         return message
-                    case Gone():
+                    case Gone(exit_reason):
+                        if not self._ready and (error := died_at_start(exit_reason)) is not None:
+                            raise error
                         self._replace()
                         return message
                     case _:

@@ -1,6 +1,6 @@
 """Worker processes of this machine, each at the other end of a pipe: a transport, and what a task must be to be sent to one.
 
-They are started from a clean fork server that has imported the task's module once, so that each costs milliseconds.
+They are forks of a clean process (see ``fork_server``), or begin from nothing where a system has no forks.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from pbt_core.engines import script
 from pbt_core.engines.devices import VISIBLE, share_out, visible
+from pbt_core.engines.fork_server import fork_server
 from pbt_core.engines.pool import Gone, Message
 from pbt_core.engines.process_tree import kill_group, kill_marked
 from pbt_core.engines.worker import Assignment, Worker, serve
-from pbt_core.errors import RunError
 from pbt_core.task import AnyTask
 from pbt_core.work import Work
 
@@ -44,7 +44,11 @@ class Pipes:
 
     def __init__(self, task: AnyTask, assignment: Assignment, devices: Sequence[str]) -> None:
         self._assignment, self._devices = assignment, devices
-        self._context = _context(task)
+        self._open = contextlib.ExitStack()
+        # Forks of a clean process that has imported what they need: safe with threads, and quick.
+        forks = "forkserver" in multiprocessing.get_all_start_methods()
+        self._context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
+        self._server = self._open.enter_context(fork_server([type(task).__module__])) if forks else None
         self._processes: dict[int, BaseProcess] = {}
         self._pipes: dict[int, Connection] = {}
         self._selector = selectors.DefaultSelector()  # kept, since making one takes longer than asking it
@@ -57,13 +61,10 @@ class Pipes:
         assignment = replace(self._assignment, worker=this, visible=seen, mark=self._mark(worker))
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=serve, args=(assignment, theirs), daemon=False)
-        try:
+        if self._server is None:
             process.start()
-        except (EOFError, ConnectionError):
-            raise RunError(
-                "workers cannot be started: guard the calling script with `if __name__ == '__main__':`, since workers "
-                "import it"
-            ) from None
+        else:
+            self._server.start(process)
         theirs.close()
         self._processes[worker], self._pipes[worker] = process, ours
         self._selector.register(ours, selectors.EVENT_READ, worker)
@@ -98,6 +99,7 @@ class Pipes:
                 kill_group(process.pid)
             process.join()
         kill_marked(self._assignment.mark)
+        self._open.close()
 
     def _message(self, worker: int) -> Message:
         try:
@@ -113,42 +115,23 @@ class Pipes:
 
 
 def sendable(engine: str, task: AnyTask) -> bytes:
-    """The task as it is sent to workers; ValueError, before anything starts, if they could not make it again."""
+    """The task as it is sent to workers; ValueError, before anything starts, if they could not make it again.
+
+    RunError where this is called while workers import the calling script.
+    """
+    script.must_not_be_importing()
     remedy = "Define its class in a module, keep only settings in it and load data lazily, or use the serial engine"
     try:
         pickled = pickle.dumps(task)
     except Exception as error:
         raise ValueError(f"{engine}: the task cannot be sent to workers: {error}. {remedy}") from None
     main = sys.modules["__main__"]
-    importable = getattr(main, "__spec__", None) is not None or Path(getattr(main, "__file__", "")).is_file()
-    if b"__main__" in pickled and not importable:
-        name = type(task).__name__
+    spec = getattr(main, "__spec__", None)
+    name = type(task).__name__
+    if b"__main__" in pickled and spec is None and not Path(getattr(main, "__file__", "")).is_file():
         raise ValueError(f"{engine}: workers cannot import {name}, which was typed into this session. {remedy}")
+    if b"__main__" in pickled and spec is not None and spec.name.rpartition(".")[2] == "__main__":
+        raise ValueError(
+            f"{engine}: workers cannot import {name} from {spec.name}, which is for running only. {remedy}"
+        )
     return pickled
-
-
-def _context(task: AnyTask) -> Any:
-    """Workers begin as forks of a clean process that has imported what they need: safe with threads, and quick."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    main = getattr(sys.modules["__main__"], "__spec__", None)
-    modules = [
-        "__main__",
-        type(task).__module__,
-        "pbt_core.engines.worker",
-        *([main.name] if main else []),
-        "pbt_core.engines.preload",
-    ]
-    context.set_forkserver_preload(modules)
-    # Python 3.11 and 3.12 do not give the server our sys.path, without which modules beside a script cannot be imported.
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-    try:
-        forkserver.ensure_running()
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
-    return context

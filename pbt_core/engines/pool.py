@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pbt_core.driver import Driver
 from pbt_core.errors import RunError
+from pbt_core.failures import UNKNOWN, ending
 from pbt_core.work import Done, Failed, Work
 
 #: After so many workers were lost in the same interval the member has failed: the interval itself kills them.
@@ -44,6 +45,13 @@ def most_losses(exit_reason: int | None) -> int:
 def crashed(work: Work, losses: int, exit_reason: int | None) -> Failed:
     """The outcome of an interval that has cost so many workers."""
     return Failed(work, "crashed", f"{losses} workers died in this interval, the last with exit code {exit_reason}")
+
+
+def died_at_start(exit_reason: int | None) -> RunError | None:
+    """Why the run ends with a worker that died before it was ready; None if it was killed, so that another may be started."""
+    if exit_reason is None or exit_reason < 0 or exit_reason == UNKNOWN:
+        return None
+    return RunError(f"a worker ended before it was ready ({ending(exit_reason)}): what it has printed says why")
 
 
 def hung(work: Work, timeout: float) -> Failed:
@@ -164,14 +172,20 @@ class Pool:
     def _lost(self, worker: int, exit_reason: int | None) -> None:
         """A worker is gone: its interval is done again, by the next that is ready, unless it has cost workers before."""
         work = self._work.pop(worker, None)
+        begun = worker in self._ready
+        if not begun and (error := died_at_start(exit_reason)) is not None:
+            raise error
         self._replace(worker)
         most = most_losses(exit_reason)
-        if work is None:
+        if work is None or not begun:  # nothing that the interval has done
+            if work is not None:
+                self._again.append(work)
             self._idle_losses += 1
             if self._idle_losses > most * self.count:
                 raise RunError(f"workers die while they have nothing to do, the last with exit code {exit_reason}")
             return
         self.driver.note(lost_worker=worker, member=work.member, step=work.start, exitcode=exit_reason)
+        self.driver.failures.lost(work, exit_reason)
         self._losses[work.member, work.start] += 1
         if self._losses[work.member, work.start] < most:
             self._again.append(work)

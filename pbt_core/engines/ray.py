@@ -24,6 +24,7 @@ from pbt_core.engines.pool import Gone, Message, Pool, Ready
 from pbt_core.engines.processes import LONGEST_TIMEOUT, MOST_WORKERS
 from pbt_core.engines.worker import Assignment, Worker, bench_of, outcome_of
 from pbt_core.errors import RunError
+from pbt_core.failures import UNKNOWN
 from pbt_core.files import write_whole
 from pbt_core.journal import Observer
 from pbt_core.method import Method
@@ -38,8 +39,6 @@ from pbt_core.work import Done, Failed, Work
 Answer = tuple[Done | Failed | Exception, bytes | None]
 #: Seconds in which a cluster must answer.
 CONNECT_SECONDS = 30.0
-#: The reason of an exit that Ray does not tell.
-UNKNOWN = 255
 
 
 @dataclass(frozen=True)

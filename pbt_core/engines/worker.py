@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from pbt_core.calls import global_generators_kept
+from pbt_core.engines import script
 from pbt_core.engines.base import limit_threads
 from pbt_core.engines.devices import VISIBLE, kind
 from pbt_core.engines.pool import Ready
@@ -91,6 +92,8 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
     assert parent is not None, "a worker has a parent"
     threading.Thread(target=_die_with, args=(parent.sentinel, assignment.mark), daemon=True).start()
     try:
+        if script.failure is not None:
+            raise RunError(script.failure)
         bench = bench_of(assignment)
     except RunError as error:
         pipe.send(error)
@@ -125,7 +128,7 @@ def outcome_of(bench: Bench, work: Work) -> Done | Failed | CheckpointError | Ru
     """The outcome of an interval, or an error that ends the run."""
     try:
         return bench.carry_out(work)
-    except CheckpointError as error:
+    except (CheckpointError, RunError) as error:
         return error
     except Exception as error:  # not the task's fault: a full disk, say
         return RunError(f"a worker could not go on with member {work.member}: {type(error).__name__}: {error}")

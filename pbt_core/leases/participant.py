@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pbt_core.decisions import CannotReplace, Decider, first_settings
 from pbt_core.errors import RunError
+from pbt_core.failures import Failures
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
 from pbt_core.leases.closing import close_the_run
@@ -22,6 +23,7 @@ from pbt_core.leases.log import LOG, Entry, SharedLog, begun
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome, cannot_replace, end_of, events_of, next_interval
 from pbt_core.plan import Plan
+from pbt_core.remarks import remark_on_end, remark_on_plan
 from pbt_core.resuming import Leftovers, identity
 from pbt_core.schema import FORMAT, Event, RecordError
 from pbt_core.seeds import Streams
@@ -64,6 +66,7 @@ class Participant:
         self.store = Store(directory / "checkpoints", plan.durable)
         self.decider = Decider(method, task.space, Streams(plan.seed), synchronous=False)
         self.claim: Claim | None = None
+        self.failures = Failures(directory)
         self._identity = identity(task, method, plan, task.space)
         self._mine: set[int] = set()
 
@@ -111,6 +114,7 @@ class Participant:
         if differing := differences(self.folded.identity, self._identity):
             raise RecordError(f"{self.log.folder} holds another run: {'; '.join(differing)}. Choose another directory")
         self.heartbeat.lease = self.folded.lease or self.heartbeat.lease
+        remark_on_plan(self.decider.method, self.plan, self.directory)
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
@@ -123,7 +127,9 @@ class Participant:
                 break
             if self.folded.over:
                 reason = "score" if self.folded.reached and self.folded.open else "steps"
-                self.publish(Entry(self.name, (end_of(self.folded.ledger, reason),)))
+                if self.publish(Entry(self.name, (end_of(self.folded.ledger, reason),))):
+                    population = self.folded.ledger.view(self.decider.space)
+                    remark_on_end(self.decider.method, population, self.directory)
                 continue
             if self._take_a_turn(bench):
                 wait = SHORTEST_WAIT
@@ -188,7 +194,8 @@ class Participant:
             raise RunError(f"{what} (the same command tries that interval again)\n{failed['traceback']}".rstrip())
 
     def _interval(self, member: int) -> Work:
-        return next_interval(self.folded.ledger.slots[member], self.plan)
+        ledger = self.folded.ledger
+        return next_interval(ledger.slots[member], self.plan, proves=not ledger.evaluations)
 
     def _do(self, bench: CarriesOut, work: Work, again: bool) -> None:
         outcome: Outcome | None = None
@@ -218,6 +225,7 @@ class Participant:
                 log.info("%s: member %d was taken over: its interval is dropped", self.name, outcome.work.member)
                 return
             if self.publish(Entry(self.name, tuple(events_of(outcome)), ends=self.claim.number, timing=timing)):
+                self.failures.took(outcome)
                 return
 
     def _is_mine(self) -> bool:
@@ -225,6 +233,7 @@ class Participant:
 
     def leave(self) -> None:
         """Give back what is claimed, so that nobody has to wait for the lease to lapse."""
+        self.failures.summary()
         with contextlib.suppress(Exception):
             # By the log: an interrupt may come between a claim's publication and its being noted here.
             while claim := next((c for c in self.folded.claims.values() if c.worker == self.name), None):

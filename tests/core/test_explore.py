@@ -192,5 +192,20 @@ def test_what_an_explorer_of_the_users_own_gives_becomes_pythons():
     space, rng = Space({"lr": Uniform(0.0, 1.0), "n": Integer(1, 9)}), np.random.default_rng(0)
     changed = explored(lambda h, space, rng: {"lr": np.float32(0.5), "n": np.int64(2)}, {}, space, rng)
     assert repr(changed) == "{'lr': 0.5, 'n': 2}"
-    with pytest.raises(ValueError, match="explore gave None: it must give a mapping of all hyperparameters"):
+    with pytest.raises(ValueError, match=r"explore <lambda> gave None: it must give a mapping of all hyperparameters"):
         explored(lambda h, space, rng: h.update(lr=0.1), {"lr": 0.5, "n": 1}, space, rng)
+
+
+def test_an_explorer_of_the_users_own_that_raises_is_named():
+    """In one line, with the place; and so is one of several."""
+    space = Space({"lr": Uniform(0.0, 1.0)})
+
+    def forgets(hyperparameters, space, rng):
+        return {"lr": hyperparameters["learning_rate"]}
+
+    for explore in (forgets, Compose((Perturb(), forgets))):
+        with pytest.raises(
+            ValueError,
+            match=r"^explore (.*forgets|Compose\(.*) raised KeyError: 'learning_rate' \(.*test_explore.py, line \d+\)$",
+        ):
+            explored(explore, {"lr": 0.5}, space, np.random.default_rng(0))

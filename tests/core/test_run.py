@@ -1,6 +1,7 @@
 import json
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,8 +117,7 @@ def test_an_extended_run_is_the_run_that_was_asked_for_at_once(engine, tmp_path)
     assert (longer.best, longer.score) == (whole.best, whole.score)
     before = (tmp_path / "run" / "events.jsonl").read_bytes()
     assert engine.run(Hill(), METHOD, whole.plan, tmp_path / "run").events == longer.events
-    with pytest.raises(RecordError, match=r"plan.steps was 120 and is 60"):
-        engine.run(Hill(), METHOD, PLAN, tmp_path / "run")
+    assert engine.run(Hill(), METHOD, PLAN, tmp_path / "run").events == longer.events
     with pytest.raises(RecordError, match=r"method.ready was 10 and is 20"):
         run.extend(engine, Hill(), PBT(ready=20), steps=240)
     assert (tmp_path / "run" / "events.jsonl").read_bytes() == before
@@ -145,6 +145,40 @@ def test_an_extended_run_that_was_broken_off_goes_on_by_the_same_call(tmp_path):
     again = run.extend(Serial(), Hill(), METHOD, steps=120)
     whole = Serial().run(Hill(), METHOD, again.plan, tmp_path / "whole")
     assert (again.finished, again.score) == (True, whole.score)
+
+
+@pytest.mark.parametrize("after", [3, 20, 58, 59, 70, 80, 120, 150])
+def test_a_program_that_runs_and_then_extends_twice_can_be_started_again_wherever_it_was_broken_off(after, tmp_path):
+    """The run of fewer steps is contained in the longer ones: asked for again, it is the run as it is by then."""
+
+    def program(folder, observer=None):
+        run = Serial().run(Hill(), METHOD, PLAN, folder, observer)
+        run = run.extend(Serial(), Hill(), METHOD, steps=90, observer=observer)
+        return run.extend(Serial(), Hill(), METHOD, steps=120, observer=observer)
+
+    seen = []
+
+    def observe(event):
+        seen.append(event)
+        if len(seen) == after:
+            raise Halt
+
+    whole = program(tmp_path / "whole")
+    if after < len(whole.events):
+        with pytest.raises(Halt):
+            program(tmp_path / "run", observe)
+    assert program(tmp_path / "run").events == whole.events
+    again = program(tmp_path / "run")
+    assert (again.events == whole.events, again.plan.steps) == (True, 120)
+
+
+def test_a_plan_that_the_run_was_not_extended_from_is_another_run(tmp_path):
+    """Nor is what differs in more than its steps."""
+    run = Serial().run(Hill(), METHOD, PLAN, tmp_path).extend(Serial(), Hill(), METHOD, steps=120)
+    assert Serial().run(Hill(), METHOD, PLAN, tmp_path).events == run.events
+    for plan in (replace(PLAN, steps=90), replace(PLAN, seed=4)):
+        with pytest.raises(RecordError, match="holds another run"):
+            Serial().run(Hill(), METHOD, plan, tmp_path)
 
 
 @pytest.mark.parametrize("engine", [Serial(), Processes(workers=1), Processes(workers=3)], ids=repr)

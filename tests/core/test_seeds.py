@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
 from pbt_core import Stream
+from pbt_core.calls import global_generators_kept, seed_globals
 
 
 def test_streams_of_equal_names_agree_and_of_other_names_do_not():
@@ -34,3 +36,18 @@ def test_a_generator_is_the_one_that_numpy_seeds_with_the_entropy(zeros, monkeyp
     stream = Stream(0)
     assert stream.generator().bit_generator.state == np.random.PCG64(stream.entropy()).state
     assert stream.entropy() == int.from_bytes(digest, "big")
+
+
+@pytest.mark.parametrize(
+    ("built", "initialised", "seeded"), [(True, False, True), (False, False, False), (True, True, True)]
+)
+def test_accelerators_are_seeded_before_they_are_first_used(built, initialised, seeded, monkeypatch):
+    """A task may make its layers there in its first line: torch keeps a seed that is given before."""
+    given = []
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: built)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: initialised)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", given.append)
+    with global_generators_kept():
+        seed_globals(Stream(1))
+        seed_globals(Stream(2))
+    assert given == ([Stream(1).child("global").integer(), Stream(2).child("global").integer()] if seeded else [])

@@ -17,6 +17,8 @@ from pbt_core.testing import GlobalDrawWarning, Hill, check_task
 
 METHOD = PBT(ready=10, explore=Perturb((0.8,)))
 PLAN = Plan(population=6, steps=40, interval=10, seed=1)
+#: The first interval of a run, which would end with a broken contract, is a good member's.
+FIRST_IS_GOOD = PBT(ready=10, explore=Perturb((0.8,)), initial=({"lr": 0.01},))
 HERE = Path(__file__).parent
 
 
@@ -24,7 +26,7 @@ HERE = Path(__file__).parent
 def test_whatever_a_tasks_function_does_is_a_failed_member_alike_in_all_engines(what, tmp_path):
     """The message says which function did or returned what; the run goes on and its record is the same."""
     events = [
-        engine.run(Naughty(what=what), METHOD, PLAN, tmp_path / str(i)).events
+        engine.run(Naughty(what=what), FIRST_IS_GOOD, PLAN, tmp_path / str(i)).events
         for i, engine in enumerate((Serial(), Processes(workers=2)))
     ]
     assert events[0] == events[1]
@@ -49,7 +51,7 @@ def test_the_messages_name_function_value_and_rule(tmp_path):
         "exit": "Naughty.step must not end the process: SystemExit: 3",
     }
     for what, error in expected.items():
-        events = Serial().run(Naughty(what=what), METHOD, PLAN, tmp_path / what).events
+        events = Serial().run(Naughty(what=what), FIRST_IS_GOOD, PLAN, tmp_path / what).events
         assert next(event for event in events if event["event"] == "failed")["error"].startswith(error)
 
 

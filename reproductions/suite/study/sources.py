@@ -33,6 +33,9 @@ COMPOSITION = ("reproductions.suite.running.execute", "reproductions.suite.study
 LEFT_OUT: Mapping[str, str] = {
     "pbt_core.engines": "carry a run out: all of them write the same record, which their tests hold them to",
     "pbt_core.leases": "are how the workers of one engine share a run",
+    "pbt_core.checking": "refuses what cannot be run, before any work",
+    "pbt_core.failures": "says what went wrong, and decides nothing",
+    "pbt_core.remarks": "says what the method cannot do in a run",
     "pbt_core.recorded": "is a task of its own, which no domain trains",
     "pbt_core.files": "writes files at once or not at all",
     "pbt_core.testing": "checks tasks, methods and engines",
