@@ -42,7 +42,8 @@ def test_every_method_of_every_domain_keeps_the_contract_at_every_scale(domain):
         for method in {**sweep.METHODS, **sweep.SCALES[scale].methods}:
             settings = resolve(domain, method, scale=scale)
             built = settings.build_method()
-            check_method(built, registry.space(domain, settings.problem), size=settings.population, rounds=2)
+            space = registry.space(domain, settings.problem)
+            check_method(built, space, size=settings.population, rounds=2, interval=settings.interval)
 
 
 def test_random_search_begins_with_the_members_that_pbt_begins_with(tmp_path):
