@@ -26,6 +26,7 @@ from pbt_core.calls import Calls, TaskError, global_generators_kept, moved_gener
 from pbt_core.decisions import CannotReplace, Decider, empty_ledger, first_settings
 from pbt_core.engines.base import Engine
 from pbt_core.engines.serial import Serial
+from pbt_core.first_use import described_task, used
 from pbt_core.method import Method
 from pbt_core.pbt import PBT
 from pbt_core.plan import Plan
@@ -86,7 +87,7 @@ class GlobalDrawWarning(UserWarning):
 
 
 def check_task(task: AnyTask, steps: int = 3, seed: int = 0) -> None:
-    """The rules of ``Task``: picklable, deterministic, exact after a reload, hyperparameters ruling over loaded state.
+    """The rules of ``Task``: picklable, described as data, deterministic, exact after a reload, hyperparameters ruling.
 
     Warns, with GlobalDrawWarning, of draws from a global generator.
     """
@@ -95,11 +96,17 @@ def check_task(task: AnyTask, steps: int = 3, seed: int = 0) -> None:
         pickle.dumps(task)
     except Exception as error:
         raise AssertionError(f"the task cannot be sent to a worker process: {error}") from error
+    try:
+        described_task(task)
+    except ValueError as error:
+        raise AssertionError(str(error)) from None
     with global_generators_kept():
         try:
             _check_task(Calls(task), steps, stream, rng)
         except TaskError as error:
             raise AssertionError(f"{error.error}\n{error.frames}") from None
+        finally:
+            used(task)
 
 
 def check_population(

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from pbt_core.driver import Driver
 from pbt_core.errors import RunError
 from pbt_core.files import Busy, locked
+from pbt_core.first_use import used
 from pbt_core.journal import Observer
 from pbt_core.leases.log import LOG
 from pbt_core.method import Method
@@ -78,7 +79,10 @@ def driving(
         with locked(directory):
             driver = Driver(task, method, plan, directory, observer, extend=extend, clock=clock, scheduling=scheduling)
             with contextlib.closing(driver):
-                yield driver
+                try:
+                    yield driver
+                finally:
+                    used(task)
     except Busy:
         raise RunError(f"another process is running in {directory}") from None
 

@@ -19,6 +19,7 @@ from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole, limi
 from pbt_core.engines.devices import checked
 from pbt_core.engines.worker import Worker, acting_as
 from pbt_core.errors import RunError
+from pbt_core.first_use import used
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
 from pbt_core.leases.heartbeat import Heartbeat
@@ -112,6 +113,7 @@ def _joined(
             yield participant
         finally:
             participant.leave()
+            used(task)
 
 
 def _must_be_finished(directory: Path, requested: dict[str, object], extend: bool) -> None:
