@@ -125,7 +125,10 @@ class Run:
 
     @property
     def hyperparameters(self) -> Hyperparameters | None:
-        """Those of the best member at the end of its training. PBT's answer is the weights: see ``state``."""
+        """Those of the best member at the end of its training. PBT's answer is the weights: see ``state``.
+
+        As the record holds them, of a string enumeration's member its text; ``task.space.restore`` gives them as declared.
+        """
         slot = self._ledger.best()
         return None if slot is None else slot.member.hyperparameters
 
@@ -153,7 +156,7 @@ class Run:
             why = "its last interval failed" if slot.member.failed else "it was never evaluated"
             raise RunError(f"member {slot.member.id} has no weights: {why}")
         checkpoint = Store.reading(self.directory / "checkpoints").load(slot.latest)
-        return task.load(checkpoint, dict(slot.member.hyperparameters))
+        return task.load(checkpoint, task.space.restore(slot.member.hyperparameters))
 
     def table(self) -> pd.DataFrame:
         """One row an evaluation, oldest first: member, step, score, held_out, ``metrics.NAME``, ``hyperparameters.NAME``.
