@@ -7,7 +7,7 @@ weights it copied and when, its first evaluation since with which score it began
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from baselines.improvement import Curve, Curves, chance, lead, leads
@@ -39,6 +39,9 @@ class Evaluators:
     min_eval_steps: int
     max_eval_steps: int
     level: float
+    # What was made during the decision, by member and by group.
+    _curves: dict[int, Curve] = field(default_factory=dict, init=False, repr=False)
+    _rates: dict[int, dict[int, Member]] = field(default_factory=dict, init=False, repr=False)
 
     # -- what a member is worth ---------------------------------------------------------------------------------------
 
@@ -136,7 +139,8 @@ class Evaluators:
         for other in free:
             if not waiting:
                 return None
-            last = other.parent if other.parent in self._group else self._first(other) - 1
+            was_bred = other.parent is not None and self._is_bred(other.parent)
+            last = other.parent if was_bred else self._first(other) - 1
             parent = next((member for member in waiting if last is None or member.id > last), waiting[0])
             waiting.remove(parent)
             if other.id == evaluator.id:
@@ -153,16 +157,25 @@ class Evaluators:
     # -- read from the population --------------------------------------------------------------------------------------
 
     def _curve(self, member: Member) -> Curve:
-        if member.id not in self._seen:
-            self._seen[member.id] = self.all.of(member)
-        return self._seen[member.id]
+        if member.id not in self._curves:
+            self._curves[member.id] = self.all.of(member)
+        return self._curves[member.id]
 
     def _evaluated(self, evaluator: Member) -> Member | None:
         """Whose weights an evaluator copied, if that member has trained on from them and not been replaced since."""
-        if not evaluator.healthy or evaluator.parent is None or not self._group.get(evaluator.parent):
+        copied = evaluator.parent
+        if not evaluator.healthy or copied is None or not self._is_bred(copied) or self._is_greedy(copied):
             return None
-        parent = self._bred[evaluator.parent]
+        parent = self._bred[copied]
         return parent if self._curve(evaluator).origin in self._curve(parent).trained else None
+
+    def _is_bred(self, member: int) -> bool:
+        """Whether it is of a sub-population, and no evaluator."""
+        return member in self._group
+
+    def _is_greedy(self, member: int) -> bool:
+        """Whether it is of the first sub-population, which counts by its scores and is not evaluated."""
+        return self._group[member] == 0
 
     def _child(self, group: int, hyperparameters: Hyperparameters) -> Member | None:
         """The best member of a sub-population that has these hyperparameters and has trained with them."""
@@ -174,14 +187,6 @@ class Evaluators:
         pool = [known[m.id] for m in self.groups[group] if m.id in known] if known else self.groups[group]
         able = [member for member in pool if _trained(member)]
         return max(able, key=lambda member: (_score(member), -member.id), default=None)
-
-    @cached_property
-    def _seen(self) -> dict[int, Curve]:
-        return {}
-
-    @cached_property
-    def _rates(self) -> dict[int, dict[int, Member]]:
-        return {}
 
     @cached_property
     def _bred(self) -> dict[int, Member]:

@@ -37,7 +37,7 @@ import numpy as np
 
 from baselines.evaluators import Evaluators
 from baselines.improvement import Curves
-from baselines.memo import Memo
+from baselines.reading import Reading
 from pbt_core.exploit import Exploit, Truncation, WelchTTest
 from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
 from pbt_core.method import Clone, Continue, Decision, initial, listed_settings
@@ -77,7 +77,7 @@ class FirePBT:
     exploit: Exploit = field(default_factory=lambda: Truncation(0.25))
     explore: Explore | None = field(default_factory=Perturb)
     initial: tuple[Hyperparameters, ...] = ()
-    _curves: Memo[Curves] = field(default_factory=Memo, init=False, compare=False, repr=False)
+    _curves: Reading[Curves] = field(default_factory=Reading, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         whole_fields(self, "ready", "max_eval_steps", "min_eval_steps", "subpopulations")
@@ -146,7 +146,7 @@ class FirePBT:
         return Evaluators(
             groups=groups,
             evaluating=[population[i] for i in range(bred, size)],
-            all=self._read(population),
+            all=self._curves.of(population.evaluations, Curves),
             ready=self.ready,
             min_eval_steps=self.min_eval_steps,
             max_eval_steps=self.max_eval_steps,
@@ -182,11 +182,3 @@ class FirePBT:
         if self.explore is None:
             return Clone(parent.id, parent.hyperparameters)
         return Clone(parent.id, explored(self.explore, parent.hyperparameters, population.space, rng))
-
-    def _read(self, population: Population) -> Curves:
-        """The curves of all members; only the evaluations since the last decision are read."""
-        curves = self._curves.value
-        if curves is None or not curves.precedes(population.evaluations):
-            curves = self._curves.value = Curves()
-        curves.read(population.evaluations)
-        return curves

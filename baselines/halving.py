@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from baselines.memo import Memo
 from baselines.optional import distributions, optuna, require_modules, to_optuna
+from baselines.reading import Reading
 from baselines.trainings import check_training_steps
 from pbt_core.method import Continue, Decision, Restart, initial, listed_settings
 from pbt_core.population import Evaluation, Member, Population
@@ -38,7 +38,7 @@ class Halving:
     first_rung: int
     reduction_factor: int = 3
     initial: tuple[Hyperparameters, ...] = ()
-    _replay: Memo[_Replay] = field(default_factory=Memo, init=False, compare=False, repr=False)
+    _replay: Reading[_Replay] = field(default_factory=Reading, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.pruner not in ("asha", "hyperband"):
@@ -63,12 +63,8 @@ class Halving:
         return Continue()
 
     def _replayed(self, population: Population) -> _Replay:
-        """A study of optuna's that has seen all evaluations; it reads only those since the last decision."""
-        replay = self._replay.value
-        if replay is None or not replay.precedes(population.evaluations):
-            replay = self._replay.value = _Replay(self, population.space)
-        replay.read(population.evaluations)
-        return replay
+        """A study of optuna's that has seen all evaluations."""
+        return self._replay.of(population.evaluations, lambda: _Replay(self, population.space))
 
 
 class _Replay:
@@ -87,26 +83,17 @@ class _Replay:
         self._space, self._kinds, self._states = space, distributions(space), library.trial.TrialState
         self._training_steps = method.training_steps
         self._open: dict[int, Any] = {}
-        self._seen = 0
-        self._source: Sequence[Evaluation] | None = None
         self._over: set[tuple[int, int]] = set()
 
     def over(self, member: Member) -> bool:
         """Whether the training that the member was last evaluated in has ended there, whole or not."""
         return (member.id, member.step) in self._over
 
-    def precedes(self, evaluations: Sequence[Evaluation]) -> bool:
-        """Whether what was read is the beginning of ``evaluations``; those of another run are other objects."""
-        return evaluations is self._source and self._seen <= len(evaluations)
+    def take_in(self, evaluation: Evaluation) -> None:
+        if self._ends(evaluation):
+            self._over.add((evaluation.member, evaluation.step))
 
-    def read(self, evaluations: Sequence[Evaluation]) -> None:
-        self._source = evaluations
-        for evaluation in evaluations[self._seen :]:
-            if self._take_in(evaluation):
-                self._over.add((evaluation.member, evaluation.step))
-            self._seen += 1
-
-    def _take_in(self, evaluation: Evaluation) -> bool:
+    def _ends(self, evaluation: Evaluation) -> bool:
         """Report one evaluation to optuna; whether its training is over."""
         if evaluation.age == evaluation.steps:  # its first interval; one still open has failed
             if (failed := self._open.pop(evaluation.member, None)) is not None:

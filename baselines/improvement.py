@@ -47,29 +47,21 @@ class Curve:
 
 
 class Curves:
-    """The evaluations of a run by member; it reads only those that were made since it was last asked."""
+    """The evaluations of a run by member."""
 
     def __init__(self) -> None:
-        self._source: Sequence[Evaluation] | None = None
-        self._read = 0
         self._steps: dict[int, list[int]] = {}
         self._points: dict[int, list[tuple[int, int, float, float | None]]] = {}
         self._made: dict[int, tuple[int, int, Curve]] = {}
 
-    def precedes(self, evaluations: Sequence[Evaluation]) -> bool:
-        """Whether what was read is the beginning of ``evaluations``; those of another run are other objects."""
-        return evaluations is self._source and self._read <= len(evaluations)
-
-    def read(self, evaluations: Sequence[Evaluation]) -> None:
-        self._source = evaluations
-        for i in range(self._read, len(evaluations)):
-            new = evaluations[i]
-            if new.before is None:  # fresh weights: nothing before them is asked for again
-                self._steps[new.member], self._points[new.member] = [], []
-                self._made.pop(new.member, None)
-            self._steps.setdefault(new.member, []).append(new.step)
-            self._points.setdefault(new.member, []).append((new.age - new.steps, new.age, new.score, new.before))
-        self._read = len(evaluations)
+    def take_in(self, evaluation: Evaluation) -> None:
+        """Add the next evaluation of the run."""
+        member, age, before = evaluation.member, evaluation.age, evaluation.before
+        if before is None:  # fresh weights: nothing before them is asked for again
+            self._steps[member], self._points[member] = [], []
+            self._made.pop(member, None)
+        self._steps.setdefault(member, []).append(evaluation.step)
+        self._points.setdefault(member, []).append((age - evaluation.steps, age, evaluation.score, before))
 
     def of(self, member: Member) -> Curve:
         """The curve of ``member`` as it stands, its last ``LONGEST`` points; of one just cloned, the point it begins from."""
@@ -124,19 +116,31 @@ def _compared(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, 
     a, b = smoothed(one), smoothed(other)
     met = meeting(a, b)
     if met is not None:
-        pairs = list(zip(_after(one, met[0]), _after(other, met[1]), strict=False))
-        if not pairs:
-            return 0.0, None
-        won = sum(x > y for x, y in pairs)
-        p = 1.0 if won == 0 else float(bdtrc(won - 1, len(pairs), 0.5))
-        return max(x for x, _ in pairs) - max(y for _, y in pairs), p
-    if a[0] <= b[0]:
+        return _compared_from(_after(one, met[0]), _after(other, met[1]))
+    begins_above = a[0] > b[0]
+    if not begins_above:
         return 0.0, None
-    shifted = [0.0]
+    return _lead_moved_down(one, other, a[0], b), 0.0 if min(one) > max(other) else None
+
+
+def _compared_from(one: Sequence[float], other: Sequence[float]) -> tuple[float, float | None]:
+    """Of curves that meet, by the scores that follow in both: the lead, and the p-value."""
+    pairs = list(zip(one, other, strict=False))
+    if not pairs:
+        return 0.0, None
+    won = sum(x > y for x, y in pairs)
+    p = 1.0 if won == 0 else float(bdtrc(won - 1, len(pairs), 0.5))
+    return max(x for x, _ in pairs) - max(y for _, y in pairs), p
+
+
+def _lead_moved_down(one: Sequence[float], other: Sequence[float], begin: float, smooth: Sequence[float]) -> float:
+    """The lead of a curve that begins above all of the other, at ``begin``: moved down to each of its ``smooth`` points."""
+    leads_from = [0.0]
     for j in range(len(other) - 1):
         length = min(len(one), len(other) - j)
-        shifted.append(max(one[1:length]) - a[0] - (max(other[j + 1 : j + length]) - b[j]) if length > 1 else 0.0)
-    return max(shifted), 0.0 if min(one) > max(other) else None
+        if length > 1:
+            leads_from.append(max(one[1:length]) - begin - (max(other[j + 1 : j + length]) - smooth[j]))
+    return max(leads_from)
 
 
 def meeting(a: Sequence[float], b: Sequence[float]) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from baselines.decay import decayed
 from pbt_core.method import Continue, Decision, initial, listed_settings
 from pbt_core.population import Member, Population
 from pbt_core.seeds import Stream
@@ -31,15 +32,7 @@ class Shape:
 
     def factor(self, progress: float) -> float:
         """What is left of the initial value after a share ``progress`` of the training."""
-        way = min(max((progress - self.hold) / (1 - self.hold), 0.0), 1.0)
-        match self.decay:
-            case "linear":
-                return 1 - (1 - self.final) * way
-            case "exponential":
-                return float(self.final**way)
-            case "cosine":
-                return self.final + (1 - self.final) * (1 + math.cos(math.pi * way)) / 2
-        return 1.0
+        return decayed(self.decay, (progress - self.hold) / (1 - self.hold), self.final)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from baselines.decay import decayed
 from pbt_core.lineage import read_schedule
 from pbt_core.method import Continue, Decision
 from pbt_core.population import Member, Population
@@ -64,8 +65,7 @@ class Annealed:
                 raise ValueError(f"Annealed: only = {self.only!r}: {name!r} is not the name of a real value")
 
     def at(self, step: int) -> Hyperparameters:
-        progress = min(max((step - self.hold) / (self.end - self.hold), 0.0), 1.0)
-        factor = self.final**progress if self.decay == "exponential" else 1 - (1 - self.final) * progress
+        factor = decayed(self.decay, (step - self.hold) / (self.end - self.hold), self.final)
         names = self.only or tuple(name for name, value in self.values.items() if isinstance(value, float))
         annealed: dict[str, Value] = {name: float(self.values[name]) * factor for name in names}
         return {**self.values, **annealed}

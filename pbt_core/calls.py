@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib.abc
 import importlib.machinery
-import math
 import os
 import random
 import re
@@ -278,8 +277,3 @@ class _SeededTorch(importlib.abc.MetaPathFinder):
 
             loader.exec_module = seeded  # type: ignore[method-assign]
         return spec
-
-
-def is_finite(score: Mapping[str, Any]) -> bool:
-    """Whether the plain fields of a score say that the member did not diverge."""
-    return math.isfinite(score["score"])

@@ -1,20 +1,20 @@
 """The driver of a run: hands out intervals of training, records their outcomes, asks the method what to do next.
 
 Engines differ only in how they carry the work out. The driver is single-threaded and combines its parts:
-scheduling (whose turn), decisions (what the method says), the journal (what is recorded and kept). It is rebuilt from the
-record when a run resumes.
+scheduling (whose turn), decisions (what the method says), the journal (what is recorded and kept), the ending (whether it is
+time to stop). It is rebuilt from the record when a run resumes.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pbt_core.decisions import CannotReplace, Decider, empty_ledger, first_settings
+from pbt_core.ending import Ending
 from pbt_core.errors import RunError
 from pbt_core.journal import Journal, Observer, Timing
 from pbt_core.ledger import Ledger
@@ -66,7 +66,6 @@ class Driver:
         self._leftovers = Leftovers(self.store, set())
         self._open: set[int] = set()
         self._under_way = 0
-        self._ending: str | None = None
         self._warned_of_divergence = False
         try:
             if self.journal.header is None:
@@ -75,6 +74,7 @@ class Driver:
                 must_be_the_same(self.journal, self._identity, extend)
                 self._resume()
             self.timing = Timing(directory / "timing.jsonl", clock)
+            self._ending = Ending(plan, self._scheduling, lambda: self.timing.elapsed)
             self._begin()
         except BaseException:
             self.journal.close()
@@ -102,7 +102,7 @@ class Driver:
 
         Raises RunError when a member failed that the method cannot replace.
         """
-        while not self._ends():
+        while not self._ending.has_come():
             self._decide()
             member = self._scheduling.next(worker)
             if member is None:
@@ -190,37 +190,22 @@ class Driver:
         self.journal.append(*events_of(outcome))
         if not isinstance(outcome, Failed):
             self.note(member=work.member, step=work.stop, steps=work.stop - work.start, **outcome.timing)
-            self._look_at_score(outcome.score["score"])
-
-    def _look_at_score(self, score: float | None) -> None:
-        target = self.plan.stop.score if self.plan.stop else None
-        if target is not None and score is not None and math.isfinite(score) and score >= target:
-            self._ending = self._ending or "score"
+            self._ending.see(outcome.score["score"])
 
     def _close_if_done(self, member: int, step: int) -> None:
         if step >= self.plan.steps:
             self._open.discard(member)
 
-    def _ends(self) -> bool:
-        """Whether ``Plan.stop`` says that no more work is begun; a round that reached the score is finished first."""
-        limit = self.plan.stop.seconds if self.plan.stop else None
-        if self._ending is None and limit is not None and self.timing.elapsed >= limit:
-            self._ending = "time"
-        if self._ending == "score" and self.plan.synchronous:
-            return bool(self._scheduling.due())
-        return self._ending is not None
-
     def _finish_if_over(self) -> None:
         if self.finished or self._under_way:
             return
-        ends = self._ends()
-        if self._open and not ends:
+        if not self._ending.has_come() and self._open:
             return
         for _, ready in self._scheduling.waiting_outcomes():
             self._record(ready)
         if not self._scheduling.idle:
             return
-        self.journal.append(end_of(self.ledger, self._ending if self._ending and self._open else "steps"))
+        self.journal.append(end_of(self.ledger, self._ending.reason(bool(self._open))))
         self.journal.keep_only_needed()
 
     # -- beginning and resuming --------------------------------------------------------------------------------------
@@ -247,7 +232,7 @@ class Driver:
             deciding = [m for m in self._open if slots[m].undecided]
             self._scheduling.begin(deciding, [m for m in self._open if not slots[m].undecided], steps)
             for slot in slots.values():
-                self._look_at_score(slot.member.score)
+                self._ending.see(slot.member.score)
             self._finish_if_over()
 
 

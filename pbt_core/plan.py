@@ -15,7 +15,8 @@ MOST_MEMBERS, MOST_STEPS = 10**6, 2**53
 class Until:
     """When a run ends before its steps are done, with what it has.
 
-    seconds: of wall-clock time, those of interrupted sessions counted in; intervals under way are finished first.
+    seconds: of wall-clock time, those of interrupted sessions counted in. When they are up no interval is begun, and those
+        under way are finished: the run may take one interval longer. A round may be broken off.
     score: that some member's evaluation reaches; in synchronous mode the round is finished first.
     """
 

@@ -26,6 +26,7 @@ from pbt_core.compact import compact
 from pbt_core.files import write_all
 from pbt_core.layout import TYPES, file_bytes
 from pbt_core.schema import DIGEST
+from pbt_core.values import is_text
 
 #: Hexadecimal digits of SHA-256 that are kept: 128 bits.
 DIGITS = 32
@@ -115,7 +116,7 @@ def prepared(checkpoint: Any, function: str = "the task") -> Prepared:
 
 
 def _prepared_array(name: Any, array: Any, function: str) -> NDArray[Any]:
-    if not isinstance(name, str) or name == _METADATA or not _is_text(name):
+    if not isinstance(name, str) or name == _METADATA or not is_text(name):
         raise TypeError(f"{function} returned a Checkpoint with the name {name!r}, which no tensor can have")
     if not isinstance(array, np.ndarray | np.generic):
         raise TypeError(f"{function} returned a Checkpoint whose tensor {name!r} is a {type(array).__name__}, no array")
@@ -124,14 +125,6 @@ def _prepared_array(name: Any, array: Any, function: str) -> NDArray[Any]:
         kinds = f"one of {', '.join(sorted(TYPES))}"
         raise TypeError(f"{function} returned a Checkpoint whose tensor {name!r} is of {array.dtype}, not {kinds}")
     return np.asarray(array, little, order="C")  # keeps 0-d arrays 0-d
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 #: The key of a safetensors file's header that is no tensor.

@@ -45,7 +45,7 @@ def flaw(value: Any) -> str | None:
         case float():
             return None if math.isfinite(value) else "which JSON has no word for (None could stand for it)"
         case str():
-            return None if _is_text(value) else "which is no valid text"
+            return None if is_text(value) else "which is no valid text"
         case tuple():
             return next((f"with {shown(item)}, {why}" for item in value if (why := flaw(item))), None)
     return f"which is a {type(value).__name__}"
@@ -119,7 +119,7 @@ def _kind(value: Any) -> type:
     return next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), type(value))
 
 
-def _is_text(value: str) -> bool:
+def is_text(value: str) -> bool:
     """Whether it can be written at all: half of a surrogate pair cannot."""
     try:
         value.encode()

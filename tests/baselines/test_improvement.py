@@ -12,6 +12,13 @@ def curve(*scores):
     return Curve(tuple(enumerate(scores)))
 
 
+def read(evaluations):
+    curves = Curves()
+    for evaluation in evaluations:
+        curves.take_in(evaluation)
+    return curves
+
+
 def test_curves_meet_where_the_lower_one_reaches_the_beginning_of_the_other():
     """At one of its points; the other is taken from where it has that score too, or from its beginning if it never has."""
     assert meeting((1, 2, 3, 4), (3, 4, 5, 6)) == (2.0, 0.0)
@@ -75,8 +82,7 @@ def evaluation(step, score, before, age=None):
 
 def test_a_curve_begins_with_the_copied_weights_and_has_what_was_trained_since():
     """Nothing of what the member was before."""
-    curves = Curves()
-    curves.read([evaluation(10, 1.0, None), evaluation(20, 7.0, 5.0, age=90), evaluation(30, 8.0, 7.0, age=100)])
+    curves = read([evaluation(10, 1.0, None), evaluation(20, 7.0, 5.0, age=90), evaluation(30, 8.0, 7.0, age=100)])
     cloned = curves.of(Member(0, {}, step=30, score=8.0, parent=3, born=10, age=100))
     assert cloned == Curve(((80, 5.0), (90, 7.0), (100, 8.0)), begun=True)
     assert (cloned.origin, cloned.trained) == ((80, 5.0), ((90, 7.0), (100, 8.0)))
@@ -87,13 +93,12 @@ def test_a_curve_begins_with_the_copied_weights_and_has_what_was_trained_since()
 
 def test_a_curve_of_fresh_weights_has_no_point_to_begin_from_and_no_score_that_is_not_finite():
     """A restart ends the one before."""
-    curves = Curves()
-    curves.read([evaluation(10, 1.0, None), evaluation(20, float("nan"), 1.0), evaluation(30, 2.0, None, age=10)])
+    curves = read([evaluation(10, 1.0, None), evaluation(20, float("nan"), 1.0), evaluation(30, 2.0, None, age=10)])
     assert curves.of(Member(0, {}, step=30, score=2.0, age=10)) == Curve(((10, 2.0),))
 
 
 def test_only_the_last_points_of_a_long_curve_are_compared():
     """What a comparison costs is bounded."""
-    curves, count = Curves(), LONGEST + 20
-    curves.read([evaluation(10 * i, float(i), None if i == 1 else float(i - 1)) for i in range(1, count + 1)])
+    count = LONGEST + 20
+    curves = read([evaluation(10 * i, float(i), None if i == 1 else float(i - 1)) for i in range(1, count + 1)])
     assert len(curves.of(Member(0, {}, step=10 * count, score=float(count), age=10 * count)).points) == LONGEST
