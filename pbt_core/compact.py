@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 
-def compact(allow_nan: bool) -> Callable[[Any], str]:
+def compact(allow_nan: bool, default: Callable[[Any], Any] | None = None) -> Callable[[Any], str]:
     """A function from values to JSON. ValueError for an infinity or NaN unless these are allowed, as Python reads them back.
 
-    TypeError for a value that is none of JSON's, RecursionError for one that is in itself.
+    TypeError for a value that is none of JSON's, and that ``default`` makes none of; RecursionError for one that is in itself.
     """
-    encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=allow_nan, check_circular=False)
+    encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=allow_nan, check_circular=False, default=default)
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     if make is None:  # an interpreter without it
         return encoder.encode

@@ -24,6 +24,7 @@ from pbt_core.plan import Plan
 from pbt_core.run import Run
 from pbt_core.scheduling import Scheduling
 from pbt_core.task import AnyTask
+from pbt_core.values import plain
 
 #: Variables that numerical libraries read when they are loaded.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -89,6 +90,7 @@ def driving(
 
 def limit_threads(threads: int) -> None:
     """Let numerical libraries use ``threads`` threads: more than one a worker is slow, and may change the last bits."""
+    threads = int(threads)  # numpy's are taken, too
     for variable in THREAD_VARIABLES:  # for libraries that are loaded later, and for worker processes
         os.environ[variable] = str(threads)
     threadpool_limits(threads)
@@ -98,12 +100,14 @@ def limit_threads(threads: int) -> None:
 
 def check_whole(engine: str, name: str, value: object, most: int) -> None:
     """ValueError unless ``value`` is a whole number from 1 to ``most``."""
+    value = plain(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise ValueError(f"{engine}: {name} = {value!r} must be a whole number in [1, {most}]")
 
 
 def check_seconds(engine: str, name: str, value: object, above: float, most: float) -> None:
     """ValueError unless ``value`` is a number above ``above`` and at most ``most``."""
+    value = plain(value)
     if not isinstance(value, int | float) or isinstance(value, bool) or not above < value <= most:
         raise ValueError(f"{engine}: {name} = {value!r} must be above {above:g} and at most {most:.0f} seconds")
 
