@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pbt_core.errors import RunError
+from pbt_core.files import located
 from pbt_core.leases.log import LOG
 from pbt_core.ledger import Ledger, as_evaluated
 from pbt_core.lineage import Lineage, Segment
@@ -37,9 +38,9 @@ class Run:
     Of a run under way it shows the state at the time of opening: open it again for a later one.
     """
 
-    def __init__(self, directory: Path, path: Path | None = None) -> None:
+    def __init__(self, directory: Path | str, path: Path | None = None) -> None:
         """``directory`` is where an engine ran it; see ``open`` for other folders."""
-        self.directory = Path(directory)
+        self.directory = located(directory)
         self._path = self.directory / "events.jsonl" if path is None else path
 
     @classmethod
@@ -48,9 +49,9 @@ class Run:
 
         RecordError names the folder if it holds no record, and the line where the record is damaged.
         """
-        folder = Path(folder)
-        for place in _PLACES:
-            path = folder / place
+        folder = located(folder)
+        for name in _PLACES:
+            path = folder / name
             if path.is_file() or (path.is_dir() and path.name == LOG):
                 run = cls(path.parent, path)
                 run.record  # noqa: B018 - a damaged record is an error now, not later
@@ -199,8 +200,9 @@ class Run:
         plan = replace(self.plan, stop=stop, steps=self.plan.steps if steps is None else steps)
         return engine.run(task, method, plan, self.directory, observer, extend=True)
 
-    def export(self, directory: Path) -> None:
+    def export(self, directory: Path | str) -> None:
         """Write ``events.parquet`` and ``lineage.json``, each at once or not at all."""
+        directory = located(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self.record.write_parquet(directory / "events.parquet")
         self.lineage.write(directory / "lineage.json")

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from pbt_core.driver import Driver
 from pbt_core.errors import RunError
-from pbt_core.files import Busy, locked
+from pbt_core.files import Busy, located, locked
 from pbt_core.first_use import used
 from pbt_core.journal import Observer
 from pbt_core.leases.log import LOG
@@ -50,6 +50,8 @@ class Engine(Protocol):
     ) -> Run:
         """Run it in ``directory``, which is made if it is missing, to its end or from where it was interrupted.
 
+        ``~`` in it is the home.
+
         RecordError if the directory holds another run; RunError if another process is at work in it, or the run cannot go
         on; ValueError for what cannot be run at all.
         """
@@ -73,7 +75,7 @@ def driving(
     The directory is taken as it is now: a task that changes the working directory does not move its run. ``clock`` and
     ``scheduling`` are the driver's.
     """
-    directory = Path(directory).absolute()
+    directory = located(directory).absolute()
     if (directory / LOG).is_dir():
         raise RunError(f"{directory} holds a run of workers without a coordinator: join them with the engine Leased")
     try:

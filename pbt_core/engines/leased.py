@@ -19,6 +19,7 @@ from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole, limi
 from pbt_core.engines.devices import checked
 from pbt_core.engines.worker import Worker, acting_as
 from pbt_core.errors import RunError
+from pbt_core.files import located
 from pbt_core.first_use import used
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
@@ -78,7 +79,7 @@ class Leased:
             raise ValueError(
                 f"Leased: plan.stop.seconds = {plan.stop.seconds} needs a coordinator's clock: use a score"
             )
-        directory = Path(directory).absolute()
+        directory = located(directory).absolute()
         record = directory / "events.jsonl"
         if record.exists() and (extend or not (directory / LOG).exists()):
             _must_be_finished(directory, identity(task, method, plan, task.space), extend)
