@@ -194,8 +194,9 @@ class Run:
     ) -> Run:
         """Go on with a finished run until each member has ``steps`` steps in all, or until ``stop``.
 
-        In synchronous mode the members are what they would be if all the steps had been asked for at once. RecordError if
-        task or method are not those of the run.
+        In synchronous mode, and where the plan's ``interval`` divides the steps that were done, the members are what they
+        would be if all the steps had been asked for at once. Where it does not, the last interval was shorter, and those that
+        follow begin where it ended. RecordError if task or method are not those of the run.
         """
         plan = replace(self.plan, stop=stop, steps=self.plan.steps if steps is None else steps)
         return engine.run(task, method, plan, self.directory, observer, extend=True)

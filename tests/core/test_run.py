@@ -153,6 +153,14 @@ def test_an_extended_run_is_the_run_that_was_asked_for_at_once(engine, tmp_path)
     assert (tmp_path / "run" / "events.jsonl").read_bytes() == before
 
 
+def test_after_a_short_last_interval_an_extended_run_goes_on_from_where_it_ended(tmp_path):
+    """The interval does not divide the steps that were done: nothing is trained twice or left out."""
+    run = Serial().run(Hill(), METHOD, Plan(population=2, steps=25, interval=10), tmp_path)
+    longer = run.extend(Serial(), Hill(), METHOD, steps=50)
+    steps = [event["step"] for event in longer.events if event["event"] == "evaluated" and event["member"] == 0]
+    assert steps == [10, 20, 25, 35, 45, 50]
+
+
 class Activation(enum.StrEnum):
     RELU = enum.auto()
     GELU = enum.auto()
