@@ -6,6 +6,7 @@ alike whatever they hold.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import functools
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: What is held beside attributes, by names that no attribute has.
-CONTENT, MASK, SLOTS, OF_CLASS = "its content", "its mask", "its slots", "class attributes"
+CONTENT, MASK, SLOTS, OF_CLASS, CLOSURE = "its content", "its mask", "its slots", "class attributes", "closure"
 _POINTER = tuple.__itemsize__
 
 
@@ -66,6 +67,19 @@ def class_attributes(kind: type, besides: Collection[str] = ()) -> dict[str, Any
             found.update(own)
             code.update(name for name, item in own.items() if isinstance(item, property) or inspect.isroutine(item))
     return {n: item for n, item in found.items() if n not in code and n not in besides and _is_data(item)}
+
+
+def closure(kind: type) -> dict[str, Any]:
+    """The constants that a class's functions have from the function in which the class was made.
+
+    Two classes that one function made have one name. Lists and the like are no constants: they are what is written into.
+    """
+    found: dict[str, Any] = {}
+    for function in filter(inspect.isfunction, vars(kind).values()):
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            with contextlib.suppress(ValueError):  # a variable that has no value yet
+                found[name] = cell.cell_contents
+    return {n: item for n, item in found.items() if _is_data(item) and not isinstance(item, list | dict | set)}
 
 
 def fields_of(value: Any) -> set[str]:

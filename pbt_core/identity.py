@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from pbt_core.contents import (
+    CLOSURE,
     CONTENT,
     MASK,
     OF_CLASS,
@@ -29,6 +30,7 @@ from pbt_core.contents import (
     Elsewhere,
     array_content,
     class_attributes,
+    closure,
     fields_of,
     held,
 )
@@ -42,7 +44,7 @@ _BY_REPR = {
     *(f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta", "timezone")),
 }
 #: What descriptions hold that those in older records lack.
-_LATER = {CONTENT, MASK, SLOTS, OF_CLASS}
+_LATER = {CONTENT, MASK, SLOTS, OF_CLASS, CLOSURE}
 _PROGRAMS = ("__main__", "__mp_main__")
 
 
@@ -121,8 +123,6 @@ def _object(value: Any, name: str) -> Any:
     kind = {"type": _where(type(value))}
     if callable(getattr(type(value), "identity", None)):
         return kind | {"identity": described(value.identity(), f"{name}.identity()")}
-    if "<locals>" in type(value).__qualname__:
-        raise ValueError(_refused(type(value), name))
     try:
         parts = held(value)
     except Elsewhere:
@@ -137,7 +137,8 @@ def _of_class(kind: type, name: str, besides: Collection[str] = ()) -> dict[str,
     for key, item in class_attributes(kind, besides).items():
         with contextlib.suppress(ValueError):  # what cannot be described is code rather than a setting
             holds[key] = described(item, f"{name}.{key}")
-    return {OF_CLASS: holds} if holds else {}
+    enclosed = {key: described(item, f"{name}.{key}") for key, item in closure(kind).items()}
+    return ({OF_CLASS: holds} if holds else {}) | ({CLOSURE: enclosed} if enclosed else {})
 
 
 def _function(value: Any, name: str) -> Any:

@@ -366,15 +366,25 @@ def test_another_function_to_explore_with_is_another_run(tmp_path):
     assert not (tmp_path / "other" / "events.jsonl").exists()
 
 
-def test_objects_of_a_class_that_a_function_made_are_refused():
-    """Two such classes have one name, whatever they do."""
+def made(by, written=()):
+    seen = list(written)
 
     class Local(Hill):
-        pass
+        def evaluate(self, state, seed):
+            seen.append(by)
+            return by
 
-    for value in (Local(), Local):
-        with pytest.raises(ValueError, match=r"^task: the class .*<locals>\.Local cannot be described"):
-            described(value, "task")
+    return Local
+
+
+def test_classes_that_one_function_made_are_told_apart():
+    """They have one name. A class that is not found under its name is refused where it is a setting, as functions are."""
+    assert differences(described(made(1)(), "task"), described(made(2)(), "task"), "task") == [
+        "task.closure.by was 1 and is 2"
+    ]
+    assert described(made(1)(), "task") == described(made(1, written=[1])(), "task")
+    with pytest.raises(ValueError, match=r"^task: the class made\.<locals>\.Local cannot be described"):
+        described(made(1), "task")
 
 
 def test_what_is_no_setting_does_not_make_another_run(tmp_path):
