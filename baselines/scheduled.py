@@ -140,7 +140,7 @@ class Scheduled:
         return self.schedules[member % len(self.schedules)]
 
 
-def replay(lineage: Path, mode: Literal["schedule", "final", "shuffled"] = "schedule") -> Scheduled:
+def replay(lineage: Path | str, mode: Literal["schedule", "final", "shuffled"] = "schedule") -> Scheduled:
     """Train anew with the schedule that led to the best member of a run, from its ``lineage.json``.
 
     mode: "schedule", the settings of each interval when it was that interval's turn; "final", those of the last one from

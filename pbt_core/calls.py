@@ -44,24 +44,25 @@ class Calls:
     """
 
     def __init__(self, task: AnyTask, interruptible: bool = True) -> None:
-        self.task, self._interruptible = task, interruptible
+        self.task, self._space, self._interruptible = task, task.space, interruptible
         self._home = _here()
         self.name = type(task).__name__
 
     def init(self, seed: Stream, hyperparameters: Hyperparameters) -> Any:
-        return self._state("init", seed, lambda: self.task.init(seed, dict(hyperparameters)))
+        return self._state("init", seed, lambda: self.task.init(seed, self._declared(hyperparameters)))
 
     def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters, seed: Stream) -> Any:
-        return self._state("load", seed, lambda: self.task.load(checkpoint, dict(hyperparameters)))
+        return self._state("load", seed, lambda: self.task.load(checkpoint, self._declared(hyperparameters)))
 
     def step(self, state: Any, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> Any:
-        return self._state("step", seed, lambda: self.task.step(state, dict(hyperparameters), steps, seed))
+        values = self._declared(hyperparameters)
+        return self._state("step", seed, lambda: self.task.step(state, values, steps, seed))
 
     def step_all(
         self, states: Sequence[Any], hyperparameters: Sequence[Hyperparameters], steps: int, seeds: Sequence[Stream]
     ) -> list[Any]:
         """The population form of ``step``, for a task that has it."""
-        copies = [dict(values) for values in hyperparameters]
+        copies = [self._declared(values) for values in hyperparameters]
         call = lambda: list(self.task.step_all(list(states), copies, steps, list(seeds)))  # type: ignore[attr-defined]  # noqa: E731
         after: list[Any] = self._guarded("step_all", seeds[0], call)
         if len(after) != len(states):
@@ -69,6 +70,10 @@ class Calls:
         if any(state is None for state in after):
             raise ContractError(f"{self.name}.step_all returned None for a member; it must return the states")
         return after
+
+    def _declared(self, hyperparameters: Hyperparameters) -> dict[str, Any]:
+        """A copy, with the values as the space declares them: a record that a run resumes from holds JSON's."""
+        return self._space.restore(hyperparameters)
 
     def evaluate(self, state: Any, seed: Stream) -> dict[str, Any]:
         """The score as plain numbers, the fields of an ``evaluated`` event.

@@ -147,9 +147,11 @@ def explored(
 ) -> dict[str, Value]:
     """What ``explore`` makes of the hyperparameters; again from the same ones until the space's constraint holds.
 
-    Values are restored to declared ones, so that numpy's become Python's. ValueError if the constraint never
-    holds, or if ``explore`` raises or gives no mapping.
+    Values are restored to declared ones: before, since a record holds JSON's, and after, so that numpy's become Python's.
+    ValueError if the constraint never holds, or if ``explore`` raises or gives no mapping.
     """
+
+    hyperparameters = space.restore(hyperparameters)
 
     def propose() -> Hyperparameters:
         changed = called("explore", explore, hyperparameters, space, rng)

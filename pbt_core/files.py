@@ -31,6 +31,16 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
+def located(path: Path | str) -> Path:
+    """The place that ``path`` names, as a shell has it: ``~`` is the home. ValueError for an empty text, and no home."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise ValueError(f"{path!r} must be the path of a file or folder")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path!s}: there is no such home folder") from None
+
+
 def write_whole(path: Path, content: bytes | str, durable: bool = False) -> None:
     """Write ``content`` (text as UTF-8) to ``path``, at once or not at all; if ``durable``, to the disk before it returns."""
     with replacing(path) as temporary, temporary.open("wb") as file:

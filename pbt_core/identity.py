@@ -1,36 +1,58 @@
 """What is run, described as data: two runs are the same if their descriptions are, whatever their objects' addresses.
 
-Dataclasses are described field by field (fields with ``compare=False`` are no part of it), functions by where they are
-defined, numbers and texts as they are. What cannot be described is refused: a run that is identified by a ``repr`` might go
-on with another model unnoticed.
+Dataclasses are described field by field (fields with ``compare=False`` are no part of it), other objects by what they hold
+(see ``contents``), functions by where they are defined, numbers and texts as they are. What cannot be described is refused:
+a run that is identified by a ``repr`` might go on with another model unnoticed.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import enum
 import functools
 import hashlib
 import inspect
 import math
+import re
 import sys
-from collections.abc import Iterator, Mapping
-from pathlib import PurePath
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
+from pbt_core.contents import (
+    CLOSURE,
+    CONTENT,
+    MASK,
+    OF_CLASS,
+    SLOTS,
+    Elsewhere,
+    array_content,
+    class_attributes,
+    closure,
+    fields_of,
+    held,
+)
 from pbt_core.space import Space
 
 #: In ``differences``, the value of a key that one side does not have.
 _ABSENT = object()
+#: Kinds of values that their ``repr`` describes in full, by name: they need not be imported.
+_BY_REPR = {
+    *("builtins.complex", "builtins.range", "decimal.Decimal", "torch.dtype", "torch.device", "zoneinfo.ZoneInfo"),
+    *(f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta", "timezone")),
+}
+#: What descriptions hold that those in older records lack.
+_LATER = {CONTENT, MASK, SLOTS, OF_CLASS, CLOSURE}
+_PROGRAMS = ("__main__", "__mp_main__")
 
 
 def described(value: Any, name: str) -> Any:
     """``value`` as JSON; ``name`` says what it is in errors.
 
     An object may describe itself by a method ``identity()`` that returns something describable. Other objects are
-    their class and the attributes they hold. ValueError, in one line, for what cannot be described.
+    their class, with the data among its attributes, and what they hold. ValueError, in one line, for what cannot be described.
     """
     match value:
         case np.generic():
@@ -43,9 +65,15 @@ def described(value: Any, name: str) -> Any:
             return {"type": _where(type(value)), "name": value.name}
         case PurePath():
             return str(value)
-        case np.ndarray() if value.dtype != object:
-            content = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
-            return {"array": list(value.shape), "dtype": str(value.dtype), "sha256": content}
+        case np.ndarray() if not value.dtype.hasobject:
+            mask = {MASK: array_content(np.ma.getmaskarray(value))} if isinstance(value, np.ma.MaskedArray) else {}
+            return array_content(np.ma.getdata(value)) | mask
+        case bytes() | bytearray():
+            return {"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()}
+        case re.Pattern():
+            return {"type": "re.Pattern", "pattern": described(value.pattern, name), "flags": value.flags}
+        case np.dtype() if not value.hasobject:
+            return {"type": "numpy.dtype", "is": str(value)}
         case Space():  # the order of dimensions is the order of draws
             dimensions = [[key, described(item, f"{name}.{key}")] for key, item in value.items()]
             rules = {key: rule for key in ("where", "repair") if (rule := getattr(value, key, None)) is not None}
@@ -67,15 +95,22 @@ def described(value: Any, name: str) -> Any:
                 **{key: described(part, f"{name}.{key}") for key, part in parts.items()},
             }
         case type():
-            return {"class": _where(value)}
-    if inspect.isroutine(value):
+            if not _is_found(value):
+                raise ValueError(_refused(value, name))
+            return {"class": _where(value)} | _of_class(value, name)
+    if _where(type(value)) in _BY_REPR:
+        return {"type": _where(type(value)), "is": repr(value)}
+    if inspect.isroutine(value) or (hasattr(value, "__wrapped__") and _is_found(value)):
         return _function(value, name)
     return _object(value, name)
 
 
 def differences(before: Any, now: Any, name: str = "") -> list[str]:
-    """Where two descriptions differ, one phrase each: ``task.size was 2 and is 64``."""
-    flat, other = dict(_flat(before, name)), dict(_flat(now, name))
+    """Where two descriptions differ, one phrase each: ``task.size was 2 and is 64``.
+
+    What a record from before such things were described does not say (see ``_as_recorded``) is no difference.
+    """
+    flat, other = dict(_flat(before, name)), dict(_flat(_as_recorded(now, before), name))
     return [
         f"{key} was {_shown(flat.get(key, _ABSENT))} and is {_shown(other.get(key, _ABSENT))}"
         for key in dict.fromkeys([*other, *flat])
@@ -88,41 +123,86 @@ def _object(value: Any, name: str) -> Any:
     kind = {"type": _where(type(value))}
     if callable(getattr(type(value), "identity", None)):
         return kind | {"identity": described(value.identity(), f"{name}.identity()")}
-    if dataclasses.is_dataclass(value):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
-    elif type(value).__module__ != "builtins" and hasattr(value, "__dict__"):
-        fields = dict(vars(value))
-    else:
-        raise ValueError(_refused(value, name))
-    return kind | {key: described(item, f"{name}.{key}") for key, item in fields.items()}
+    try:
+        parts = held(value)
+    except Elsewhere:
+        raise ValueError(_refused(value, name)) from None
+    holds = {key: described(item, f"{name}.{key}") for key, item in parts.items()}
+    return kind | holds | _of_class(type(value), name, fields_of(value))
+
+
+def _of_class(kind: type, name: str, besides: Collection[str] = ()) -> dict[str, Any]:
+    """What a class itself holds, as a part of the description of it and of its objects."""
+    holds = {}
+    for key, item in class_attributes(kind, besides).items():
+        with contextlib.suppress(ValueError):  # what cannot be described is code rather than a setting
+            holds[key] = described(item, f"{name}.{key}")
+    enclosed = {key: described(item, f"{name}.{key}") for key, item in closure(kind).items()}
+    return ({OF_CLASS: holds} if holds else {}) | ({CLOSURE: enclosed} if enclosed else {})
 
 
 def _function(value: Any, name: str) -> Any:
     owner = getattr(value, "__self__", None)
     if owner is not None and not inspect.ismodule(owner):
         return {"method": value.__name__, "of": described(owner, name)}
-    named: Any = sys.modules.get(value.__module__ or "builtins")
-    for part in value.__qualname__.split("."):
-        named = getattr(named, part, None)
-    if named is not value:
+    if not _is_found(value):
         raise ValueError(_refused(value, name))
     return {"function": _where(value)}
 
 
+def _is_found(value: Any) -> bool:
+    """Whether a function or a class is what its name says: two that were made by one function have the same."""
+    named: Any = sys.modules.get(value.__module__ or "builtins")
+    for part in value.__qualname__.split("."):
+        named = getattr(named, part, None)
+    return named is value
+
+
 def _refused(value: Any, name: str) -> str:
-    what = f"the function {value.__qualname__}" if inspect.isroutine(value) else f"a {type(value).__name__}"
+    what = f"a {type(value).__name__}"
+    if inspect.isroutine(value) or inspect.isclass(value):
+        what = f"the {'class' if inspect.isclass(value) else 'function'} {value.__qualname__}"
     return (
         f"{name}: {what} cannot be described, so a resumed run could not tell whether it is the same; use settings in a "
-        "dataclass (field(compare=False) for what is no setting), a function of a module, or a method identity()"
+        "dataclass (field(compare=False) for what is no setting), a functools.cached_property for what is loaded at first "
+        "use, a function or class of a module, or a method identity()"
     )
 
 
 def _where(kind: Any) -> str:
-    """Module and name; a module that is run as a program keeps its own name."""
+    """Module and name; what is run as a program is called as it would be imported, by its module or its file."""
     module = kind.__module__
-    if module == "__main__":
-        module = getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", None) or module
+    if module in _PROGRAMS:
+        program = sys.modules.get(module)
+        spec, file = getattr(program, "__spec__", None), getattr(program, "__file__", None)
+        module = spec.name if spec is not None else Path(file).stem if file else "__main__"
     return f"{module}.{kind.__qualname__}"
+
+
+def _as_recorded(now: Any, before: Any) -> Any:
+    """The description ``now`` as far as an older record goes, which said ``before``.
+
+    Older records name no program but call it ``__main__``, and say nothing of tensors' numbers, of masks, of slots beside
+    attributes and of what classes hold. Newer ones say all this wherever it is, but for a class that got its first data since.
+    """
+    if isinstance(now, dict) and isinstance(before, dict):
+        return {
+            key: before[key] if _is_program(key, before.get(key), item) else _as_recorded(item, before.get(key))
+            for key, item in now.items()
+            if key in before or key not in _LATER
+        }
+    if isinstance(now, list) and isinstance(before, list):
+        padded = [*before, *[None] * len(now)]
+        return [_as_recorded(item, old) for item, old in zip(now, padded, strict=False)]
+    return now
+
+
+def _is_program(key: str, before: Any, now: Any) -> bool:
+    """Whether ``now`` may be what was called ``before`` while its module was run as a program."""
+    if key not in ("type", "class", "function") or not isinstance(before, str) or not isinstance(now, str):
+        return False
+    module, _, name = before.partition(".")
+    return module == "__main__" and now.endswith(f".{name}")
 
 
 def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:

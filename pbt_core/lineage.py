@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pbt_core.calls import Calls
-from pbt_core.files import write_whole
+from pbt_core.files import located, write_whole
 from pbt_core.record import Record
 from pbt_core.schema import LARGEST, Event, RecordError, decode
 from pbt_core.seeds import Streams
@@ -133,13 +133,14 @@ class Lineage:
             "schedule": [asdict(segment) for segment in self.schedule()] if self.best is not None else [],
         }
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path | str) -> None:
         """Write ``to_json`` at once or not at all."""
-        write_whole(path, json.dumps(self.to_json(), indent=1) + "\n")
+        write_whole(located(path), json.dumps(self.to_json(), indent=1) + "\n")
 
 
-def read_schedule(path: Path) -> list[Segment]:
+def read_schedule(path: Path | str) -> list[Segment]:
     """The schedule in a ``lineage.json``; ValueError names the file and the field that is not what it must be."""
+    path = located(path)
     try:
         content = json.loads(path.read_bytes())
         segments = [_segment(content, i) for i in range(len(content["schedule"]))]

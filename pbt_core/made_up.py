@@ -11,6 +11,7 @@ from pbt_core.method import Method
 from pbt_core.schema import Event, check
 from pbt_core.seeds import Stream, Streams
 from pbt_core.space import Space
+from pbt_core.task_checks import must
 
 
 class MadeUpRun:
@@ -32,7 +33,7 @@ class MadeUpRun:
             first_settings(method, decider.space, size, decider.streams)
             for method in (decider.method, copy.deepcopy(self._unused))
         )
-        assert joined == again, "start is not a function of rng"
+        must(joined == again, "start is not a function of rng")
         self._apply(*joined)
         for number in range(1, rounds + 1):
             going_on = [member for member, slot in slots.items() if not slot.stopped]
@@ -49,7 +50,7 @@ class MadeUpRun:
             again = self._decisions(other, members[::-1])
             for member, decided in decisions.items():
                 rule = "decide is not a function of its arguments"
-                assert decided == again[member], f"{rule}: it made {decided}, and of a copy {again[member]}"
+                must(decided == again[member], f"{rule}: it made {decided}, and of a copy {again[member]}")
         lost = [member for member, decided in decisions.items() if decided is CannotReplace]
         for member in lost:
             self._apply({"event": "retried", "member": member, "step": self._ledger.slots[member].member.step})
@@ -72,7 +73,7 @@ class MadeUpRun:
                 decisions[member] = decider.decision(self._ledger, member)
             except CannotReplace:
                 decisions[member] = CannotReplace
-        assert repr(list(view)) == before, "decide changed a member"
+        must(repr(list(view)) == before, "decide changed a member")
         return decisions
 
     def _outcome(self, member: int, hopeless: bool) -> list[Event]:

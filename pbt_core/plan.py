@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from pbt_core.values import flag, number, plain, shown
 
 #: A larger number is more likely a typing error.
 MOST_MEMBERS, MOST_STEPS = 10**6, 2**53
@@ -25,12 +26,8 @@ class Until:
 
     def __post_init__(self) -> None:
         for name in ("seconds", "score"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise ValueError(f"Until: {name} = {value!r} must be a finite number")
-            object.__setattr__(self, name, float(value))
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, float(number("Until", name, value)))
         if self.seconds is None and self.score is None:
             raise ValueError("Until: seconds, score or both must be given")
         if self.seconds is not None and self.seconds <= 0:
@@ -63,14 +60,16 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name, most in (("population", MOST_MEMBERS), ("steps", MOST_STEPS), ("interval", MOST_STEPS)):
-            value = getattr(self, name)
+            value = plain(getattr(self, name))
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-                raise ValueError(f"Plan: {name} = {value!r} must be a whole number in [1, {most}]")
-        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
-            raise ValueError(f"Plan: seed = {self.seed!r} must be a whole number in [0, 2**63)")
+                raise ValueError(f"Plan: {name} = {shown(value)} must be a whole number in [1, {most}]")
+            object.__setattr__(self, name, value)
+        seed = plain(self.seed)
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+            raise ValueError(f"Plan: seed = {shown(seed)} must be a whole number in [0, 2**63)")
+        object.__setattr__(self, "seed", seed)
         for name in ("synchronous", "durable"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"Plan: {name} = {getattr(self, name)!r} must be true or false")
+            object.__setattr__(self, name, flag("Plan", name, getattr(self, name)))
         if self.stop is not None and not isinstance(self.stop, Until):
             raise ValueError(f"Plan: stop = {self.stop!r} must be an Until")
         if self.interval > self.steps:

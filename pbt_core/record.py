@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pbt_core.files import collector_paused
+from pbt_core.files import collector_paused, located
 from pbt_core.leases.log import SharedLog
 from pbt_core.parquet import ABSENT, Column, rows, to_array, write_parquet
 from pbt_core.schema import SCHEMA, Event, read_lines
@@ -196,9 +196,9 @@ class Record(Sequence[Event]):
     def _part(flat: array[float], ends: array[int], place: int) -> list[float]:
         return list(flat[ends[place - 1] if place else 0 : ends[place]])
 
-    def write_parquet(self, path: Path) -> None:
+    def write_parquet(self, path: Path | str) -> None:
         """Write all events as Parquet, at once or not at all; ``read`` gives them back as they are."""
-        write_parquet(self.columns(), path)
+        write_parquet(self.columns(), located(path))
 
     def evaluations(self) -> pa.Table:
         """One row an evaluation, oldest first: member, step, score, held_out, and a column for each metric and hyperparameter.
@@ -248,11 +248,12 @@ def _same(one: Event, other: Event) -> bool:
     return one == other or repr(one) == repr(other)
 
 
-def read(path: Path) -> Record:
+def read(path: Path | str) -> Record:
     """The events of a record, finished or not: ``events.jsonl``, ``events.parquet``, or the log of leased workers.
 
     RecordError, with the file, the place and the rule, for a file that is no valid record.
     """
+    path = located(path)
     if path.suffix == ".parquet":
         return read_parquet(path)
     with collector_paused():

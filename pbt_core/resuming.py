@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pbt_core.first_use import described_task
 from pbt_core.identity import described, differences
 from pbt_core.journal import Journal
 from pbt_core.ledger import Ledger
@@ -24,9 +25,9 @@ NAMED = 3
 
 def identity(task: AnyTask, method: Method, plan: Plan, space: Space) -> dict[str, Any]:
     """The identity of a run, as JSON; ValueError for what cannot be described."""
-    parts = {"plan": plan, "method": method, "space": space, "task": task}
+    parts = {"plan": plan, "method": method, "space": space}
     try:
-        return {name: described(part, name) for name, part in parts.items()}
+        return {**{name: described(part, name) for name, part in parts.items()}, "task": described_task(task)}
     except RecursionError:
         raise ValueError("the run cannot be described: its task or method is nested too deeply, or in itself") from None
 

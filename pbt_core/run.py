@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pbt_core.errors import RunError
+from pbt_core.files import located
 from pbt_core.leases.log import LOG
 from pbt_core.ledger import Ledger, as_evaluated
 from pbt_core.lineage import Lineage, Segment
@@ -39,9 +40,9 @@ class Run:
     Of a run under way it shows the state at the time of opening: open it again for a later one.
     """
 
-    def __init__(self, directory: Path, path: Path | None = None) -> None:
+    def __init__(self, directory: Path | str, path: Path | None = None) -> None:
         """``directory`` is where an engine ran it; see ``open`` for other folders."""
-        self.directory = Path(directory)
+        self.directory = located(directory)
         self._path = self.directory / "events.jsonl" if path is None else path
 
     @classmethod
@@ -50,9 +51,9 @@ class Run:
 
         RecordError names the folder if it holds no record, and the line where the record is damaged.
         """
-        folder = Path(folder)
-        for place in _PLACES:
-            path = folder / place
+        folder = located(folder)
+        for name in _PLACES:
+            path = folder / name
             if path.is_file() or (path.is_dir() and path.name == LOG):
                 run = cls(path.parent, path)
                 run.record  # noqa: B018 - a damaged record is an error now, not later
@@ -127,7 +128,10 @@ class Run:
 
     @property
     def hyperparameters(self) -> Hyperparameters | None:
-        """Those of the best member at the end of its training. PBT's answer is the weights: see ``state``."""
+        """Those of the best member at the end of its training. PBT's answer is the weights: see ``state``.
+
+        As the record holds them, of a string enumeration's member its text; ``task.space.restore`` gives them as declared.
+        """
         slot = self._ledger.best()
         return None if slot is None else slot.member.hyperparameters
 
@@ -155,7 +159,7 @@ class Run:
             why = "its last interval failed" if slot.member.failed else "it was never evaluated"
             raise RunError(f"member {slot.member.id} has no weights: {why}")
         checkpoint = Store.reading(self.directory / "checkpoints").load(slot.latest)
-        return task.load(checkpoint, dict(slot.member.hyperparameters))
+        return task.load(checkpoint, task.space.restore(slot.member.hyperparameters))
 
     def table(self) -> pd.DataFrame:
         """One row an evaluation, oldest first: member, step, score, held_out, ``metrics.NAME``, ``hyperparameters.NAME``.
@@ -204,14 +208,16 @@ class Run:
     ) -> Run:
         """Go on with a finished run until each member has ``steps`` steps in all, or until ``stop``.
 
-        In synchronous mode the members are what they would be if all the steps had been asked for at once. RecordError if
-        task or method are not those of the run.
+        In synchronous mode, and where the plan's ``interval`` divides the steps that were done, the members are what they
+        would be if all the steps had been asked for at once. Where it does not, the last interval was shorter, and those that
+        follow begin where it ended. RecordError if task or method are not those of the run.
         """
         plan = replace(self.plan, stop=stop, steps=self.plan.steps if steps is None else steps)
         return engine.run(task, method, plan, self.directory, observer, extend=True)
 
-    def export(self, directory: Path) -> None:
+    def export(self, directory: Path | str) -> None:
         """Write ``events.parquet`` and ``lineage.json``, each at once or not at all."""
+        directory = located(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self.record.write_parquet(directory / "events.parquet")
         self.lineage.write(directory / "lineage.json")

@@ -14,7 +14,15 @@ import numpy as np
 
 from pbt_core.compact import compact
 
-_as_json = compact(allow_nan=True)
+
+def _number(value: object) -> object:
+    """A number of numpy's as Python's: both name the same stream."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"Stream: the name {value!r} is a {type(value).__name__}, and must be a whole number or a text")
+
+
+_as_json = compact(allow_nan=True, default=_number)
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,16 @@ Each ``check_...`` raises AssertionError with the rule that was broken. Use them
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
-import pickle
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pbt_core.calls import Calls, TaskError, global_generators_kept, moved_generators, seed_globals
 from pbt_core.decisions import Decider, empty_ledger
 from pbt_core.engines.base import Engine
 from pbt_core.engines.serial import Serial
@@ -32,10 +27,10 @@ from pbt_core.pbt import PBT
 from pbt_core.plan import Plan
 from pbt_core.schema import Event
 from pbt_core.seeds import Stream, Streams
-from pbt_core.space import Hyperparameters, LogUniform, Space, Value
-from pbt_core.store import Checkpoint, Store, digest
+from pbt_core.space import Hyperparameters, LogUniform, Space
+from pbt_core.store import Checkpoint
 from pbt_core.task import AnyTask, Score
-from pbt_core.values import same
+from pbt_core.task_checks import GlobalDrawWarning, check_population, check_task, must
 
 
 @dataclass(frozen=True)
@@ -77,155 +72,6 @@ class Hill:
 
     def load(self, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> dict[str, NDArray[np.float64]]:
         return {name: np.array(array) for name, array in checkpoint.tensors.items()}
-
-
-# -- tasks -----------------------------------------------------------------------------------------------------------
-
-
-class GlobalDrawWarning(UserWarning):
-    """A task draws from a global generator: its runs are repeatable, but its code does not say where draws come from."""
-
-
-def check_task(task: AnyTask, steps: int = 3, seed: int = 0) -> None:
-    """The rules of ``Task``: picklable, deterministic, exact after a reload, hyperparameters ruling over loaded state.
-
-    Warns, with GlobalDrawWarning, of draws from a global generator.
-    """
-    stream, rng = Stream(seed), Stream(seed, ("check",)).generator()
-    try:
-        pickle.dumps(task)
-    except Exception as error:
-        raise AssertionError(f"the task cannot be sent to a worker process: {error}") from error
-    with global_generators_kept():
-        try:
-            _check_task(Calls(task), steps, stream, rng)
-        except TaskError as error:
-            raise AssertionError(f"{error.error}\n{error.frames}") from None
-
-
-def check_population(
-    task: AnyTask, steps: int = 3, members: int = 3, seed: int = 0, relative: float = 1e-4, absolute: float = 1e-6
-) -> None:
-    """The rule of ``PopulationTask``: ``step_all`` leaves what ``step`` leaves for each member, up to these tolerances.
-
-    Two intervals are trained; every tensor of a state's checkpoint and every float beside them is compared, everything else
-    in it must be equal.
-    """
-    calls, stream, rng = Calls(task), Stream(seed), Stream(seed, ("check",)).generator()
-    settings = [calls.task.space.sample(rng) for _ in range(members)]
-    with global_generators_kept():
-        alone, together = (
-            [calls.init(stream.child("init", m), values) for m, values in enumerate(settings)] for _ in range(2)
-        )
-        for t in range(2):
-            seeds = [stream.child("step", m, t) for m in range(members)]
-            alone = [calls.step(s, h, steps, r) for s, h, r in zip(alone, settings, seeds, strict=True)]
-            together = calls.step_all(together, settings, steps, seeds)
-        for m, pair in enumerate(zip(alone, together, strict=True)):
-            one, all_ = (_through_disk(task.save(state)) for state in pair)
-            alike = _alike(one.json, all_.json, relative, absolute)
-            assert alike, f"member {m}: the checkpoint of step_all differs in its json"
-            for name, expected in sorted(one.tensors.items()):
-                got = all_.tensors[name]
-                close = np.allclose(got, expected, rtol=relative, atol=absolute, equal_nan=True)
-                worst = float(np.max(np.abs(np.asarray(got, float) - np.asarray(expected, float)), initial=0.0))
-                assert close, f"member {m}: {name} of step_all is not that of step: they differ by up to {worst:g}"
-
-
-def _alike(one: Any, other: Any, relative: float, absolute: float) -> bool:
-    """Whether two pieces of JSON are equal, floats up to these tolerances."""
-    match one, other:
-        case float(), float():
-            return same(one, other) or math.isclose(one, other, rel_tol=relative, abs_tol=absolute)
-        case dict(), dict():
-            return list(one) == list(other) and all(_alike(one[k], other[k], relative, absolute) for k in one)
-        case list(), list():
-            pairs = zip(one, other, strict=False)
-            return len(one) == len(other) and all(_alike(a, b, relative, absolute) for a, b in pairs)
-    return type(one) is type(other) and bool(one == other)
-
-
-def _check_task(calls: Calls, steps: int, stream: Stream, rng: np.random.Generator) -> None:
-    space = calls.task.space
-    first = space.sample(rng)
-
-    def trained(hyperparameters: Hyperparameters) -> Any:
-        with _watching("init"):
-            state = calls.init(stream.child("init"), hyperparameters)
-        with _watching("step"):
-            return calls.step(state, hyperparameters, steps, stream.child("step", 0))
-
-    saved = _saved(calls, trained(first))
-    assert digest(saved) == digest(_saved(calls, trained(first))), (
-        "init and step are not deterministic: the same seed and hyperparameters gave different states; draw only from "
-        "the given seed"
-    )
-    reloaded = _through_disk(saved)
-
-    def loaded(hyperparameters: Hyperparameters) -> Any:
-        return calls.load(reloaded, hyperparameters, stream.child("init"))
-
-    def continued(state: Any, hyperparameters: Hyperparameters) -> str:
-        return digest(_saved(calls, calls.step(state, hyperparameters, steps, stream.child("step", 1))))
-
-    straight = continued(trained(first), first)
-    assert straight == continued(loaded(first), first), (
-        "a reloaded state continues differently: save leaves something out (optimiser state, buffers, counters)"
-    )
-    state = loaded(first)
-    with _watching("evaluate"):
-        seed_globals(stream)
-        score = calls.evaluate(state, stream.child("evaluate"))
-    assert digest(_saved(calls, state)) == digest(saved), "evaluate changes the state"
-    seed_globals(stream)
-    again = calls.evaluate(state, stream.child("evaluate"))
-    assert repr(score) == repr(again), "evaluate is not deterministic: draw only from the given seed"
-
-    for name, other in _varied(space, first, rng):
-        after_clone = continued(loaded(other), other)
-        assert after_clone == continued(trained(first), other), (
-            f"{name}: step does not rule over the state: a reloaded state and a live one, given the same new value "
-            f"{other[name]!r}, continue differently"
-        )
-        assert after_clone != straight, (
-            f"{name}: changing it from {first[name]!r} to {other[name]!r} after a clone changes nothing; set it from the "
-            "hyperparameters in every step, after any optimiser state was loaded"
-        )
-
-
-@contextlib.contextmanager
-def _watching(function: str) -> Iterator[None]:
-    """Warn if the call in the block drew from a global generator."""
-    yield
-    if moved := moved_generators():
-        warning = (
-            f"{function} draws from the global generator of {' and '.join(moved)}: draw from the given seed instead"
-        )
-        warnings.warn(warning, GlobalDrawWarning, stacklevel=4)
-
-
-def _saved(calls: Calls, state: Any) -> Checkpoint:
-    calls.save(state)  # raises for what cannot be kept
-    return calls.task.save(state)
-
-
-def _varied(space: Space, base: dict[str, Value], rng: np.random.Generator) -> list[tuple[str, dict[str, Value]]]:
-    """For each hyperparameter, ``base`` with that one changed to a different value, as far as a constraint lets it."""
-    varied = []
-    for name, dimension in space.items():
-        values = [v for v in (dimension.sample(rng) for _ in range(100)) if not same(v, base[name])]
-        assert values, f"{name}: 100 draws from its prior gave the same value"
-        others = [{**base, name: value} for value in values]
-        admitted = next((other for other in others if space.admitted(other) == other), None)
-        if admitted is not None:
-            varied.append((name, admitted))
-    return varied
-
-
-def _through_disk(checkpoint: Checkpoint) -> Checkpoint:
-    with tempfile.TemporaryDirectory() as directory:
-        store = Store(Path(directory))
-        return store.load(store.save(0, 0, checkpoint, {}))
 
 
 # -- methods ---------------------------------------------------------------------------------------------------------
@@ -275,18 +121,18 @@ def check_engine(
 def _check_synchronous(engine: Engine, task: AnyTask, method: Method, plan: Plan, directory: Path) -> None:
     oracle = Serial().run(task, method, plan, directory / "oracle").events
     events = engine.run(task, method, plan, directory / "whole").events
-    assert events == oracle, "synchronous mode: the record differs from the serial engine's"
-    assert engine.run(task, method, plan, directory / "whole").events == oracle, "a finished run was changed"
+    must(events == oracle, "synchronous mode: the record differs from the serial engine's")
+    must(engine.run(task, method, plan, directory / "whole").events == oracle, "a finished run was changed")
     for after in (1, len(oracle) // 3, len(oracle) - 2):
         part = directory / f"broken-{after}"
         _interrupt(engine, task, method, plan, part, after)
-        assert engine.run(task, method, plan, part).events == oracle, f"resumed after event {after}: another record"
+        must(engine.run(task, method, plan, part).events == oracle, f"resumed after event {after}: another record")
 
 
 def _check_asynchronous(engine: Engine, task: AnyTask, method: Method, plan: Plan, directory: Path) -> None:
     events = engine.run(task, method, plan, directory / "whole").events
     again = engine.run(task, method, plan, directory / "whole").events
-    assert events == again, "asynchronous mode: a finished run was changed"
+    must(events == again, "asynchronous mode: a finished run was changed")
     _check_complete(events, method, task, plan)
     for after in (1, len(events) // 3):
         part = directory / f"broken-{after}"
@@ -297,7 +143,7 @@ def _check_asynchronous(engine: Engine, task: AnyTask, method: Method, plan: Pla
 def _check_complete(events: Sequence[Event], method: Method, task: AnyTask, plan: Plan) -> None:
     for member in range(plan.population):
         steps = [e["step"] for e in events if e["event"] == "evaluated" and e["member"] == member]
-        assert steps == [10, 20, 30, 40, 50, 60, 70], f"asynchronous mode: member {member} was evaluated at {steps}"
+        must(steps == [10, 20, 30, 40, 50, 60, 70], f"asynchronous mode: member {member} was evaluated at {steps}")
     check_decisions(events, method, task, plan)
 
 
@@ -328,7 +174,7 @@ def check_decisions(events: Sequence[Event], method: Method, task: AnyTask, plan
     for event in events:
         if event["event"] in ("cloned", "changed", "restarted", "stopped"):
             decided = decider.decision(ledger, event["member"])
-            assert decided == event, f"{event} was recorded where the method decides {decided}"
+            must(decided == event, f"{event} was recorded where the method decides {decided}")
         ledger.apply(event)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from pbt_core.seeds import Stream
-from pbt_core.store import Checkpoint, PlainJson
+from pbt_core.store import OWN, Checkpoint, PlainJson
 
 
 class Stateful(Protocol):
@@ -28,9 +28,15 @@ class Stateful(Protocol):
 def pack(**parts: Stateful) -> Checkpoint:
     """The state of named parts as a checkpoint: ``pack(model=model, optimizer=optimizer)``.
 
-    Tensors keep type and shape; numbers, strings, lists, tuples and dictionaries with any such keys come back as they
-    were. TypeError names the place of anything else.
+    Tensors keep type and shape; numbers, strings, lists, tuples and dictionaries come back as they were, keys that are
+    numbers, strings or tuples of them included. TypeError names the place of anything else, such as a sparse tensor.
+
+    A part whose name begins with ``own.`` stays with its member when it copies another's weights: ``pack(model=model,
+    **{"own.env": env})``. ValueError for one named ``own``, of which the tensors alone would stay.
     """
+    if OWN.rstrip(".") in parts:
+        rule = f"what stays with its member when it copies another's weights is called {OWN}NAME"
+        raise ValueError(f"pack: no part may be called {OWN.rstrip('.')!r}: {rule}")
     tensors: dict[str, np.ndarray[Any, Any]] = {}
     skeleton = PlainJson((name, _take_apart(part.state_dict(), name, tensors)) for name, part in parts.items())
     return Checkpoint(tensors, skeleton)
@@ -59,17 +65,22 @@ _SCALARS = {bool, int, float, str, type(None)}
 
 def _take_apart(value: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, torch.Tensor):
+        while path in tensors:  # {"a": {"b": x}, "a.b": y}
+            path += "'"
         if value.dtype is torch.bfloat16:  # numpy has none: its bits travel as integers
             tensors[path] = value.detach().view(torch.int16).numpy(force=True)
             return {"bfloat16": path}
-        tensors[path] = value.numpy(force=True)
+        tensors[path] = _array(value, path)
         return {"tensor": path}
     # Most of an optimiser's state are plain numbers: no call for each of them.
     if isinstance(value, dict):
         # Optimisers count their parameters with integer keys, which JSON would turn into strings.
         return {
             "items": [
-                [key, item if item.__class__ in _SCALARS else _take_apart(item, f"{path}.{key}", tensors)]
+                [
+                    key if key.__class__ in _SCALARS else _key(key, path),
+                    item if item.__class__ in _SCALARS else _take_apart(item, f"{path}.{key}", tensors),
+                ]
                 for key, item in value.items()
             ]
         }
@@ -79,9 +90,29 @@ def _take_apart(value: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]])
             for i, item in enumerate(value)
         ]
         return {"tuple" if isinstance(value, tuple) else "list": parts}
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{path}: a {type(value).__name__} cannot be stored; only tensors, numbers, strings and containers")
+
+
+def _array(tensor: torch.Tensor, path: str) -> np.ndarray[Any, Any]:
+    try:
+        return tensor.numpy(force=True)
+    except (TypeError, RuntimeError) as error:  # sparse, quantised, of a type that numpy does not have, without memory
+        raise TypeError(f"{path}: a tensor of {tensor.dtype} cannot be stored: {error}") from None
+
+
+def _key(key: Any, path: str) -> Any:
+    """A key that is no plain scalar, as ``_take_apart`` would have it as a value."""
+    if isinstance(key, tuple):
+        return {"tuple": [item if item.__class__ in _SCALARS else _key(item, path) for item in key]}
+    if isinstance(key, np.generic):
+        key = key.item()
+    if isinstance(key, bool | int | float | str):
+        return key
+    raise TypeError(f"{path}: the key {key!r} is a {type(key).__name__}; keys are numbers, strings and tuples of them")
 
 
 def _put_together(value: Any, tensors: Any) -> Any:
@@ -89,7 +120,10 @@ def _put_together(value: Any, tensors: Any) -> Any:
         return value
     ((kind, content),) = value.items()
     if kind == "items":
-        return {key: _put_together(item, tensors) for key, item in content}
+        return {
+            key if key.__class__ is not dict else _put_together(key, tensors): _put_together(item, tensors)
+            for key, item in content
+        }
     if kind in ("list", "tuple"):
         parts = [_put_together(item, tensors) for item in content]
         return tuple(parts) if kind == "tuple" else parts

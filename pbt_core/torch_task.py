@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -46,12 +49,13 @@ class TorchTask:
         from ``seed.generator()``, a numpy generator, or seeds a sampler with ``seed.integer()``.
     loss: ``loss(module, batch, ...)`` gives the loss to go down, a tensor of one number. The module is in training mode.
     score: ``score(module)`` gives a Score, or one number, larger is better; in evaluation mode and without gradients.
-    device: where the module is; tensors in a batch (itself, or in its tuples, lists and dictionaries) are moved there.
+    device: where the module is; a batch is moved there: tensors and whatever else has a method ``to``, itself or in tuples,
+        lists, mappings and dataclasses.
 
     torch's global CPU generator is seeded from the member's stream around each of them, so that initial weights and
     dropout need no generator. All five are functions of a module or classes, by whose names a run is known; the task can
-    then be sent to worker processes. ValueError, as soon as it is made, for a hyperparameter that is not used and for a
-    parameter that no hyperparameter fills.
+    then be sent to worker processes. ValueError, as soon as it is made, for a hyperparameter that is not used, for one that is
+    both a setting of the optimiser and a parameter of ``loss`` or ``batches``, and for a parameter that none fills.
     """
 
     space: Space
@@ -63,12 +67,17 @@ class TorchTask:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        settings = _settings(self.optimizer([torch.zeros(1, requires_grad=True)]))
+        settings = _settings(self._any_optimizer())
         for_loss, for_batches = _extras(self.loss, "loss", 2), _extras(self.batches, "batches", 2)
         for function, extras in (("loss", for_loss), ("batches", for_batches)):
             if missing := sorted(name for name, required in extras.items() if required and name not in self.space):
                 raise ValueError(
                     f"TorchTask: {function} asks for {missing[0]!r}, which the space does not have: it has {list(self.space)}"
+                )
+            if twice := sorted(settings & extras.keys() & self.space.keys()):
+                raise ValueError(
+                    f"TorchTask: space: {twice[0]!r} is a setting of the optimiser and a parameter of {function}, and would "
+                    f"be given to both: rename the parameter of {function}"
                 )
         taken = settings | for_loss.keys() | for_batches.keys()
         if lost := [name for name in self.space if name not in taken]:
@@ -107,6 +116,14 @@ class TorchTask:
         state = self.init(Stream(0), hyperparameters)
         unpack(checkpoint, module=state.module, optimizer=state.optimizer)
         return state
+
+    def _any_optimizer(self) -> Optimizer:
+        """The optimiser of some parameters: of a vector or a matrix, or, where it has neither, of the module's own."""
+        for shape in ((1,), (1, 1)):
+            with contextlib.suppress(Exception):  # such as Muon's, which are for matrices alone
+                return self.optimizer([torch.zeros(shape, requires_grad=True)])
+        with seeded(Stream(0)):
+            return self.optimizer(self.module().parameters())
 
     def _batches(self, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> Iterator[Any]:
         count = 0
@@ -152,16 +169,26 @@ def _filled(function: Callable[..., Any], hyperparameters: Hyperparameters) -> d
 
 
 def _moved(batch: Any, device: str) -> Any:
-    """The batch with every tensor in it on the device."""
-    if isinstance(batch, torch.Tensor):
-        return batch.to(device)
-    if isinstance(batch, dict):
-        return {key: _moved(item, device) for key, item in batch.items()}
-    if isinstance(batch, tuple | list):
-        items = [_moved(item, device) for item in batch]
-        if isinstance(batch, list):
+    """The batch with every tensor in it on the device; containers keep their types."""
+    if callable(to := getattr(batch, "to", None)):
+        return to(device)
+    if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
+        moved = copy.copy(batch)
+        for field in dataclasses.fields(batch):
+            object.__setattr__(moved, field.name, _moved(getattr(batch, field.name), device))  # frozen ones too
+        return moved
+    if isinstance(batch, Mapping):
+        items = {key: _moved(item, device) for key, item in batch.items()}
+        if type(batch) is dict or not isinstance(batch, MutableMapping):
             return items
-        return type(batch)(*items) if hasattr(batch, "_fields") else tuple(items)
+        same_kind = copy.copy(batch)
+        same_kind.update(items)
+        return same_kind
+    if isinstance(batch, tuple | list):
+        parts = [_moved(item, device) for item in batch]
+        if isinstance(batch, list):
+            return parts
+        return type(batch)(*parts) if hasattr(batch, "_fields") else tuple(parts)
     return batch
 
 

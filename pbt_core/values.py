@@ -150,7 +150,10 @@ def is_text(value: str) -> bool:
 
 
 def identical(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Equality of hyperparameters in which 1, 1.0 and True are three values."""
+    """Equality of hyperparameters in which 1, 1.0 and True are three values, and a string enumeration's member is its text."""
     if one is other:
         return True
-    return one == other and list(map(type, one.values())) == list(map(type, other.values()))
+    return one == other and (
+        list(map(type, one.values())) == list(map(type, other.values()))
+        or list(map(_kind, one.values())) == list(map(_kind, other.values()))
+    )

@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from pbt_core.driver import Driver
 from pbt_core.errors import RunError
-from pbt_core.files import Busy, locked
+from pbt_core.files import Busy, located, locked
+from pbt_core.first_use import used
 from pbt_core.journal import Observer
 from pbt_core.leases.log import begun
 from pbt_core.method import Method
@@ -52,6 +53,8 @@ class Engine(Protocol):
     ) -> Run:
         """Run it in ``directory``, which is made if it is missing, to its end or from where it was interrupted.
 
+        ``~`` in it is the home.
+
         RecordError if the directory holds another run; RunError if another process is at work in it, or the run cannot go
         on; ValueError for what cannot be run at all.
         """
@@ -75,24 +78,19 @@ def driving(
     The directory is taken as it is now: a task that changes the working directory does not move its run. ``clock`` and
     ``scheduling`` are the driver's.
     """
-    directory = absolute(directory)
+    directory = located(directory).absolute()
     if begun(directory):
         raise RunError(f"{directory} holds a run of workers without a coordinator: join them with the engine Leased")
     try:
         with locked(directory):
             driver = Driver(task, method, plan, directory, observer, extend=extend, clock=clock, scheduling=scheduling)
             with contextlib.closing(driver):
-                yield driver
+                try:
+                    yield driver
+                finally:
+                    used(task)
     except Busy:
         raise RunError(f"another process is running in {directory}") from None
-
-
-def absolute(directory: Path) -> Path:
-    """The folder of a run, as it is now, by its whole name; ValueError for what is no path."""
-    try:
-        return Path(directory).absolute()
-    except TypeError:
-        raise ValueError(f"directory = {directory!r} must be a path") from None
 
 
 def limit_threads(threads: int) -> None:
@@ -100,7 +98,7 @@ def limit_threads(threads: int) -> None:
 
     For a process that does nothing else; ``threads_limited`` is for the caller's own.
     """
-    _limit(threads)
+    _limit(int(threads))  # numpy's are taken, too
 
 
 @contextlib.contextmanager
@@ -112,7 +110,7 @@ def threads_limited(threads: int) -> Iterator[None]:
     before = {variable: os.environ.get(variable) for variable in THREAD_VARIABLES}
     torch = sys.modules.get("torch")
     threads_of_torch = None if torch is None else torch.get_num_threads()
-    pools = _limit(threads)
+    pools = _limit(int(threads))
     try:
         yield
     finally:

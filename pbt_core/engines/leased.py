@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pbt_core.checking import check_arguments
-from pbt_core.engines.base import MOST_THREADS, absolute, check_seconds, check_whole
+from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole
 from pbt_core.engines.devices import VISIBLE, checked, visible
 from pbt_core.engines.in_process import working_here
 from pbt_core.engines.limited import LimitedBench
 from pbt_core.engines.pipes import new_mark, sendable
 from pbt_core.engines.worker import Assignment, Worker
 from pbt_core.errors import RunError
+from pbt_core.files import located
+from pbt_core.first_use import used
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
 from pbt_core.leases.heartbeat import Heartbeat
@@ -87,7 +89,7 @@ class Leased:
             raise ValueError(
                 f"Leased: plan.stop.seconds = {plan.stop.seconds} needs a coordinator's clock: use a score"
             )
-        directory = absolute(directory)
+        directory = located(directory).absolute()
         record = directory / "events.jsonl"
         requested = identity(task, method, plan, task.space)
         if record.exists() and (extend or not begun(directory)):
@@ -151,6 +153,7 @@ def _joined(
             yield participant
         finally:
             participant.leave()
+            used(task)
 
 
 def _remove_what_is_left(directory: Path) -> None:

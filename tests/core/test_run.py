@@ -1,3 +1,4 @@
+import enum
 import json
 import os
 import time
@@ -6,7 +7,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pbt_core import PBT, Lineage, Plan, Processes, RecordError, Run, RunError, Serial, Truncation, Until
+from pbt_core import (
+    PBT,
+    Choice,
+    Lineage,
+    Perturb,
+    Plan,
+    Processes,
+    RecordError,
+    Run,
+    RunError,
+    Serial,
+    Space,
+    Truncation,
+    Until,
+    retrace,
+)
 from pbt_core.driver import Driver
 from pbt_core.engines.base import driving
 from pbt_core.events import read
@@ -22,8 +38,17 @@ class Halt(Exception):
     pass
 
 
-def halted(folder, after, plan=PLAN):
-    """A run that was left after so many events."""
+def is_declared(hyperparameters):
+    return isinstance(hyperparameters["activation"], Activation)
+
+
+def perturbed(hyperparameters, space, rng):
+    assert is_declared(hyperparameters)
+    return Perturb()(hyperparameters, space, rng)
+
+
+def halting(after):
+    """An observer that leaves a run after so many events."""
     seen = []
 
     def observe(event):
@@ -31,8 +56,13 @@ def halted(folder, after, plan=PLAN):
         if len(seen) == after:
             raise Halt
 
+    return observe
+
+
+def halted(folder, after, plan=PLAN):
+    """A run that was left after so many events."""
     with pytest.raises(Halt):
-        Serial().run(Hill(), METHOD, plan, folder, observe)
+        Serial().run(Hill(), METHOD, plan, folder, halting(after))
 
 
 def test_a_finished_run_is_read_without_writing_locking_or_its_task(tmp_path):
@@ -121,6 +151,52 @@ def test_an_extended_run_is_the_run_that_was_asked_for_at_once(engine, tmp_path)
     with pytest.raises(RecordError, match=r"method.ready was 10 and is 20"):
         run.extend(engine, Hill(), PBT(ready=20), steps=240)
     assert (tmp_path / "run" / "events.jsonl").read_bytes() == before
+
+
+def test_after_a_short_last_interval_an_extended_run_goes_on_from_where_it_ended(tmp_path):
+    """The interval does not divide the steps that were done: nothing is trained twice or left out."""
+    run = Serial().run(Hill(), METHOD, Plan(population=2, steps=25, interval=10), tmp_path)
+    longer = run.extend(Serial(), Hill(), METHOD, steps=50)
+    steps = [event["step"] for event in longer.events if event["event"] == "evaluated" and event["member"] == 0]
+    assert steps == [10, 20, 25, 35, 45, 50]
+
+
+class Activation(enum.StrEnum):
+    RELU = enum.auto()
+    GELU = enum.auto()
+
+
+class Declared(Hill):
+    """Cannot do without what it declared, nor can its constraint and its explorer."""
+
+    def __init__(self):
+        super().__init__(space=Space({**Hill().space, "activation": Choice(tuple(Activation))}, where=is_declared))
+
+    def init(self, seed, hyperparameters):
+        assert is_declared(hyperparameters)
+        return super().init(seed, hyperparameters)
+
+    def step(self, state, hyperparameters, steps, seed):
+        assert is_declared(hyperparameters)
+        return super().step(state, hyperparameters, steps, seed)
+
+    def load(self, checkpoint, hyperparameters):
+        assert is_declared(hyperparameters)
+        return super().load(checkpoint, hyperparameters)
+
+
+def test_a_resumed_run_hands_out_the_values_that_were_declared(tmp_path):
+    """An enumeration's members, which JSON writes as strings; the record is that of an unbroken run."""
+    method = PBT(ready=10, explore=perturbed)
+    whole = Serial().run(Declared(), method, PLAN, tmp_path / "whole")
+    for after in (6, 20):
+        with pytest.raises(Halt):
+            Serial().run(Declared(), method, PLAN, tmp_path / str(after), halting(after))
+        assert Serial().run(Declared(), method, PLAN, tmp_path / str(after)).events == whole.events
+    assert not whole.record.others("failed")
+    assert whole.state(Declared())["x"].shape == (3,)
+    assert isinstance(Declared().space.restore(whole.hyperparameters)["activation"], Activation)
+    assert retrace(Declared(), whole.schedule(), PLAN.seed)["x"].tolist() == whole.state(Declared())["x"].tolist()
 
 
 def test_an_unfinished_run_is_not_extended(tmp_path):

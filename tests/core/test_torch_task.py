@@ -1,10 +1,15 @@
 """The ready-made task for torch: what it hands to whom, what it refuses, and that it keeps the contract of a task."""
 
+import dataclasses
 import functools
+from collections import OrderedDict, UserDict
+from types import MappingProxyType
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_sequence
 
 from pbt_core import PBT, Choice, LogUniform, OneMinus, Plan, Processes, Score, Serial, Space, Stream, Uniform
 from pbt_core.testing import check_task
@@ -66,6 +71,10 @@ def plain_batches(steps, seed):
     return [torch.from_numpy(seed.child(i).generator().normal(size=(4, 3))).float() for i in range(steps)]
 
 
+def radius(model, batch, p, eps):
+    return loss(model, batch, p=p) + eps
+
+
 def few(steps, seed):
     return plain_batches(steps - 1, seed)
 
@@ -99,6 +108,10 @@ def test_hyperparameters_rule_over_a_loaded_optimiser_state():
         ({"loss": plain_loss}, "'p' is neither a setting of the optimiser (amsgrad, beta1, beta2, betas,"),
         ({"optimizer": torch.optim.SGD}, "'beta1' is neither a setting of the optimiser"),
         ({"batches": score}, "batches must take 2 arguments or more, and takes 1"),
+        (
+            {"space": Space({**SPACE, "eps": Uniform(0.1, 0.5)}), "loss": radius},
+            "'eps' is a setting of the optimiser and a parameter of loss, and would be given to both",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_refused_when_the_task_is_made(changed, message):
@@ -135,8 +148,67 @@ def test_a_score_of_ones_own_is_kept_and_tensors_are_moved_wherever_they_are_in_
         return Score(1.0, held_out=2.0)
 
     assert task(score=scored).evaluate(task().init(Stream(0), {}), Stream(0)).held_out == 2.0
-    pair = torch.nn.utils.rnn.PackedSequence  # a named tuple, as batches often are
     moved = _moved({"a": [torch.zeros(1), (torch.zeros(2), "text")], "b": 3}, "meta")
     assert (moved["a"][0].device.type, moved["a"][1][0].device.type) == ("meta", "meta")
     assert (moved["a"][1][1], moved["b"]) == ("text", 3)
-    assert isinstance(_moved(pair(torch.zeros(1), torch.ones(1, dtype=torch.int64)), "cpu"), pair)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    x: torch.Tensor
+    name: str = "a"
+
+
+class Pair(NamedTuple):
+    x: torch.Tensor
+    y: torch.Tensor
+
+
+@pytest.mark.parametrize(
+    ("batch", "tensor"),
+    [
+        (UserDict(a=torch.zeros(1), b="text"), lambda batch: batch["a"]),
+        (OrderedDict(a=torch.zeros(1)), lambda batch: batch["a"]),
+        (MappingProxyType({"a": torch.zeros(1)}), lambda batch: batch["a"]),
+        (Pictures(torch.zeros(1)), lambda batch: batch.x),
+        (Pair(torch.zeros(1), torch.zeros(1)), lambda batch: batch.y),
+        ([Pictures(torch.zeros(1))], lambda batch: batch[0].x),
+        (pack_sequence([torch.zeros(2, 1), torch.zeros(1, 1)]), lambda batch: batch.data),
+    ],
+    ids=lambda item: type(item).__name__,
+)
+def test_batches_of_every_kind_are_moved_and_keep_their_kind(batch, tensor):
+    """Mappings such as a tokenizer gives, dataclasses, named tuples, packed sequences; what was given is left as it was."""
+    moved = _moved(batch, "meta")
+    assert (tensor(moved).device.type, tensor(batch).device.type) == ("meta", "cpu")
+    assert type(moved) is type(batch) or type(batch) is MappingProxyType
+    assert _moved("text", "meta") == "text"
+
+
+def square():
+    return nn.Linear(3, 3, bias=False)
+
+
+def of_two_groups(parameters):
+    """Needs the parameters of the module."""
+    encoder, decoder = parameters
+    return torch.optim.SGD([{"params": encoder}, {"params": decoder}], lr=0.1)
+
+
+def two():
+    return nn.Sequential(square(), square())
+
+
+@pytest.mark.parametrize(("module", "optimizer"), [(square, torch.optim.Muon), (two, of_two_groups)])
+def test_an_optimiser_may_be_for_parameters_of_some_kind_alone(module, optimizer):
+    """Such as matrices, or those of this module: its settings are read all the same."""
+    given = {"loss": magnitude, "batches": plain_batches, "score": last}
+    check_task(task(space=Space({"lr": LogUniform(1e-3, 1e-1)}), module=module, optimizer=optimizer, **given))
+
+
+def magnitude(model, batch):
+    return model(batch).square().mean()
+
+
+def last(model):
+    return model(torch.ones(1, 3)).sum().item()
