@@ -31,14 +31,17 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def located(path: Path | str) -> Path:
-    """The place that ``path`` names, as a shell has it: ``~`` is the home. ValueError for an empty text, and no home."""
+def located(path: Path | str, name: str = "path") -> Path:
+    """The place that ``path`` names, as a shell has it: ``~`` is the home.
+
+    ValueError, which calls it ``name``, for an empty text, no path and no home.
+    """
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise ValueError(f"{path!r} must be the path of a file or folder")
+        raise ValueError(f"{name} = {path!r} must be the path of a file or folder")
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise ValueError(f"{path!s}: there is no such home folder") from None
+        raise ValueError(f"{name} = {str(path)!r}: there is no such home folder") from None
 
 
 def write_whole(path: Path, content: bytes | str, durable: bool = False) -> None:

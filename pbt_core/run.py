@@ -42,7 +42,7 @@ class Run:
 
     def __init__(self, directory: Path | str, path: Path | None = None) -> None:
         """``directory`` is where an engine ran it; see ``open`` for other folders."""
-        self.directory = located(directory)
+        self.directory = located(directory, "directory")
         self._path = self.directory / "events.jsonl" if path is None else path
 
     @classmethod
@@ -51,7 +51,7 @@ class Run:
 
         RecordError names the folder if it holds no record, and the line where the record is damaged.
         """
-        folder = located(folder)
+        folder = located(folder, "folder")
         for name in _PLACES:
             path = folder / name
             if path.is_file() or (path.is_dir() and path.name == LOG):
@@ -217,7 +217,7 @@ class Run:
 
     def export(self, directory: Path | str) -> None:
         """Write ``events.parquet`` and ``lineage.json``, each at once or not at all."""
-        directory = located(directory)
+        directory = located(directory, "directory")
         directory.mkdir(parents=True, exist_ok=True)
         self.record.write_parquet(directory / "events.parquet")
         self.lineage.write(directory / "lineage.json")

@@ -78,7 +78,7 @@ def driving(
     The directory is taken as it is now: a task that changes the working directory does not move its run. ``clock`` and
     ``scheduling`` are the driver's.
     """
-    directory = located(directory).absolute()
+    directory = located(directory, "directory").absolute()
     if begun(directory):
         raise RunError(f"{directory} holds a run of workers without a coordinator: join them with the engine Leased")
     try:

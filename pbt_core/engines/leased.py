@@ -89,7 +89,7 @@ class Leased:
             raise ValueError(
                 f"Leased: plan.stop.seconds = {plan.stop.seconds} needs a coordinator's clock: use a score"
             )
-        directory = located(directory).absolute()
+        directory = located(directory, "directory").absolute()
         record = directory / "events.jsonl"
         requested = identity(task, method, plan, task.space)
         if record.exists() and (extend or not begun(directory)):

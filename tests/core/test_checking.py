@@ -99,6 +99,6 @@ def test_all_engines_check_before_they_make_anything(engine, tmp_path):
         with pytest.raises(ValueError, match=r"^(task: a NoSave has no save|method: PBT is a class|plan: dict)"):
             engine.run(*arguments, tmp_path / "run")
     plan = Plan(population=3, steps=20, interval=10, synchronous=not isinstance(engine, Leased))
-    with pytest.raises(ValueError, match=r"^directory = None must be a path$"):
+    with pytest.raises(ValueError, match=r"^directory = None must be the path of a file or folder$"):
         engine.run(Hill(), METHOD, plan, None)
     assert not (tmp_path / "run" / "events.jsonl").exists()

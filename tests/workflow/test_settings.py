@@ -118,7 +118,6 @@ ODD = (
     "yes",
     "[l].json",
     "1e3",
-    "~",
     "null",
     "*l.json",
     "%l",
