@@ -14,7 +14,7 @@ from reproductions.suite.publish import readme
 from reproductions.suite.publish.reference import keep, restore
 from reproductions.suite.results import run_table, statistics
 from reproductions.suite.results.records import Record, load
-from reproductions.suite.results.tables import comparison, normalised, pairs
+from reproductions.suite.results.tables import comparison, normalised, pairs, read
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.sweep import Anchor
 
@@ -136,6 +136,17 @@ def test_the_readmes_table_shows_the_columns_that_its_file_has(two_problems, tmp
     assert header.startswith("| problem | method | seeds | reported, final best member |")
     assert "FID" not in header
     assert first.startswith("| small | pbt | 2 | 2.050 [")
+
+
+def test_the_front_page_has_the_judged_claims_and_counts_the_others():
+    """By domain, from the kept table."""
+    path = Path(__file__).parents[2] / "results/reference/laptop/claims.csv"
+    frame = read(path)
+    rows = [line for line in readme.verdicts(path).splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + (frame.verdict != "not run").sum()
+    assert not any(row.endswith("| not run |") for row in rows)
+    waiting = frame[frame.verdict == "not run"].domain.value_counts()
+    assert all(f"{count} of {domain}" in readme.verdicts(path) for domain, count in waiting.items())
 
 
 def test_figures_are_named_after_their_problem_only_where_there_are_several(two_problems):

@@ -107,7 +107,7 @@ def _claims(a: argparse.Namespace) -> None:
         judged = verdicts.judge(all_claims(), run_table.read_runs(a.table))
     rows = judged.to_dict("records")
     for row in rows:
-        if row["verdict"] != "not run":
+        if row["verdict"] != verdicts.NOT_RUN:
             print(_verdict(row))
     tested = judged[judged.p.notna()]
     stay = int(((tested.p <= 0.05) & (tested.p_holm <= 0.05)).sum())
@@ -115,7 +115,7 @@ def _claims(a: argparse.Namespace) -> None:
         f"{len(tested)} claims judged by 95 % intervals: at most {0.05 * len(tested):.1f} false verdicts are to be expected; "
         f"of {int((tested.p <= 0.05).sum())} results {stay} stay after Holm's adjustment"
     )
-    if missing := sum(row["verdict"] == "not run" for row in rows):
+    if missing := sum(row["verdict"] == verdicts.NOT_RUN for row in rows):
         print(f"not run: {missing} further claims, of whose methods these runs lack some")
 
 
@@ -269,6 +269,7 @@ def _add_show(commands: Commands) -> None:
 def _show(a: argparse.Namespace) -> None:
     from reproductions.suite.results.statistics import Estimate
     from reproductions.suite.results.tables import read
+    from reproductions.suite.results.verdicts import NOT_RUN
 
     tables = sorted(Path("results", a.study, "tables").glob("*/comparison.csv"))
     if not tables:
@@ -284,7 +285,7 @@ def _show(a: argparse.Namespace) -> None:
             print(f"  {name}  {estimate!s:24}  {row['seeds']} seed(s){lost}, {cost}")
     verdicts = Path("results", a.study, "claims", "claims.csv")
     judged = (
-        [row for row in read(verdicts).to_dict("records") if row["verdict"] != "not run"] if verdicts.exists() else []
+        [row for row in read(verdicts).to_dict("records") if row["verdict"] != NOT_RUN] if verdicts.exists() else []
     )
     if judged:
         print("\nverdicts on the paper's claims that these runs allow, by 95 % intervals over seeds")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from reproductions.suite.results.statistics import Estimate
 from reproductions.suite.results.tables import read
+from reproductions.suite.results.verdicts import NOT_RUN
 from reproductions.suite.study.inputs import InputError, read_json, read_text
 
 #: The columns of a table that a README shows, as far as the file has them: title and format.
@@ -42,7 +45,9 @@ COLUMNS = {
 }
 #: Columns that count what is missing.
 MISSING = ("without_score", "without_value", "incomplete")
-BLOCK = re.compile(r"<!-- (table|bench|code|text): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
+#: Those of a claim on the front page.
+OF_A_VERDICT = ("domain", "claim", "paper", "ours", "margin", "seeds", "fixed", "verdict")
+BLOCK = re.compile(r"<!-- (table|verdicts|bench|code|text): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def readmes(root: Path) -> list[Path]:
@@ -64,7 +69,21 @@ def table(path: Path) -> str:
     """The main columns of a table as Markdown; what is missing only where something is."""
     frame = read(path)
     frame = frame.drop(columns=[name for name in MISSING if name in frame and not frame[name].any()])
-    shown = {name: column for name, column in COLUMNS.items() if name in frame}
+    return _markdown(frame, [name for name in COLUMNS if name in frame])
+
+
+def verdicts(path: Path) -> str:
+    """Of a table of claims, those that were judged, in short, and how many of each domain were not."""
+    frame = read(path)
+    judged = frame.verdict != NOT_RUN
+    waiting = frame[~judged].groupby("domain").size()
+    counts = ", ".join(f"{count} of {domain}" for domain, count in waiting.items())
+    return _markdown(frame[judged], OF_A_VERDICT) + (f"\nNot run yet: {counts}.\n" if counts else "")
+
+
+def _markdown(frame: pd.DataFrame, names: Sequence[str]) -> str:
+    """These columns of a table; a value and its interval are one cell."""
+    shown = {name: COLUMNS[name] for name in names}
     lines = ["| " + " | ".join(title for title, _ in shown.values()) + " |", "|" + "---|" * len(shown)]
     for row in frame.to_dict("records"):
         cells = [
@@ -116,4 +135,10 @@ def text(path: Path) -> str:
     return f"```\n{read_text(path)}```\n"
 
 
-MAKERS: dict[str, Callable[[Path], str]] = {"table": table, "bench": bench, "code": code, "text": text}
+MAKERS: dict[str, Callable[[Path], str]] = {
+    "table": table,
+    "verdicts": verdicts,
+    "bench": bench,
+    "code": code,
+    "text": text,
+}

@@ -19,7 +19,8 @@ from reproductions.suite.results.multiplicity import holm, p_value
 from reproductions.suite.results.statistics import Estimate
 
 #: The verdicts, in the order of tables. Three of them are results.
-VERDICTS = ("reproduced", "no difference", "not reproduced", "inconclusive", "not run")
+NOT_RUN = "not run"
+VERDICTS = ("reproduced", "no difference", "not reproduced", "inconclusive", NOT_RUN)
 #: A claim about the share of seeds is that more than this share of them is as claimed.
 MOST = 0.5
 
@@ -44,7 +45,7 @@ def verdict(claim: Claim, estimate: Estimate, seeds: int) -> str:
     an interval.
     """
     if seeds == 0:
-        return "not run"
+        return NOT_RUN
     low, high = estimate.low, estimate.high
     if math.isnan(low) or math.isnan(high):
         return "inconclusive"
