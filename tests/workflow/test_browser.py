@@ -223,6 +223,7 @@ def test_the_report_opens_offline_with_categories_captions_and_figures(page, tmp
     configure(study, methods=["pbt", "grid"], seeds=[0])
     snakemake("toy", cwd=study)
     snakemake("toy", "--report", "report.html", cwd=study)
+    assert 'src="http' not in (study / "report.html").read_text()
     page.open((study / "report.html").as_uri())
     page.until("the overview", "//*[contains(normalize-space(.), 'reproduced at the smoke scale')]")
     assert "toy (toy, quadratic): pbt, grid; 1 seed(s): 0" in page.text
