@@ -12,6 +12,8 @@ from slow import Slow
 from pbt_core import PBT, Leased, Plan
 
 PLAN = Plan(population=8, steps=100, interval=10, seed=9, synchronous=False)
+#: A shorter one, for workers within the process of a test.
+FREE = Plan(population=6, steps=70, interval=10, seed=3, synchronous=False)
 METHOD = PBT(ready=10)
 LEASE = 1.0
 

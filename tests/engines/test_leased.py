@@ -12,24 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from faulty import Faulty
-from leased_worker import METHOD, PLAN
+from leased_worker import FREE, METHOD, PLAN
 from slow import Slow
 from waiting import LONG
 
 from pbt_core import PBT, Leased, Plan, Processes, Run, Serial, Stream, Until
 from pbt_core.engines import leased
 from pbt_core.errors import RunError
-from pbt_core.leases.heartbeat import Heartbeat
-from pbt_core.leases.log import LOG, Entry, SharedLog, publish
-from pbt_core.ledger import Ledger
+from pbt_core.leases.log import LOG, Entry, SharedLog
 from pbt_core.method import Continue
 from pbt_core.schema import RecordError
 from pbt_core.testing import Hill, check_decisions, check_engine
 
 PROGRAM = Path(__file__).parent / "leased_worker.py"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROGRAM.parent), str(PROGRAM.parents[2])])}
-FREE = Plan(population=6, steps=70, interval=10, seed=3, synchronous=False)
 
 
 def start(directory, *arguments, before=()):
@@ -229,35 +225,6 @@ def test_a_run_under_way_can_be_read(tmp_path):
     assert run.table()["score"].tolist() == [evaluated["score"]]
 
 
-def test_what_is_published_is_never_replaced(tmp_path):
-    """The second to publish at a place is told so, and the first content stays."""
-    assert publish(tmp_path / "0", b"first")
-    assert not publish(tmp_path / "0", b"second")
-    assert (tmp_path / "0").read_bytes() == b"first"
-    assert [p.name for p in tmp_path.iterdir()] == ["0"]
-
-
-def test_many_writers_make_one_order(tmp_path):
-    """Every entry of every writer is there once, and all read the same."""
-    tmp_path.joinpath(LOG).mkdir()
-
-    def write(name):
-        log = SharedLog(tmp_path / LOG)
-        for number in range(20):
-            while not log.append(Entry(name, timing={"number": float(number)})):
-                list(log.read())
-
-    threads = [threading.Thread(target=write, args=(f"w{i}",)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    entries = [(entry.worker, entry.timing["number"]) for _, entry in SharedLog(tmp_path / LOG).read()]
-    assert sorted(entries) == [(f"w{i}", float(n)) for i in range(4) for n in range(20)]
-    for i in range(4):
-        assert [n for worker, n in entries if worker == f"w{i}"] == [float(n) for n in range(20)]
-
-
 @pytest.mark.parametrize("change", [b"x", b'{"worker":1}\n', b"[]\n", b""])
 def test_an_altered_entry_is_named(change, tmp_path):
     """A flipped or torn entry ends in one line, not in another run."""
@@ -279,77 +246,6 @@ def test_every_flipped_byte_of_an_entry_is_found(tmp_path):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         with pytest.raises(RecordError):
             list(SharedLog(tmp_path / LOG).read())
-
-
-def test_silence_is_counted_by_the_watcher_alone(tmp_path):
-    """A lease lapses when the file has not grown for so long while the watcher was awake; a pause of its own does not count."""
-    now = [0.0]
-    other = Heartbeat(tmp_path, "other", 6.0)
-    watcher = Heartbeat(tmp_path, "watcher", 6.0, clock=lambda: now[0])
-    other.beat()
-    assert not watcher.lapsed("other")
-    watcher.look()
-    now[0] += 1000.0  # the watcher was paused
-    watcher.look()
-    assert not watcher.lapsed("other")
-    for _ in range(7):
-        now[0] += 1.0
-        watcher.look()
-    assert watcher.lapsed("other")
-    other.beat()
-    watcher.look()
-    assert not watcher.lapsed("other")
-
-
-@pytest.mark.parametrize(
-    ("what", "kind", "error"),
-    [
-        ("hang", "hung", "the interval took more than 1.0 s"),
-        ("die", "crashed", "3 workers died in this interval, the last with exit code 7"),
-    ],
-)
-def test_an_interval_that_hangs_or_dies_is_ended_where_it_has_a_limit(what, kind, error, tmp_path):
-    """By its only worker, which goes on with the other members: nobody has to take it over."""
-    task, plan = Faulty(what=what, limit=0.05), replace(FREE, seed=2)  # by which two members begin above the limit
-    run = Leased(timeout=1.0).run(task, METHOD, plan, tmp_path)
-    assert run.finished
-    failed = [event for event in run.events if event["event"] == "failed"]
-    assert failed
-    assert {(event["kind"], event["error"]) for event in failed} == {(kind, error)}
-    trained = {slot.member.id for slot in Ledger(run.events).slots.values() if slot.member.step == plan.steps}
-    assert trained == set(range(plan.population))
-    check_decisions(run.events, METHOD, task, plan)
-
-
-def test_a_limit_that_is_kept_changes_nothing(tmp_path):
-    """The bytes are those of the serial engine, and no folder is left; the time that imports take is not counted."""
-    Serial().run(Hill(), PBT(ready=20), FREE, tmp_path / "serial")
-    Leased(timeout=0.5).run(Hill(), PBT(ready=20), FREE, tmp_path / "leased")
-    assert (tmp_path / "serial" / "events.jsonl").read_bytes() == (tmp_path / "leased" / "events.jsonl").read_bytes()
-
-
-def test_where_a_hung_member_cannot_be_replaced_its_worker_ends_with_a_line_that_says_so(tmp_path):
-    """And with an exit code: 1, that of an error."""
-    program = (
-        "import sys; from pathlib import Path; from faulty import Faulty; from pbt_core import Leased, Plan\n"
-        "from baselines import RandomSearch; plan = Plan(2, 20, 10, synchronous=False)\n"
-        "Leased(timeout=0.5).run(Faulty(what='hang', limit=0.0), RandomSearch(), plan, Path(sys.argv[1]))"
-    )
-    command = [sys.executable, "-c", program, str(tmp_path)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=LONG)
-    assert done.returncode == 1
-    assert "RandomSearch cannot replace it: the interval took more than 0.5 s" in done.stderr
-
-
-def test_a_task_that_cannot_be_sent_to_another_process_has_no_limit(tmp_path):
-    """It is one line, before anything is written."""
-
-    class Here(Hill):
-        pass
-
-    with pytest.raises(ValueError, match="Leased: timeout: the task cannot be sent to workers"):
-        Leased(timeout=1.0).run(Here(), METHOD, FREE, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
 
 
 def test_a_score_ends_the_run_for_all(tmp_path):

@@ -1,0 +1,68 @@
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from faulty import Faulty
+from leased_worker import FREE, METHOD
+from waiting import LONG
+
+from pbt_core import PBT, Leased, Serial
+from pbt_core.ledger import Ledger
+from pbt_core.testing import Hill, check_decisions
+
+PROGRAM = Path(__file__).parent / "leased_worker.py"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROGRAM.parent), str(PROGRAM.parents[2])])}
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "error"),
+    [
+        ("hang", "hung", "the interval took more than 1.0 s"),
+        ("die", "crashed", "3 workers died in this interval, the last with exit code 7"),
+    ],
+)
+def test_an_interval_that_hangs_or_dies_is_ended_where_it_has_a_limit(what, kind, error, tmp_path):
+    """By its only worker, which goes on with the other members: nobody has to take it over."""
+    task, plan = Faulty(what=what, limit=0.05), replace(FREE, seed=2)  # by which two members begin above the limit
+    run = Leased(timeout=1.0).run(task, METHOD, plan, tmp_path)
+    assert run.finished
+    failed = [event for event in run.events if event["event"] == "failed"]
+    assert failed
+    assert {(event["kind"], event["error"]) for event in failed} == {(kind, error)}
+    trained = {slot.member.id for slot in Ledger(run.events).slots.values() if slot.member.step == plan.steps}
+    assert trained == set(range(plan.population))
+    check_decisions(run.events, METHOD, task, plan)
+
+
+def test_a_limit_that_is_kept_changes_nothing(tmp_path):
+    """The bytes are those of the serial engine, and no folder is left; the time that imports take is not counted."""
+    Serial().run(Hill(), PBT(ready=20), FREE, tmp_path / "serial")
+    Leased(timeout=0.5).run(Hill(), PBT(ready=20), FREE, tmp_path / "leased")
+    assert (tmp_path / "serial" / "events.jsonl").read_bytes() == (tmp_path / "leased" / "events.jsonl").read_bytes()
+
+
+def test_where_a_hung_member_cannot_be_replaced_its_worker_ends_with_a_line_that_says_so(tmp_path):
+    """And with an exit code: 1, that of an error."""
+    program = (
+        "import sys; from pathlib import Path; from faulty import Faulty; from pbt_core import Leased, Plan\n"
+        "from baselines import RandomSearch; plan = Plan(2, 20, 10, synchronous=False)\n"
+        "Leased(timeout=0.5).run(Faulty(what='hang', limit=0.0), RandomSearch(), plan, Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=LONG)
+    assert done.returncode == 1
+    assert "RandomSearch cannot replace it: the interval took more than 0.5 s" in done.stderr
+
+
+def test_a_task_that_cannot_be_sent_to_another_process_has_no_limit(tmp_path):
+    """It is one line, before anything is written."""
+
+    class Here(Hill):
+        pass
+
+    with pytest.raises(ValueError, match="Leased: timeout: the task cannot be sent to workers"):
+        Leased(timeout=1.0).run(Here(), METHOD, FREE, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,53 @@
+import threading
+
+from pbt_core.leases.heartbeat import Heartbeat
+from pbt_core.leases.log import LOG, Entry, SharedLog, publish
+
+
+def test_what_is_published_is_never_replaced(tmp_path):
+    """The second to publish at a place is told so, and the first content stays."""
+    assert publish(tmp_path / "0", b"first")
+    assert not publish(tmp_path / "0", b"second")
+    assert (tmp_path / "0").read_bytes() == b"first"
+    assert [p.name for p in tmp_path.iterdir()] == ["0"]
+
+
+def test_many_writers_make_one_order(tmp_path):
+    """Every entry of every writer is there once, and all read the same."""
+    tmp_path.joinpath(LOG).mkdir()
+
+    def write(name):
+        log = SharedLog(tmp_path / LOG)
+        for number in range(20):
+            while not log.append(Entry(name, timing={"number": float(number)})):
+                list(log.read())
+
+    threads = [threading.Thread(target=write, args=(f"w{i}",)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    entries = [(entry.worker, entry.timing["number"]) for _, entry in SharedLog(tmp_path / LOG).read()]
+    assert sorted(entries) == [(f"w{i}", float(n)) for i in range(4) for n in range(20)]
+    for i in range(4):
+        assert [n for worker, n in entries if worker == f"w{i}"] == [float(n) for n in range(20)]
+
+
+def test_silence_is_counted_by_the_watcher_alone(tmp_path):
+    """A lease lapses when the file has not grown for so long while the watcher was awake; a pause of its own does not count."""
+    now = [0.0]
+    other = Heartbeat(tmp_path, "other", 6.0)
+    watcher = Heartbeat(tmp_path, "watcher", 6.0, clock=lambda: now[0])
+    other.beat()
+    assert not watcher.lapsed("other")
+    watcher.look()
+    now[0] += 1000.0  # the watcher was paused
+    watcher.look()
+    assert not watcher.lapsed("other")
+    for _ in range(7):
+        now[0] += 1.0
+        watcher.look()
+    assert watcher.lapsed("other")
+    other.beat()
+    watcher.look()
+    assert not watcher.lapsed("other")
