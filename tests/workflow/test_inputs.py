@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pandas as pd
@@ -338,3 +339,38 @@ def test_what_fails_leaves_what_was_there(runs, monkeypatch):
             main(["figure", "toy", "r", "g", "--out", out])
     assert {path: path.read_bytes() for path in (runs / "o").iterdir()} == before
     assert not (runs / "new").exists()
+
+
+@pytest.mark.parametrize("what", ["pipe", "socket", "loop", "folder"])
+@pytest.mark.parametrize("command", [["runs", "r", "--out"], ["report", "laptop", "--out"]], ids=["runs", "report"])
+def test_what_is_no_file_is_not_replaced_by_one(command, what, runs, capsys):
+    """A device (which only root can make) is of this kind too."""
+    out = runs / "out"
+    with socket.socket(socket.AF_UNIX) as server:
+        match what:
+            case "pipe":
+                os.mkfifo(out)
+            case "socket":
+                server.bind("out")
+            case "loop":
+                out.symlink_to("out")
+            case "folder":
+                out.mkdir()
+        kind = out.lstat().st_mode
+        assert "cannot write to 'out': it is a" in refused(capsys, *command, "out")
+        assert out.lstat().st_mode == kind
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(runs):
+    """Also where nothing stands there yet."""
+    (runs / "out").symlink_to("elsewhere/table.csv")
+    assert main(["runs", "r", "--out", "out"]) == 0
+    assert (runs / "out").is_symlink()
+    assert (runs / "elsewhere/table.csv").read_text().startswith("domain,")
+
+
+def test_a_link_to_itself_is_no_run(runs, capsys):
+    """Nor is a folder below it."""
+    (runs / "loop").symlink_to("loop")
+    for command in (["runs", "loop", "--out", "x"], ["table", "toy", "loop", "--out", "x"]):
+        assert "loop" in refused(capsys, *command)

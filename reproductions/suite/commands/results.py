@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ def _runs_table(a: argparse.Namespace) -> None:
     from reproductions.suite.results import records, run_table
 
     for run in a.runs:
-        if a.out.resolve().parent == run.resolve() and a.out.exists():
+        if Path(os.path.realpath(a.out)).parent == Path(os.path.realpath(run)) and a.out.exists():
             raise ConfigError(f"--out {a.out}: it would overwrite a file of the run in {run}")
     with staged_file(a.out) as file:
         run_table.one_row_a_run(run_table.runs(records.load(a.runs))).to_csv(file, index=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -144,10 +145,10 @@ def outcomes(folders: Iterable[Path]) -> list[Outcome]:
 
 def _each_once(folders: Iterable[Path], read: Callable[[Path], SomeOutcome]) -> list[SomeOutcome]:
     found: list[SomeOutcome] = []
-    places: dict[Path, Path] = {}
+    places: dict[str, Path] = {}
     names: dict[RunName, Path] = {}
     for folder in folders:
-        if (known := places.setdefault(folder.resolve(), folder)) is not folder:
+        if (known := places.setdefault(os.path.realpath(folder), folder)) is not folder:
             raise ConfigError(f"{folder}: the same run as {known}; each may be given once")
         run = read(folder)
         if (first := names.setdefault(run.name, folder)) is not folder:

@@ -24,21 +24,22 @@ def staged(out: Path) -> Iterator[Path]:
     """
     with _folder(out), _temporary(out) as place:
         yield place
-        files = sorted(place.iterdir())
-        for path in files:
-            _must_not_be_a_folder(out / path.name)
-        for path in files:
-            os.replace(path, out / path.name)
+        moves = [(path, _file(out / path.name)) for path in sorted(place.iterdir())]
+        for path, target in moves:
+            os.replace(path, target)
 
 
 @contextlib.contextmanager
 def staged_file(path: Path) -> Iterator[Path]:
-    """A path that is renamed to ``path`` when the block ends well. Raises ConfigError before it if that cannot be."""
-    with _folder(path.parent), _temporary(path.parent) as place:
-        _must_not_be_a_folder(path)
+    """A path that is renamed to ``path`` when the block ends well. Raises ConfigError before it if that cannot be.
+
+    Where ``path`` is a link, what it leads to is written, and the link stays.
+    """
+    target = _file(path)
+    with _folder(target.parent), _temporary(target.parent) as place:
         temporary = place / "new"
         yield temporary
-        os.replace(temporary, path)
+        os.replace(temporary, target)
 
 
 @contextlib.contextmanager
@@ -120,7 +121,16 @@ def _refused(folder: Path) -> Iterator[None]:
         raise ConfigError(f"cannot write to {shown(str(folder))}: {error.strerror or error}") from None
 
 
-def _must_not_be_a_folder(path: Path) -> None:
+def _file(path: Path) -> Path:
+    """Where a file of that name is or can be, links followed. ConfigError for what no file may take the place of."""
     with _refused(path):
-        if path.is_dir():
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():
+            raise ConfigError(f"cannot write to {shown(str(path))}: it is a link that leads to itself")
+        if target.is_dir():
             raise ConfigError(f"cannot write to {shown(str(path))}: it is a folder")
+        if target.exists() and not target.is_file():
+            raise ConfigError(
+                f"cannot write to {shown(str(path))}: it is a device, a pipe or a socket, and must be a file"
+            )
+    return target
