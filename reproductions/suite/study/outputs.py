@@ -24,7 +24,9 @@ def staged(out: Path) -> Iterator[Path]:
     """
     with _folder(out), _temporary(out) as place:
         yield place
-        moves = [(path, _file(out / path.name)) for path in sorted(place.iterdir())]
+        moves = [(path, Path(os.path.realpath(out / path.name))) for path in sorted(place.iterdir())]
+        for path, target in moves:
+            _must_be_a_file(target, out / path.name)
         for path, target in moves:
             os.replace(path, target)
 
@@ -35,8 +37,9 @@ def staged_file(path: Path) -> Iterator[Path]:
 
     Where ``path`` is a link, what it leads to is written, and the link stays.
     """
-    target = _file(path)
+    target = Path(os.path.realpath(path))
     with _folder(target.parent), _temporary(target.parent) as place:
+        _must_be_a_file(target, path)
         temporary = place / "new"
         yield temporary
         os.replace(temporary, target)
@@ -121,16 +124,12 @@ def _refused(folder: Path) -> Iterator[None]:
         raise ConfigError(f"cannot write to {shown(str(folder))}: {error.strerror or error}") from None
 
 
-def _file(path: Path) -> Path:
-    """Where a file of that name is or can be, links followed. ConfigError for what no file may take the place of."""
+def _must_be_a_file(target: Path, path: Path) -> None:
+    """ConfigError unless a file is or can be at ``target``, where ``path`` leads."""
     with _refused(path):
-        target = Path(os.path.realpath(path))
         if target.is_symlink():
             raise ConfigError(f"cannot write to {shown(str(path))}: it is a link that leads to itself")
         if target.is_dir():
             raise ConfigError(f"cannot write to {shown(str(path))}: it is a folder")
         if target.exists() and not target.is_file():
-            raise ConfigError(
-                f"cannot write to {shown(str(path))}: it is a device, a pipe or a socket, and must be a file"
-            )
-    return target
+            raise ConfigError(f"cannot write to {shown(str(path))}: it is a device, a pipe or a socket, and must be a file")
