@@ -132,4 +132,6 @@ def _must_be_a_file(target: Path, path: Path) -> None:
         if target.is_dir():
             raise ConfigError(f"cannot write to {shown(str(path))}: it is a folder")
         if target.exists() and not target.is_file():
-            raise ConfigError(f"cannot write to {shown(str(path))}: it is a device, a pipe or a socket, and must be a file")
+            raise ConfigError(
+                f"cannot write to {shown(str(path))}: it is a device, a pipe or a socket, and must be a file"
+            )
