@@ -1,7 +1,7 @@
 """Run as a program by the tests of Ray: python -m ray_nodes DIRECTORY FOLDER. A run on two nodes, one of which is killed."""
 
-import os
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,21 +9,30 @@ from pathlib import Path
 from pbt_core import PBT, Plan
 from pbt_core.testing import Hill
 
-#: Seconds of an interval until the node was killed: in which its worker begins to train.
-PAUSE = 1.0
+#: Seconds that an interval lasts on the node that is killed: its worker is always in the middle of one then.
+LONG = 600.0
 
 
 @dataclass(frozen=True)
-class Watched(Hill):
-    """Leaves a file for each process that trains in ``folder``, and takes its time until the node was killed."""
+class Doomed(Hill):
+    """Says in ``folder`` that it trains on the node called ``node``, and does not end there. Other nodes wait for it."""
 
     folder: str = ""
+    node: str = ""
 
     def step(self, state, hyperparameters, steps, seed):
-        Path(self.folder, f"worker-{os.getpid()}").touch()
-        if not Path(self.folder, "killed").exists():
-            time.sleep(PAUSE)
+        import ray
+
+        if ray.get_runtime_context().get_node_id() == self.node:
+            Path(self.folder, "trains").touch()
+            time.sleep(LONG)
+        wait_for(Path(self.folder, "trains"))
         return super().step(state, hyperparameters, steps, seed)
+
+
+def wait_for(file):
+    while not file.exists():
+        time.sleep(0.01)
 
 
 def main(directory, folder):
@@ -36,13 +45,16 @@ def main(directory, folder):
     second = nodes.add_node(num_cpus=1)
     ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
 
-    def observe(event):
-        if not (folder / "killed").exists() and len(list(folder.glob("worker-*"))) == 2:
-            nodes.remove_node(second, allow_graceful=False)
-            (folder / "killed").touch()
+    def strike():
+        wait_for(folder / "trains")
+        nodes.remove_node(second, allow_graceful=False)
+        (folder / "killed").touch()
 
-    task = Watched(folder=str(folder))
-    Ray(workers=2).run(task, PBT(ready=10), Plan(population=6, steps=60, interval=10, seed=3), directory, observe)
+    striking = threading.Thread(target=strike, daemon=True)
+    striking.start()
+    task = Doomed(folder=str(folder), node=second.node_id)
+    Ray(workers=2).run(task, PBT(ready=10), Plan(population=6, steps=60, interval=10, seed=3), directory)
+    striking.join()
 
 
 if __name__ == "__main__":
