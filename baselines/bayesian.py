@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from baselines.memo import Memo
 from baselines.optional import distributions, from_optuna, optuna, require_modules, to_optuna
-from baselines.trainings import check_training_steps, full_trainings, imputed_scores, is_over
-from pbt_core.method import Continue, Decision, Restart, initial, listed_settings
+from baselines.trainings import TrainingSteps, full_trainings, imputed_scores, is_over, one_training
+from pbt_core.fields import at_least, checked
+from pbt_core.method import Continue, Decision, Restart, initial
+from pbt_core.plan import Plan
 from pbt_core.population import Member, Population
 from pbt_core.seeds import Stream
 from pbt_core.space import Hyperparameters, Space
-from pbt_core.values import shown, whole_fields
 
 #: What the model is fitted to: (settings, score) of every full training, and the settings of those under way.
 _History = tuple[list[tuple[Hyperparameters, float]], list[Hyperparameters]]
@@ -41,24 +42,22 @@ class Bayesian:
     """
 
     sampler: Literal["tpe", "gp"]
-    training_steps: int
-    startup_trainings: int = 10
+    training_steps: TrainingSteps
+    startup_trainings: Annotated[int, at_least(1, "training")] = 10
     initial: tuple[Hyperparameters, ...] = ()
     _batch: Memo[list[Hyperparameters]] = field(default_factory=Memo, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.sampler not in ("tpe", "gp"):
-            raise ValueError(f"Bayesian: sampler = {shown(self.sampler)} must be 'tpe' or 'gp'")
-        whole_fields(self, "training_steps", "startup_trainings")
-        check_training_steps("Bayesian", self.training_steps)
-        if self.startup_trainings < 1:
-            raise ValueError(f"Bayesian: startup_trainings = {self.startup_trainings!r} must be at least 1 training")
-        object.__setattr__(self, "initial", listed_settings("Bayesian", self.initial))
+        checked(self)
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         require_modules("Bayesian", "optuna", *(["torch"] if self.sampler == "gp" else []))
         distributions(space)
         return initial(self.initial, space, size, rng)
+
+    def never_decides(self, plan: Plan) -> str | None:
+        """Why no slot ever begins a second training by this plan; None if one does."""
+        return one_training(self, self.training_steps, plan)
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
         length = self.training_steps

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 
@@ -39,12 +40,13 @@ from baselines.evaluators import Evaluators
 from baselines.improvement import Curves
 from baselines.reading import Reading
 from pbt_core.exploit import Exploit, Truncation, WelchTTest, exploited
-from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
-from pbt_core.method import Clone, Continue, Decision, initial, listed_settings
+from pbt_core.explore import Explore, Perturb, explored, warn_of
+from pbt_core.fields import at_least, checked, within
+from pbt_core.method import Clone, Continue, Decision, initial
+from pbt_core.plan import Plan
 from pbt_core.population import Member, Population
 from pbt_core.replacement import replacement
 from pbt_core.space import Hyperparameters, Space
-from pbt_core.values import number, whole_fields
 
 
 @dataclass(frozen=True)
@@ -68,25 +70,19 @@ class FirePBT:
     sub-population if that has healthy members.
     """
 
-    ready: int
+    ready: Annotated[int, at_least(1, "step")]
     max_eval_steps: int
     min_eval_steps: int = 0
-    subpopulations: int = 2
-    evaluators: float = 0.3
-    level: float = 0.01
+    subpopulations: Annotated[int, at_least(2)] = 2
+    evaluators: Annotated[float, within("(0, 1)")] = 0.3
+    level: Annotated[float, within("(0, 1)")] = 0.01
     exploit: Exploit = field(default_factory=lambda: Truncation(0.25))
     explore: Explore | None = field(default_factory=Perturb)
     initial: tuple[Hyperparameters, ...] = ()
     _curves: Reading[Curves] = field(default_factory=Reading, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        whole_fields(self, "ready", "max_eval_steps", "min_eval_steps", "subpopulations")
-        for name in ("evaluators", "level"):
-            object.__setattr__(self, name, number("FirePBT", name, getattr(self, name)))
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"FirePBT: {name} = {getattr(self, name)!r} must be in (0, 1)")
-        if self.ready < 1:
-            raise ValueError(f"FirePBT: ready = {self.ready!r} must be at least 1 step")
+        checked(self)
         if self.max_eval_steps < self.ready:
             raise ValueError(
                 f"FirePBT: max_eval_steps = {self.max_eval_steps!r} must be at least ready = {self.ready!r}"
@@ -94,14 +90,8 @@ class FirePBT:
         if not 0 <= self.min_eval_steps <= self.max_eval_steps:
             bounds = f"[0, max_eval_steps = {self.max_eval_steps!r}]"
             raise ValueError(f"FirePBT: min_eval_steps = {self.min_eval_steps!r} must be in {bounds}")
-        if self.subpopulations < 2:
-            raise ValueError(f"FirePBT: subpopulations = {self.subpopulations!r} must be at least 2")
-        check_operator("FirePBT", "exploit", self.exploit)
         if isinstance(self.exploit, WelchTTest):
             raise ValueError("FirePBT: exploit: a t-test needs samples, and improvement rates have none")
-        if self.explore is not None:
-            check_operator("FirePBT", "explore", self.explore)
-        object.__setattr__(self, "initial", listed_settings("FirePBT", self.initial))
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         """As PBT's. ValueError for fewer than two members a sub-population, its share of the evaluators among them."""
@@ -110,6 +100,15 @@ class FirePBT:
             raise ValueError(f"FirePBT: {least} need a population of more than {size}")
         warn_of(space, self.explore)
         return initial(self.initial, space, size, rng)
+
+    def never_decides(self, plan: Plan) -> str | None:
+        """Why no member can ever be replaced by this plan; None if one can."""
+        if plan.first_decision(self.ready) is not None:
+            return None
+        return (
+            f"FirePBT: no member is ever ready with ready = {self.ready}, steps = {plan.steps} and interval = "
+            f"{plan.interval}: this is random search"
+        )
 
     def bred(self, size: int) -> int:
         """How many of ``size`` members are no evaluators."""

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from baselines.trainings import check_training_steps, full_trainings, is_over
-from pbt_core.explore import Compose, Explore, Perturb, Resample, check_operator, explored, warn_of
-from pbt_core.method import Continue, Decision, Restart, initial, listed_settings
+from baselines.trainings import TrainingSteps, full_trainings, is_over, one_training
+from pbt_core.explore import Compose, Explore, Perturb, Resample, explored, warn_of
+from pbt_core.fields import checked
+from pbt_core.method import Continue, Decision, Restart, initial
+from pbt_core.plan import Plan
 from pbt_core.population import Evaluation, Member, Population
 from pbt_core.space import Hyperparameters, Space, Value
-from pbt_core.values import whole_fields
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,20 @@ class Genetic:
     space is conceived again.
     """
 
-    training_steps: int
+    training_steps: TrainingSteps
     mutation: Explore = field(default_factory=lambda: Compose((Resample(0.25), Perturb())))
     initial: tuple[Hyperparameters, ...] = ()
 
     def __post_init__(self) -> None:
-        whole_fields(self, "training_steps")
-        check_training_steps("Genetic", self.training_steps)
-        check_operator("Genetic", "mutation", self.mutation)
-        object.__setattr__(self, "initial", listed_settings("Genetic", self.initial))
+        checked(self)
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         warn_of(space, self.mutation)
         return initial(self.initial, space, size, rng)
+
+    def never_decides(self, plan: Plan) -> str | None:
+        """Why no slot ever trains a child by this plan; None if one does."""
+        return one_training(self, self.training_steps, plan)
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
         if not is_over(member, self.training_steps):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from baselines.optional import distributions, optuna, require_modules, to_optuna
 from baselines.reading import Reading
-from baselines.trainings import check_training_steps
-from pbt_core.method import Continue, Decision, Restart, initial, listed_settings
+from baselines.trainings import TrainingSteps
+from pbt_core.fields import at_least, checked
+from pbt_core.method import Continue, Decision, Restart, initial
+from pbt_core.plan import Plan
 from pbt_core.population import Evaluation, Member, Population
 from pbt_core.space import Hyperparameters, Space
-from pbt_core.values import shown, whole_fields
 
 
 @dataclass(frozen=True)
@@ -34,28 +35,31 @@ class Halving:
     """
 
     pruner: Literal["asha", "hyperband"]
-    training_steps: int
+    training_steps: TrainingSteps
     first_rung: int
-    reduction_factor: int = 3
+    reduction_factor: Annotated[int, at_least(2)] = 3
     initial: tuple[Hyperparameters, ...] = ()
     _replay: Reading[_Replay] = field(default_factory=Reading, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.pruner not in ("asha", "hyperband"):
-            raise ValueError(f"Halving: pruner = {shown(self.pruner)} must be 'asha' or 'hyperband'")
-        whole_fields(self, "training_steps", "first_rung", "reduction_factor")
-        check_training_steps("Halving", self.training_steps)
+        checked(self)
         if not 1 <= self.first_rung < self.training_steps:
             bounds = f"[1, training_steps = {self.training_steps!r})"
             raise ValueError(f"Halving: first_rung = {self.first_rung!r} must be in {bounds}")
-        if self.reduction_factor < 2:
-            raise ValueError(f"Halving: reduction_factor = {self.reduction_factor!r} must be at least 2")
-        object.__setattr__(self, "initial", listed_settings("Halving", self.initial))
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         require_modules("Halving", "optuna")
         distributions(space)
         return initial(self.initial, space, size, rng)
+
+    def never_decides(self, plan: Plan) -> str | None:
+        """Why no training is ever ended at a rung by this plan; None if one can be."""
+        if plan.first_decision(ready=1, warmup=self.first_rung) is not None:
+            return None
+        return (
+            f"Halving: no training is ended at a rung with first_rung = {self.first_rung}, steps = {plan.steps} and "
+            f"interval = {plan.interval}: this is random search"
+        )
 
     def decide(self, member: Member, population: Population, rng: np.random.Generator) -> Decision:
         if member.failed or self._replayed(population).over(member):

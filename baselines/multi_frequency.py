@@ -9,15 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 
-from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
-from pbt_core.method import Clone, Continue, Decision, initial, listed_settings
+from pbt_core.explore import Explore, Perturb, explored, warn_of
+from pbt_core.fields import Rule, at_least, checked
+from pbt_core.method import Clone, Continue, Decision, initial
+from pbt_core.plan import Plan
 from pbt_core.population import Member, Population
 from pbt_core.replacement import replacement
 from pbt_core.space import Hyperparameters, Space
-from pbt_core.values import listed, whole_fields
+
+
+def _ascend(periods: tuple[int, ...]) -> bool:
+    return bool(periods) and periods[0] >= 1 and list(periods) == sorted(set(periods))
 
 
 @dataclass(frozen=True)
@@ -39,22 +45,13 @@ class MultiFrequency:
     Quarters are rounded down, to one member at least. Where no member has a finite score, or a member failed, it is as in PBT.
     """
 
-    ready: int
-    periods: tuple[int, ...] = (1, 2, 4, 8)
+    ready: Annotated[int, at_least(1, "step")]
+    periods: Annotated[tuple[int, ...], Rule("whole numbers that ascend from 1 or more", _ascend)] = (1, 2, 4, 8)
     explore: Explore = field(default_factory=lambda: Perturb((0.8, 1.25)))
     initial: tuple[Hyperparameters, ...] = ()
 
     def __post_init__(self) -> None:
-        whole_fields(self, "ready")
-        if self.ready < 1:
-            raise ValueError(f"MultiFrequency: ready = {self.ready!r} must be at least 1 step")
-        periods = listed("MultiFrequency", "periods", self.periods, "(1, 2, 4)")
-        whole = all(isinstance(period, int) and not isinstance(period, bool) and period >= 1 for period in periods)
-        if not periods or not whole or list(periods) != sorted(set(periods)):
-            raise ValueError(f"MultiFrequency: periods = {periods!r} must be whole numbers that ascend from 1 or more")
-        object.__setattr__(self, "periods", periods)
-        check_operator("MultiFrequency", "explore", self.explore)
-        object.__setattr__(self, "initial", listed_settings("MultiFrequency", self.initial))
+        checked(self)
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         """As PBT's. ValueError for fewer than two members a sub-population."""
@@ -64,6 +61,16 @@ class MultiFrequency:
             )
         warn_of(space, self.explore)
         return initial(self.initial, space, size, rng)
+
+    def never_decides(self, plan: Plan) -> str | None:
+        """Why no sub-population ever decides by this plan; None if one does."""
+        every = self.ready * self.periods[0]
+        if plan.first_decision(every) is not None:
+            return None
+        return (
+            f"MultiFrequency: no sub-population ever decides with ready = {self.ready}, a shortest period of "
+            f"{self.periods[0]}, steps = {plan.steps} and interval = {plan.interval}: this is random search"
+        )
 
     def group(self, member: int, size: int) -> int:
         """The sub-population that a member belongs to, among ``size`` members."""

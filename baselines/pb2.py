@@ -10,7 +10,7 @@ import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from baselines.memo import Memo
 from baselines.optional import require_modules
 from baselines.trainings import imputed_scores
+from pbt_core.fields import at_least, checked
 from pbt_core.method import Decision, initial
 from pbt_core.pbt import PBT
 from pbt_core.plan import Plan
 from pbt_core.population import Member, Population
 from pbt_core.space import Hyperparameters, Space, Value
 from pbt_core.unit import from_unit, is_real, to_unit
-from pbt_core.values import whole_fields
 
 Array = NDArray[np.float64]
 
@@ -47,19 +47,15 @@ class PB2:
 
     pbt: PBT
     window: int = 100
-    startup_intervals: int = 10
-    candidates: int = 500
+    startup_intervals: Annotated[int, at_least(2)] = 10
+    candidates: Annotated[int, at_least(1)] = 500
     _model: Memo[_Model] = field(default_factory=Memo, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        whole_fields(self, "window", "startup_intervals", "candidates")
-        if self.startup_intervals < 2:
-            raise ValueError(f"PB2: startup_intervals = {self.startup_intervals!r} must be at least 2")
+        checked(self)
         if self.window < self.startup_intervals:
             least = f"startup_intervals = {self.startup_intervals!r}"
             raise ValueError(f"PB2: window = {self.window!r} must be at least {least}")
-        if self.candidates < 1:
-            raise ValueError(f"PB2: candidates = {self.candidates!r} must be at least 1")
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         require_modules("PB2", "sklearn")

@@ -6,20 +6,23 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from baselines.decay import decayed
-from pbt_core.method import Continue, Decision, initial, listed_settings
+from pbt_core.fields import Rule, at_least, checked, within
+from pbt_core.method import Continue, Decision, initial
 from pbt_core.population import Member, Population
 from pbt_core.seeds import Stream
 from pbt_core.space import Hyperparameters, Space, Value
-from pbt_core.values import number, shown, whole_fields
+from pbt_core.values import shown
 
 #: The shapes that are drawn, each as likely as the others.
 DECAYS = ("constant", "linear", "exponential", "cosine")
 #: The longest share of the training before a decay begins.
 LONGEST_HOLD = 0.5
+_NAMES = Rule("one or more names, each once", lambda names: bool(names) and len(set(names)) == len(names))
 
 
 @dataclass(frozen=True)
@@ -51,21 +54,13 @@ class RandomSchedules:
     member whose ``initial`` setting leaves nothing to be drawn has the same shape under every seed.
     """
 
-    steps: int
-    annealed: tuple[str, ...]
-    final: float = 0.01
+    steps: Annotated[int, at_least(1)]
+    annealed: Annotated[tuple[str, ...], _NAMES]
+    final: Annotated[float, within("(0, 1]")] = 0.01
     initial: tuple[Hyperparameters, ...] = ()
 
     def __post_init__(self) -> None:
-        whole_fields(self, "steps")
-        object.__setattr__(self, "final", number("RandomSchedules", "final", self.final))
-        object.__setattr__(self, "initial", listed_settings("RandomSchedules", self.initial))
-        if self.steps < 1:
-            raise ValueError(f"RandomSchedules: steps = {self.steps!r} must be at least 1")
-        if not self.annealed or len(set(self.annealed)) < len(self.annealed):
-            raise ValueError(f"RandomSchedules: annealed = {shown(self.annealed)} must be one or more names, each once")
-        if not 0 < self.final <= 1:
-            raise ValueError(f"RandomSchedules: final = {self.final!r} must be in (0, 1]")
+        checked(self)
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         members = initial(self.initial, space, size, rng)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pbt_core.method import Continue, Decision, initial, listed_settings
+from pbt_core.fields import checked
+from pbt_core.method import Continue, Decision, initial
 from pbt_core.population import Member, Population
 from pbt_core.space import Hyperparameters, Space
 
@@ -22,7 +23,7 @@ class RandomSearch:
     initial: tuple[Hyperparameters, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "initial", listed_settings("RandomSearch", self.initial))
+        checked(self)
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         return initial(self.initial, space, size, rng)

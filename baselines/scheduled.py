@@ -7,17 +7,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 
 from baselines.decay import decayed
+from pbt_core.fields import ONE_OR_MORE, above, checked, within
 from pbt_core.lineage import read_schedule
 from pbt_core.method import Continue, Decision
 from pbt_core.population import Member, Population
 from pbt_core.seeds import Stream
 from pbt_core.space import Hyperparameters, Space, Value
-from pbt_core.values import number, shown, whole_fields
+from pbt_core.values import shown
 
 
 class Schedule(Protocol):
@@ -31,6 +32,9 @@ class Fixed:
     """The same values throughout."""
 
     values: Hyperparameters
+
+    def __post_init__(self) -> None:
+        checked(self)
 
     def at(self, step: int) -> Hyperparameters:
         return self.values
@@ -48,21 +52,16 @@ class Annealed:
     hold: int
     end: int
     decay: Literal["exponential", "linear"] = "exponential"
-    final: float = 0.01
+    final: Annotated[float, within("(0, 1]")] = 0.01
     only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        whole_fields(self, "hold", "end")
-        object.__setattr__(self, "final", number("Annealed", "final", self.final))
+        checked(self)
         if not 0 <= self.hold < self.end:
             raise ValueError(f"Annealed: hold = {self.hold!r} must be in [0, end = {self.end!r})")
-        if not 0 < self.final <= 1:
-            raise ValueError(f"Annealed: final = {self.final!r} must be in (0, 1]")
-        if self.decay not in ("exponential", "linear"):
-            raise ValueError(f"Annealed: decay = {shown(self.decay)} must be 'exponential' or 'linear'")
         for name in self.only:
             if not isinstance(self.values.get(name), float):
-                raise ValueError(f"Annealed: only = {self.only!r}: {name!r} is not the name of a real value")
+                raise ValueError(f"Annealed: only = {shown(self.only)}: {shown(name)} is not the name of a real value")
 
     def at(self, step: int) -> Hyperparameters:
         factor = decayed(self.decay, (step - self.hold) / (self.end - self.hold), self.final)
@@ -81,17 +80,13 @@ class Noam:
     """
 
     values: Hyperparameters
-    peak: float
-    warmup: int
-    lead: int
+    peak: Annotated[float, above(0)]
+    warmup: Annotated[int, above(0, "steps")]
+    lead: Annotated[int, above(0, "steps")]
     name: str = "lr"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "peak", number("Noam", "peak", self.peak))
-        whole_fields(self, "warmup", "lead")
-        for name, unit in (("peak", ""), ("warmup", " steps"), ("lead", " steps")):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"Noam: {name} = {getattr(self, name)!r} must be above 0{unit}")
+        checked(self)
 
     def at(self, step: int) -> Hyperparameters:
         age = step + self.lead
@@ -105,6 +100,7 @@ class Piecewise:
     points: tuple[tuple[int, Hyperparameters], ...]
 
     def __post_init__(self) -> None:
+        checked(self)
         steps = [step for step, _ in self.points]
         if not steps or steps[0] != 0 or steps != sorted(set(steps)):
             raise ValueError(f"Piecewise: points: the steps {shown(steps)} must begin with 0 and rise")
@@ -121,11 +117,10 @@ class Scheduled:
     reported is what ran.
     """
 
-    schedules: tuple[Schedule, ...]
+    schedules: Annotated[tuple[Schedule, ...], ONE_OR_MORE]
 
     def __post_init__(self) -> None:
-        if not self.schedules:
-            raise ValueError("Scheduled: schedules = () must be one or more")
+        checked(self)
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         return [space.restore(self._of(member).at(0)) for member in range(size)]
@@ -161,6 +156,6 @@ def replay(lineage: Path | str, mode: Literal["schedule", "final", "shuffled"] =
         case "schedule":
             pass
         case _:
-            raise ValueError(f"replay: mode = {mode!r} must be 'schedule', 'final' or 'shuffled'")
+            raise ValueError(f"replay: mode = {shown(mode)} must be 'schedule', 'final' or 'shuffled'")
     points = [(segment.start, values) for segment, values in zip(segments, settings, strict=True)]
     return Scheduled((Piecewise(tuple(points)),))

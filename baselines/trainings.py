@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
+from pbt_core.fields import at_least
+from pbt_core.plan import Plan
 from pbt_core.population import Evaluation, Member
 
+#: Steps of one full training.
+TrainingSteps = Annotated[int, at_least(1, "step")]
 
-def check_training_steps(method: str, training_steps: int) -> None:
-    """ValueError, naming the method, unless a full training has at least 1 step."""
-    if training_steps < 1:
-        raise ValueError(f"{method}: training_steps = {training_steps!r} must be at least 1 step")
+
+def one_training(method: object, training_steps: int, plan: Plan) -> str | None:
+    """Why every slot trains once by this plan, and nothing is learnt from it; None if one begins anew before the end."""
+    if plan.first_decision(ready=1, warmup=training_steps) is not None:
+        return None
+    return (
+        f"{type(method).__name__}: no slot begins a second training with training_steps = {training_steps}, steps = "
+        f"{plan.steps} and interval = {plan.interval}: this is random search"
+    )
 
 
 def is_over(member: Member, training_steps: int) -> bool:

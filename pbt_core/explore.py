@@ -10,14 +10,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from pbt_core.dimensions import Dimension, Integer
+from pbt_core.fields import ONE_OR_MORE, Float, above, checked, within
 from pbt_core.space import Hyperparameters, Space, Value
 from pbt_core.unit import from_unit, is_real, to_unit
-from pbt_core.values import called, is_number, listed, name_of, number, shown
+from pbt_core.values import called, name_of, shown
 
 #: Noise of more than so many times a range's width is too much: nineteen in twenty values then leave the range.
 TOO_NOISY = 10
@@ -41,13 +42,10 @@ DRIFT_FREE_FACTORS = (1.2, 1 / 1.2)
 class Perturb:
     """Multiply each hyperparameter by one of ``factors``, drawn uniformly (the GAN of the paper: 2.0 or 0.5)."""
 
-    factors: tuple[float, ...] = PAPER_FACTORS
+    factors: Annotated[tuple[Annotated[Float, above(0)], ...], ONE_OR_MORE] = PAPER_FACTORS
 
     def __post_init__(self) -> None:
-        factors = listed("Perturb", "factors", self.factors, "(1.2, 0.8)")
-        if not factors or not all(is_number(factor) and factor > 0 for factor in factors):
-            raise ValueError(f"Perturb: factors = {shown(factors)} must be one or more finite numbers above 0")
-        object.__setattr__(self, "factors", tuple(map(float, factors)))
+        checked(self)
 
     def __call__(self, hyperparameters: Hyperparameters, space: Space, rng: np.random.Generator) -> dict[str, Value]:
         return {
@@ -64,12 +62,10 @@ class Nudge:
     neighbour, unordered ones are drawn anew.
     """
 
-    share: float = 0.1
+    share: Annotated[Float, within("(0, 1]")] = 0.1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "share", float(number("Nudge", "share", self.share)))
-        if not 0 < self.share <= 1:
-            raise ValueError(f"Nudge: share = {self.share!r} must be in (0, 1]")
+        checked(self)
 
     def __call__(self, hyperparameters: Hyperparameters, space: Space, rng: np.random.Generator) -> dict[str, Value]:
         changed: dict[str, Value] = {}
@@ -91,12 +87,10 @@ class Nudge:
 class Resample:
     """Draw each hyperparameter anew from its prior with ``probability`` (the paper gives none: 0.25 is our choice)."""
 
-    probability: float = 0.25
+    probability: Annotated[float, within("[0, 1]")] = 0.25
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "probability", number("Resample", "probability", self.probability))
-        if not 0 <= self.probability <= 1:
-            raise ValueError(f"Resample: probability = {self.probability!r} must be in [0, 1]")
+        checked(self)
 
     def __call__(self, hyperparameters: Hyperparameters, space: Space, rng: np.random.Generator) -> dict[str, Value]:
         return {
@@ -109,12 +103,10 @@ class Resample:
 class Noise:
     """Add Gaussian noise of standard deviation ``scale`` (the toy problem: a factor could not move h = 0)."""
 
-    scale: float
+    scale: Annotated[float, above(0)]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", number("Noise", "scale", self.scale))
-        if not self.scale > 0:
-            raise ValueError(f"Noise: scale = {self.scale!r} must be above 0")
+        checked(self)
 
     def __call__(self, hyperparameters: Hyperparameters, space: Space, rng: np.random.Generator) -> dict[str, Value]:
         return {
@@ -130,10 +122,7 @@ class Compose:
     explorers: tuple[Explore, ...]
 
     def __post_init__(self) -> None:
-        explorers = listed("Compose", "explorers", self.explorers, "(Perturb(), Resample())")
-        for explorer in explorers:
-            check_operator("Compose", "explorers", explorer)
-        object.__setattr__(self, "explorers", explorers)
+        checked(self)
 
     def __call__(self, hyperparameters: Hyperparameters, space: Space, rng: np.random.Generator) -> dict[str, Value]:
         changed = dict(hyperparameters)
@@ -162,14 +151,6 @@ def explored(
         return changed
 
     return space.first(propose, f"explores of {dict(hyperparameters)}")
-
-
-def check_operator(owner: str, name: str, operator: Any) -> None:
-    """ValueError, naming owner and name, unless ``operator`` can be called; a class, which is not what is meant, cannot."""
-    if isinstance(operator, type):
-        raise ValueError(f"{owner}: {name}: {operator.__name__} is a class: give an instance, {operator.__name__}(...)")
-    if not callable(operator):
-        raise ValueError(f"{owner}: {name}: {shown(operator)} must be a function")
 
 
 def explore_warnings(space: Space, explore: Explore | None) -> list[str]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from pbt_core.population import Member, Population
 from pbt_core.space import Hyperparameters, Space
-from pbt_core.values import listed, plain, shown
 
 
 @dataclass(frozen=True)
@@ -85,12 +84,3 @@ def initial(
         except ValueError as error:
             raise ValueError(f"initial, setting {i + 1} of {len(settings)}: {error}") from None
     return members
-
-
-def listed_settings(owner: str, settings: Any) -> tuple[Hyperparameters, ...]:
-    """``settings`` as a method's ``initial``: a tuple of dicts. ValueError, naming the method, unless they are mappings."""
-    given_settings = listed(owner, "initial", settings, '({"lr": 0.1},)')
-    for setting in given_settings:
-        if not isinstance(setting, Mapping):
-            raise ValueError(f"{owner}: initial: {shown(setting)} must be a mapping of hyperparameters")
-    return tuple({name: plain(value) for name, value in setting.items()} for setting in given_settings)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 
 from pbt_core.exploit import Exploit, Truncation, exploited
-from pbt_core.explore import Explore, Perturb, check_operator, explored, warn_of
-from pbt_core.method import Clone, Continue, Decision, initial, listed_settings
+from pbt_core.explore import Explore, Perturb, explored, warn_of
+from pbt_core.fields import Rule, at_least, checked
+from pbt_core.method import Clone, Continue, Decision, initial
 from pbt_core.plan import Plan
 from pbt_core.population import Member, Population
 from pbt_core.replacement import replacement
 from pbt_core.space import Hyperparameters, Space
-from pbt_core.values import listed, shown, whole_fields
 
 #: What a member can take from its parent.
 Part = Literal["weights", "hyperparameters"]
 PARTS: tuple[Part, ...] = get_args(Part)
+_NAMED = Rule("weights, hyperparameters or both", bool)
 
 
 @dataclass(frozen=True)
@@ -44,31 +45,20 @@ class PBT:
     If all have failed, the run ends with the error instead: that is a bug in the task.
     """
 
-    ready: int
+    ready: Annotated[int, at_least(1, "step")]
     exploit: Exploit | None = field(default_factory=Truncation)
     explore: Explore | None = field(default_factory=Perturb)
-    copy: tuple[Part, ...] = PARTS
-    warmup: int = 0
+    copy: Annotated[tuple[Part, ...], _NAMED] = PARTS
+    warmup: Annotated[int, at_least(0)] = 0
     initial: tuple[Hyperparameters, ...] = ()
     until: int | None = None
 
     def __post_init__(self) -> None:
-        whole_fields(self, "ready", "warmup", *(["until"] if self.until is not None else []))
-        if self.ready < 1:
-            raise ValueError(f"PBT: ready = {self.ready!r} must be at least 1 step")
-        if self.warmup < 0:
-            raise ValueError(f"PBT: warmup = {self.warmup!r} must not be negative")
+        checked(self)
         if self.until is not None and self.until < self.warmup:
             raise ValueError(f"PBT: until = {self.until!r} must be at least warmup = {self.warmup!r} steps")
-        parts = listed("PBT", "copy", self.copy, '("weights",)')
-        if not parts or any(part not in PARTS for part in parts):
-            raise ValueError(f"PBT: copy = {shown(parts)} must name weights, hyperparameters or both")
         # In one order: two ways of saying the same are one run.
-        object.__setattr__(self, "copy", tuple(part for part in PARTS if part in parts))
-        for name in ("exploit", "explore"):
-            if getattr(self, name) is not None:
-                check_operator("PBT", name, getattr(self, name))
-        object.__setattr__(self, "initial", listed_settings("PBT", self.initial))
+        object.__setattr__(self, "copy", tuple(part for part in PARTS if part in self.copy))
 
     def start(self, space: Space, size: int, rng: np.random.Generator) -> Sequence[Hyperparameters]:
         """The ``initial`` settings, then draws from the prior; warns, with ExploreWarning, where ``explore`` does not suit."""
@@ -83,12 +73,8 @@ class PBT:
 
     def never_decides(self, plan: Plan) -> str | None:
         """Why no member can ever exploit or explore by this plan; None if one can."""
-        # The first interval that ends after the warm-up, or the first after that which passes a multiple of ``ready``.
-        end = max(1, -(-self.warmup // plan.interval)) * plan.interval
-        if end // self.ready == (end - plan.interval) // self.ready:
-            end = -(-(end // self.ready + 1) * self.ready // plan.interval) * plan.interval
-        last = plan.steps - 1 if self.until is None else min(plan.steps - 1, self.until)
-        if end > last:
+        first = plan.first_decision(self.ready, self.warmup)
+        if first is None or (self.until is not None and first > self.until):
             end_of_it = "" if self.until is None else f", until = {self.until}"
             return (
                 f"PBT: no member is ever ready with ready = {self.ready}, warmup = {self.warmup}{end_of_it}, steps = "

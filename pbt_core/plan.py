@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pbt_core.values import flag, number, plain, shown
+from pbt_core.fields import Float, above, at_least, checked, within
 
 #: A larger number is more likely a typing error.
 MOST_MEMBERS, MOST_STEPS = 10**6, 2**53
@@ -21,17 +21,13 @@ class Until:
     score: that some member's evaluation reaches; in synchronous mode the round is finished first.
     """
 
-    seconds: float | None = None
-    score: float | None = None
+    seconds: Annotated[Float, above(0)] | None = None
+    score: Float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("seconds", "score"):
-            if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, float(number("Until", name, value)))
+        checked(self)
         if self.seconds is None and self.score is None:
             raise ValueError("Until: seconds, score or both must be given")
-        if self.seconds is not None and self.seconds <= 0:
-            raise ValueError(f"Until: seconds = {self.seconds!r} must be above 0")
 
 
 @dataclass(frozen=True)
@@ -50,28 +46,16 @@ class Plan:
         interval in flight, but a loss of power may cost more. It is not part of a run's identity.
     """
 
-    population: int
-    steps: int
-    interval: int
-    seed: int = 0
+    population: Annotated[int, within(f"[1, {MOST_MEMBERS}]")]
+    steps: Annotated[int, within(f"[1, {MOST_STEPS}]")]
+    interval: Annotated[int, within(f"[1, {MOST_STEPS}]")]
+    seed: Annotated[int, at_least(0)] = 0
     synchronous: bool = True
     stop: Until | None = None
     durable: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, most in (("population", MOST_MEMBERS), ("steps", MOST_STEPS), ("interval", MOST_STEPS)):
-            value = plain(getattr(self, name))
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-                raise ValueError(f"Plan: {name} = {shown(value)} must be a whole number in [1, {most}]")
-            object.__setattr__(self, name, value)
-        seed = plain(self.seed)
-        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
-            raise ValueError(f"Plan: seed = {shown(seed)} must be a whole number in [0, 2**63)")
-        object.__setattr__(self, "seed", seed)
-        for name in ("synchronous", "durable"):
-            object.__setattr__(self, name, flag("Plan", name, getattr(self, name)))
-        if self.stop is not None and not isinstance(self.stop, Until):
-            raise ValueError(f"Plan: stop = {self.stop!r} must be an Until")
+        checked(self)
         if self.interval > self.steps:
             raise ValueError(f"Plan: interval = {self.interval} must not exceed steps = {self.steps}")
 
@@ -79,6 +63,16 @@ class Plan:
     def budget(self) -> int:
         """Member-steps charged in total: the same for every method of a comparison."""
         return self.population * self.steps
+
+    def first_decision(self, ready: int, warmup: int = 0) -> int | None:
+        """The first step at which a member is evaluated, has passed a multiple of ``ready``, and has budget left.
+
+        Not before ``warmup``. None if there is none: the method is asked about no such member.
+        """
+        end = max(1, -(-warmup // self.interval)) * self.interval
+        if end // ready == (end - self.interval) // ready:
+            end = -(-(end // ready + 1) * ready // self.interval) * self.interval
+        return end if end < self.steps else None
 
     @classmethod
     def from_description(cls, data: Mapping[str, Any]) -> Plan:

@@ -6,11 +6,13 @@ import hashlib
 from bisect import bisect_left
 from dataclasses import astuple, dataclass, replace
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pbt_core.fields import ONE_OR_MORE, Extended, Rule, checked
 from pbt_core.record import Record
 from pbt_core.schema import dump
 from pbt_core.seeds import Stream
@@ -21,6 +23,10 @@ from pbt_core.unit import is_real, to_unit
 from pbt_core.values import same
 
 
+def _ascend(steps: tuple[int, ...]) -> bool:
+    return bool(steps) and steps[0] >= 1 and all(a < b for a, b in pairwise(steps))
+
+
 @dataclass(frozen=True)
 class Curve:
     """The scores of one training with one setting: after each of ``steps`` from fresh weights, ascending.
@@ -29,13 +35,12 @@ class Curve:
     """
 
     hyperparameters: Hyperparameters
-    steps: tuple[int, ...]
-    scores: tuple[float, ...]
-    held_out: tuple[float, ...] | None = None
+    steps: Annotated[tuple[int, ...], Rule("whole numbers that ascend from 1 or more", _ascend)]
+    scores: tuple[Extended, ...]
+    held_out: tuple[Extended, ...] | None = None
 
     def __post_init__(self) -> None:
-        if not self.steps or self.steps[0] < 1 or any(b <= a for a, b in zip(self.steps, self.steps[1:], strict=False)):
-            raise ValueError(f"Curve: steps = {self.steps!r} must be whole numbers that ascend from 1 or more")
+        checked(self)
         for name, values in (("scores", self.scores), ("held_out", self.held_out)):
             if values is not None and len(values) != len(self.steps):
                 raise ValueError(f"Curve: {len(values)} {name} must be as many as there are steps, {len(self.steps)}")
@@ -74,11 +79,10 @@ class RecordedCurves:
     """
 
     space: Space
-    curves: tuple[Curve, ...]
+    curves: Annotated[tuple[Curve, ...], ONE_OR_MORE]
 
     def __post_init__(self) -> None:
-        if not self.curves:
-            raise ValueError("RecordedCurves: curves must not be empty")
+        checked(self)
         for number, curve in enumerate(self.curves):
             try:
                 self.space.check(curve.hyperparameters)

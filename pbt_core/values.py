@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Mapping, Set
+from itertools import islice
 from typing import Any
 
 import numpy as np
+
+#: A longer tuple is more likely a generator without an end.
+MOST_ITEMS = 10**6
 
 Value = bool | int | float | str | None | tuple["Value", ...]
 """A hyperparameter's value: a number, a string, a boolean, None, or a tuple of them."""
@@ -31,8 +35,12 @@ def plain(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """``value`` as an error may print it: in one line, and not a long one."""
-    text = " ".join(repr(value).split())
+    """``value`` as an error may print it: in one line, and not a long one, whatever its ``repr`` does."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a whole number of too many digits, one within a tuple, an object of the user's
+        bits = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
+        text = f"<{type(value).__name__}{bits}>"
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
@@ -112,12 +120,6 @@ def whole_number(owner: str, name: str, value: Any) -> int:
     return plain_value
 
 
-def whole_fields(settings: object, *names: str) -> None:
-    """Make the named fields of a frozen dataclass ints; ValueError as ``whole_number``."""
-    for name in names:
-        object.__setattr__(settings, name, whole_number(type(settings).__name__, name, getattr(settings, name)))
-
-
 def flag(owner: str, name: str, value: Any) -> bool:
     """``value`` as a bool; ValueError, naming owner and name, unless it is True or False."""
     plain_value = plain(value)
@@ -128,11 +130,21 @@ def flag(owner: str, name: str, value: Any) -> bool:
 
 def listed(owner: str, name: str, values: Any, example: str) -> tuple[Any, ...]:
     """``values`` as a tuple of plain ones. ValueError for what has no order or is no collection, with an ``example``."""
-    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping | Set):
+    found = items(values)
+    if found is None:
         raise ValueError(f"{owner}: {name} = {shown(values)} must be a tuple, such as {example}")
-    if isinstance(values, np.ndarray) and values.ndim == 0:
-        raise ValueError(f"{owner}: {name} = {shown(values)} must be a tuple, such as {example}")
-    return tuple(map(plain, values))
+    return tuple(map(plain, found))
+
+
+def items(values: Any) -> tuple[Any, ...] | None:
+    """What a sequence holds, in its order; None for what has no order or no end, and for texts."""
+    if isinstance(values, str | bytes | Mapping | Set):
+        return None
+    try:
+        found = values if values.__class__ is tuple else tuple(islice(values, MOST_ITEMS + 1))
+    except Exception:  # no collection: a number, or an array or a tensor without dimensions
+        return None
+    return found if len(found) <= MOST_ITEMS else None
 
 
 def _kind(value: Any) -> type:

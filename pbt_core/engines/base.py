@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from threadpoolctl import threadpool_limits
 
 from pbt_core.driver import Driver
 from pbt_core.errors import RunError
+from pbt_core.fields import Rule, within
 from pbt_core.files import Busy, located, locked
 from pbt_core.first_use import used
 from pbt_core.journal import Observer
@@ -24,11 +25,12 @@ from pbt_core.plan import Plan
 from pbt_core.run import Run
 from pbt_core.scheduling import Scheduling
 from pbt_core.task import AnyTask
-from pbt_core.values import number, whole_fields
 
 #: Variables that numerical libraries read when they are loaded.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 MOST_THREADS = 1024
+#: Of numerical libraries.
+Threads = Annotated[int, within(f"[1, {MOST_THREADS}]")]
 
 
 class Engine(Protocol):
@@ -133,18 +135,9 @@ def _limit(threads: int) -> threadpool_limits:
     return pools
 
 
-def check_whole(engine: object, name: str, most: int) -> None:
-    """Make a field of a frozen dataclass an int; ValueError unless it is a whole number from 1 to ``most``."""
-    whole_fields(engine, name)
-    if not 1 <= getattr(engine, name) <= most:
-        raise ValueError(f"{type(engine).__name__}: {name} = {getattr(engine, name)} must be in [1, {most}]")
-
-
-def check_seconds(engine: object, name: str, above: float, most: float) -> None:
-    """ValueError unless a field is a number above ``above`` and at most ``most``."""
-    owner, value = type(engine).__name__, getattr(engine, name)
-    if not above < number(owner, name, value) <= most:
-        raise ValueError(f"{owner}: {name} = {value} must be above {above:g} and at most {most:.0f} seconds")
+def seconds(above: float, most: float) -> Rule:
+    """A length of time that a system can wait for."""
+    return Rule(f"above {above:g} and at most {most:.0f} seconds", lambda value: above < value <= most)
 
 
 def cores() -> int:

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Annotated
 
 from pbt_core.driver import Driver
-from pbt_core.engines.base import MOST_THREADS, check_whole
-from pbt_core.engines.devices import checked
+from pbt_core.engines.base import Threads
+from pbt_core.engines.devices import Devices
 from pbt_core.engines.in_process import in_this_process
+from pbt_core.fields import checked, within
 from pbt_core.journal import Observer
 from pbt_core.method import Method
 from pbt_core.plan import MOST_MEMBERS, Plan
@@ -31,14 +33,12 @@ class Batched:
     step, and only the order of decisions is that of turns.
     """
 
-    together: int = 256
-    threads: int = 1
-    devices: tuple[str, ...] = ()
+    together: Annotated[int, within(f"[1, {MOST_MEMBERS}]")] = 256
+    threads: Threads = 1
+    devices: Devices = ()
 
     def __post_init__(self) -> None:
-        check_whole(self, "together", MOST_MEMBERS)
-        check_whole(self, "threads", MOST_THREADS)
-        object.__setattr__(self, "devices", checked("Batched", self.devices))
+        checked(self)
 
     def run(
         self,

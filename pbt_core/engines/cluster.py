@@ -7,17 +7,25 @@ worker: it does not depend on the order of events, so two ways to carry a run ou
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol
+from typing import Annotated, Protocol
 
+from pbt_core.fields import Extended, Rule, above, at_least, checked, within
 from pbt_core.seeds import Stream
-from pbt_core.values import is_number, number, whole_fields
+from pbt_core.values import is_number, plain, shown, whole_number
 from pbt_core.work import Work
 
 #: A larger number is more likely a typing error.
 MOST_WORKERS = 10**6
+#: Seconds. A record counts in microseconds, and its clock is of twelve digits: 31,700 years.
+SHORTEST, LONGEST = 1e-6, 1e12
+#: A length of time, which may be none. Years of a step are more likely another unit.
+Seconds = Annotated[float, Rule("0, or in [1e-09, 1e+09] seconds", lambda value: value == 0 or 1e-9 <= value <= 1e9)]
+#: Between two losses of a worker, and until it is back. Shorter ones would be lost in the clock's rounding after some years.
+Between = Annotated[float, within("[0.001, 1e+12]")]
+_SPEEDS = Rule(f"a tuple of 1 to {MOST_WORKERS} numbers", bool)
 
 
 class Durations(Protocol):
@@ -33,20 +41,19 @@ class IntervalTimes:
     """``per_interval + steps * per_step`` seconds, times what is drawn for the interval.
 
     per_step: seconds of one training step. per_interval: seconds of one evaluation, with saving and loading.
-    spread: standard deviation of the logarithm of a log-normal factor of mean 1; 0 for none.
+    spread: standard deviation of the logarithm of a log-normal factor of mean 1; 0 for none, at most 5, where half of the
+        factors are below 1 / 270,000.
     stragglers: share of the intervals that take ``slowdown`` times as long.
     """
 
-    per_step: float = 1.0
-    per_interval: float = 0.0
-    spread: float = 0.0
-    stragglers: float = 0.0
-    slowdown: float = 10.0
+    per_step: Seconds = 1.0
+    per_interval: Seconds = 0.0
+    spread: Annotated[float, within("[0, 5]")] = 0.0
+    stragglers: Annotated[float, within("[0, 1]")] = 0.0
+    slowdown: Annotated[float, within("[1, 1e+06]")] = 10.0
 
     def __post_init__(self) -> None:
-        _check_each(self, ("per_step", "per_interval", "spread"), "at least 0", lambda value: value >= 0)
-        _check_each(self, ("stragglers",), "in [0, 1]", lambda value: 0 <= value <= 1)
-        _check_each(self, ("slowdown",), "at least 1", lambda value: value >= 1)
+        checked(self)
         if self.per_step == self.per_interval == 0:
             raise ValueError("IntervalTimes: per_step or per_interval must be above 0")
 
@@ -64,25 +71,23 @@ class IntervalTimes:
 class Preemption:
     """``worker`` is lost at second ``at`` and is back ``away`` seconds later, or never."""
 
-    worker: int
-    at: float
-    away: float = math.inf
+    worker: Annotated[int, at_least(0)]
+    at: Annotated[float, within("[0, 1e+12]")]
+    away: Annotated[Extended, above(0)] = math.inf
 
     def __post_init__(self) -> None:
-        _check_each(self, ("at",), "at least 0", lambda value: value >= 0)
-        if isinstance(self.away, bool) or not isinstance(self.away, int | float) or not self.away > 0:
-            raise ValueError(f"Preemption: away = {self.away!r} must be above 0")
+        checked(self)
 
 
 @dataclass(frozen=True)
 class RandomPreemptions:
     """Every worker is lost now and then: after ``every`` seconds in the mean, exponentially distributed, for ``away``."""
 
-    every: float
-    away: float
+    every: Between
+    away: Between
 
     def __post_init__(self) -> None:
-        _check_each(self, ("every", "away"), "above 0", lambda value: value > 0)
+        checked(self)
 
     def next(self, stream: Stream) -> float:
         """Seconds until the next loss of a worker."""
@@ -98,35 +103,34 @@ class Cluster:
     seed: of all that is drawn here, beside the seed of the plan.
     """
 
-    speeds: tuple[float, ...] = (1.0,)
+    speeds: Annotated[tuple[Annotated[float, within("[1e-06, 1e+06]")], ...], _SPEEDS] = (1.0,)
     durations: Durations = field(default_factory=IntervalTimes)
     preemptions: tuple[Preemption, ...] | RandomPreemptions = ()
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.speeds, tuple) or not 1 <= len(self.speeds) <= MOST_WORKERS:
-            raise ValueError(f"Cluster: speeds must be a tuple of 1 to {MOST_WORKERS} numbers")
-        for worker, speed in enumerate(self.speeds):
-            if not number("Cluster", f"speeds[{worker}]", speed) > 0:
-                raise ValueError(f"Cluster: speeds[{worker}] = {speed} must be above 0")
+        checked(self)
         if not isinstance(self.preemptions, RandomPreemptions):
             self._check_preemptions(self.preemptions)
-        whole_fields(self, "seed")
-        if self.seed < 0:
-            raise ValueError(f"Cluster: seed = {self.seed} must be at least 0")
 
     @classmethod
     def of(cls, workers: int, durations: Durations | None = None) -> Cluster:
         """``workers`` equal ones of speed 1, never lost."""
-        return cls((1.0,) * workers, IntervalTimes() if durations is None else durations)
+        number = whole_number("Cluster", "workers", workers)
+        if not 1 <= number <= MOST_WORKERS:
+            raise ValueError(f"Cluster: workers = {shown(number)} must be in [1, {MOST_WORKERS}]")
+        return cls((1.0,) * number, IntervalTimes() if durations is None else durations)
 
     def seconds(self, worker: int, work: Work, stream: Stream) -> float:
-        """Virtual seconds of one interval on ``worker``; ValueError if ``durations`` gave none that can be."""
-        seconds = self.durations.seconds(work, stream)
+        """Virtual seconds of one interval on ``worker``, at least ``SHORTEST``.
+
+        ValueError if ``durations`` gave none that can be.
+        """
+        seconds = plain(self.durations.seconds(work, stream))
         if not is_number(seconds) or seconds <= 0:
             name = type(self.durations).__name__
-            raise ValueError(f"{name}.seconds = {seconds!r} for member {work.member} must be finite and above 0")
-        return seconds / self.speeds[worker]
+            raise ValueError(f"{name}.seconds = {shown(seconds)} for member {work.member} must be finite and above 0")
+        return max(SHORTEST, seconds / self.speeds[worker])
 
     def _check_preemptions(self, preemptions: Iterable[Preemption]) -> None:
         ordered = sorted(preemptions, key=lambda loss: (loss.worker, loss.at))
@@ -140,11 +144,3 @@ class Cluster:
                 raise ValueError(
                     f"Cluster: preemptions: worker {one.worker} is lost at {other.at} s, where it is away since {one.at} s"
                 )
-
-
-def _check_each(owner: object, names: Iterable[str], rule: str, holds: Callable[[float], bool]) -> None:
-    """ValueError unless each of these fields is a finite number for which ``holds`` is true."""
-    for name in names:
-        value = number(type(owner).__name__, name, getattr(owner, name))
-        if not holds(value):
-            raise ValueError(f"{type(owner).__name__}: {name} = {value} must be {rule}")

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated
+
+from pbt_core.fields import Rule
 
 #: The variable by which a process sees only some of NVIDIA's cards, which it then numbers from 0.
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
-def checked(engine: str, names: Any) -> tuple[str, ...]:
-    """``names`` as a tuple; ValueError, which begins with the engine's name, for what can be no name of a device."""
-    if isinstance(names, str) or not isinstance(names, Sequence):
-        raise ValueError(f"{engine}: devices = {names!r} must be a sequence of names")
-    for name in names:
-        if not isinstance(name, str) or not name or any(c in name for c in ", \t\n\0"):
-            raise ValueError(f"{engine}: devices = {names!r} must be names such as '0' or 'cuda:0'")
-    return tuple(names)
+def _is_name(name: str) -> bool:
+    return bool(name) and not any(c in name for c in ", \t\n\0")
+
+
+#: Devices by their names, such as ("cuda:0", "cuda:1").
+Devices = tuple[Annotated[str, Rule("names such as '0' or 'cuda:0'", _is_name)], ...]
 
 
 def kind(name: str) -> str:

@@ -14,15 +14,17 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from pbt_core.checking import check_arguments
-from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole
-from pbt_core.engines.devices import VISIBLE, checked, visible
+from pbt_core.engines.base import Threads, seconds
+from pbt_core.engines.devices import VISIBLE, Devices, visible
 from pbt_core.engines.in_process import working_here
 from pbt_core.engines.limited import LimitedBench
 from pbt_core.engines.pipes import new_mark, sendable
 from pbt_core.engines.worker import Assignment, Worker
 from pbt_core.errors import RunError
+from pbt_core.fields import checked
 from pbt_core.files import located
 from pbt_core.first_use import used
 from pbt_core.identity import differences
@@ -56,17 +58,13 @@ class Leased:
     threads, devices: as in ``Serial``.
     """
 
-    lease: float = 60.0
-    timeout: float | None = None
-    threads: int = 1
-    devices: tuple[str, ...] = ()
+    lease: Annotated[float, seconds(SHORTEST_LEASE, LONGEST_LEASE)] = 60.0
+    timeout: Annotated[float, seconds(0.0, LONGEST_LEASE)] | None = None
+    threads: Threads = 1
+    devices: Devices = ()
 
     def __post_init__(self) -> None:
-        check_whole(self, "threads", MOST_THREADS)
-        check_seconds(self, "lease", SHORTEST_LEASE, LONGEST_LEASE)
-        if self.timeout is not None:
-            check_seconds(self, "timeout", 0.0, LONGEST_LEASE)
-        object.__setattr__(self, "devices", checked("Leased", self.devices))
+        checked(self)
 
     def run(
         self,

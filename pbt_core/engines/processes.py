@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole, cores, driving, threads_limited
-from pbt_core.engines.devices import VISIBLE, checked, visible
+from pbt_core.engines.base import Threads, cores, driving, seconds, threads_limited
+from pbt_core.engines.devices import VISIBLE, Devices, visible
 from pbt_core.engines.pipes import Pipes, new_mark, sendable
 from pbt_core.engines.pool import Pool
 from pbt_core.engines.worker import Assignment, Worker
+from pbt_core.fields import checked, within
 from pbt_core.journal import Observer
 from pbt_core.method import Method
 from pbt_core.plan import Plan
@@ -22,6 +24,9 @@ from pbt_core.run import Run
 from pbt_core.task import AnyTask
 
 MOST_WORKERS, LONGEST_TIMEOUT = 4096, 1e6
+Workers = Annotated[int, within(f"[1, {MOST_WORKERS}]")]
+#: Seconds that an interval may take.
+Timeout = Annotated[float, seconds(0.0, LONGEST_TIMEOUT)]
 
 
 @dataclass(frozen=True)
@@ -38,18 +43,13 @@ class Processes:
     Whatever a worker starts ends with it. A task asks ``current_worker()`` which one it runs in.
     """
 
-    workers: int | None = None
-    timeout: float | None = None
-    threads: int = 1
-    devices: tuple[str, ...] = ()
+    workers: Workers | None = None
+    timeout: Timeout | None = None
+    threads: Threads = 1
+    devices: Devices = ()
 
     def __post_init__(self) -> None:
-        if self.workers is not None:
-            check_whole(self, "workers", MOST_WORKERS)
-        check_whole(self, "threads", MOST_THREADS)
-        if self.timeout is not None:
-            check_seconds(self, "timeout", 0.0, LONGEST_TIMEOUT)
-        object.__setattr__(self, "devices", checked("Processes", self.devices))
+        checked(self)
 
     def run(
         self,

@@ -7,6 +7,7 @@ with their node or alone, are replaced where there is room, and their intervals 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import socket
 import sys
@@ -14,17 +15,19 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pbt_core.driver import Driver
-from pbt_core.engines.base import MOST_THREADS, check_seconds, check_whole, driving
+from pbt_core.engines.base import Threads, driving
 from pbt_core.engines.carried import CarriedStore
 from pbt_core.engines.pipes import GRACE
 from pbt_core.engines.pool import Gone, Message, Pool, Ready
-from pbt_core.engines.processes import LONGEST_TIMEOUT, MOST_WORKERS
+from pbt_core.engines.processes import Timeout, Workers
 from pbt_core.engines.worker import Assignment, Worker, bench_of, outcome_of
 from pbt_core.errors import RunError
 from pbt_core.failures import UNKNOWN
+from pbt_core.fields import Rule, checked, within
 from pbt_core.files import write_whole
 from pbt_core.journal import Observer
 from pbt_core.method import Method
@@ -32,13 +35,42 @@ from pbt_core.plan import Plan
 from pbt_core.run import Run
 from pbt_core.store import Reference
 from pbt_core.task import AnyTask
-from pbt_core.values import number
 from pbt_core.work import Done, Failed, Work
 
 #: What an actor answers: an outcome, or an error that ends the run, and the checkpoint's bytes where no folder is shared.
 Answer = tuple[Done | Failed | Exception, bytes | None]
 #: Seconds in which a cluster must answer.
 CONNECT_SECONDS = 30.0
+#: What a worker may ask Ray for of one kind.
+Amount = Annotated[float, within("[0, 1e+06]")]
+
+
+def place(address: str) -> tuple[str, int] | None:
+    """Host and port of HOST:PORT or ray://HOST:PORT; None for Ray's own words, "auto" and "local". ValueError for all else."""
+    if address in ("auto", "local"):
+        return None
+    location = address.removeprefix("ray://")
+    parts = urlsplit(f"//{location}")
+    host, port = parts.hostname, parts.port
+    # What the parser has left out, such as a user, a path or a line's end, is no part of an address.
+    if not host or not port or not location.isprintable() or parts.netloc != location or "@" in location:
+        raise ValueError
+    if location.startswith("["):
+        ipaddress.ip_address(host)
+    elif not host.isascii() or not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")):
+        raise ValueError
+    return host, port
+
+
+def _is_address(address: str) -> bool:
+    try:
+        place(address)
+    except ValueError:
+        return False
+    return True
+
+
+_ADDRESS = Rule("'auto', 'local', HOST:PORT or ray://HOST:PORT, with a port in [1, 65535]", _is_address)
 
 
 @dataclass(frozen=True)
@@ -54,30 +86,21 @@ class Ray:
     timeout, threads: as in ``Processes``. A worker sees the cards that Ray lends it, as "cuda:0" and so on.
     """
 
-    workers: int | None = None
-    cpus: float = 1.0
-    gpus: float = 0.0
-    resources: Mapping[str, float] = field(default_factory=dict)
-    address: str | None = None
+    workers: Workers | None = None
+    cpus: Amount = 1.0
+    gpus: Amount = 0.0
+    resources: Mapping[str, Amount] = field(default_factory=dict)
+    address: Annotated[str, _ADDRESS] | None = None
     weights: Literal["folder", "objects"] = "folder"
-    timeout: float | None = None
-    threads: int = 1
+    timeout: Timeout | None = None
+    threads: Threads = 1
 
     def __post_init__(self) -> None:
-        if self.workers is not None:
-            check_whole(self, "workers", MOST_WORKERS)
-        check_whole(self, "threads", MOST_THREADS)
-        if self.timeout is not None:
-            check_seconds(self, "timeout", 0.0, LONGEST_TIMEOUT)
-        for name, amount in {"cpus": self.cpus, "gpus": self.gpus, **self.resources}.items():
-            if not 0 <= number("Ray", name, amount) <= 1e6:
-                raise ValueError(f"Ray: {name} = {amount} must be in [0, 1000000]")
+        checked(self)
         if not any(self._wanted.values()):
             raise ValueError(
                 "Ray: cpus, gpus or resources must be above 0: else there is no end to how many workers fit"
             )
-        if self.weights not in ("folder", "objects"):
-            raise ValueError(f"Ray: weights = {self.weights!r} must be 'folder' or 'objects'")
 
     @property
     def _wanted(self) -> dict[str, float]:
@@ -165,13 +188,12 @@ def _joined(ray: Any, address: str | None) -> Iterator[None]:
 
 
 def _must_answer(address: str | None) -> None:
-    """RunError unless somebody listens at ``address``, if it is HOST:PORT: Ray ends the whole process where nobody does."""
-    host, _, port = (address or "").rpartition(":")
-    if not host or "/" in host or not port.isdigit():
+    """RunError unless somebody listens at ``address``, if it is a place: Ray ends the whole process where nobody does."""
+    if address is None or (where := place(address)) is None:
         return
     try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-    except (OSError, OverflowError) as error:
+        socket.create_connection(where, timeout=CONNECT_SECONDS).close()
+    except (OSError, UnicodeError) as error:
         raise RunError(f"Ray: address = {address!r} cannot be joined: {error}") from None
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pbt_core.engines.base import MOST_THREADS, check_whole
-from pbt_core.engines.devices import checked
+from pbt_core.engines.base import Threads
+from pbt_core.engines.devices import Devices
 from pbt_core.engines.in_process import in_this_process
+from pbt_core.fields import checked
 from pbt_core.journal import Observer
 from pbt_core.method import Method
 from pbt_core.plan import Plan
@@ -24,12 +25,11 @@ class Serial:
         number cards as this process sees them. Of several the first is used.
     """
 
-    threads: int = 1
-    devices: tuple[str, ...] = ()
+    threads: Threads = 1
+    devices: Devices = ()
 
     def __post_init__(self) -> None:
-        check_whole(self, "threads", MOST_THREADS)
-        object.__setattr__(self, "devices", checked("Serial", self.devices))
+        checked(self)
 
     def run(
         self,

@@ -13,15 +13,16 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from pbt_core.driver import Driver
-from pbt_core.engines.base import MOST_THREADS, check_whole
+from pbt_core.engines.base import Threads
 from pbt_core.engines.bounded import Bounded
-from pbt_core.engines.cluster import Cluster, RandomPreemptions
-from pbt_core.engines.devices import checked
+from pbt_core.engines.cluster import LONGEST, Cluster, RandomPreemptions
+from pbt_core.engines.devices import Devices
 from pbt_core.engines.in_process import in_this_process
 from pbt_core.errors import RunError
+from pbt_core.fields import checked, within
 from pbt_core.journal import Observer
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome
@@ -30,6 +31,9 @@ from pbt_core.run import Run
 from pbt_core.seeds import Stream
 from pbt_core.task import AnyTask
 from pbt_core.work import Bench, Failed, Work
+
+#: Losses of workers, in a row or for each worker, after which no interval will ever end.
+MOST_LOSSES, MOST_LOSSES_EACH = 100_000, 100
 
 
 @dataclass(frozen=True)
@@ -48,17 +52,12 @@ class Simulated:
     """
 
     cluster: Cluster = field(default_factory=Cluster)
-    staleness: int | None = None
-    threads: int = 1
-    devices: tuple[str, ...] = ()
+    staleness: Annotated[int, within(f"[1, {MOST_STEPS}]")] | None = None
+    threads: Threads = 1
+    devices: Devices = ()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.cluster, Cluster):
-            raise ValueError(f"Simulated: cluster = {self.cluster!r} must be a Cluster")
-        if self.staleness is not None:
-            check_whole(self, "staleness", MOST_STEPS)
-        check_whole(self, "threads", MOST_THREADS)
-        object.__setattr__(self, "devices", checked("Simulated", self.devices))
+        checked(self)
 
     def run(
         self,
@@ -70,7 +69,11 @@ class Simulated:
         *,
         extend: bool = False,
     ) -> Run:
-        """See ``Engine.run``. RunError, too, if every worker is lost for good before the run is over."""
+        """See ``Engine.run``.
+
+        RunError, too, if every worker is lost for good before the run is over, or again and again so that no interval ends,
+        and if the run is longer than the clock of a record.
+        """
         clock = VirtualClock()
         bounded: Bounded[Outcome] | None = None if self.staleness is None else Bounded(self.staleness, plan.interval)
         stream = Stream(plan.seed).child("cluster", self.cluster.seed)
@@ -135,6 +138,8 @@ class _Simulation:
         self._lost: deque[Work] = deque()  # intervals to be done again, before others
         self._attempts: Counter[tuple[int, int]] = Counter()
         self._losses: Counter[int] = Counter()
+        self._losses_in_a_row = 0
+        self._most_losses = max(MOST_LOSSES, MOST_LOSSES_EACH * len(cluster.speeds))
 
     def run(self) -> None:
         """Until the run is finished."""
@@ -179,7 +184,11 @@ class _Simulation:
 
     def _advance(self) -> None:
         """Go to the next instant at which anything happens, and let all of it happen."""
-        self._clock.advance(self._heap[0].at)
+        if (at := self._heap[0].at) >= LONGEST:
+            raise RunError(
+                f"the virtual clock, at {self._clock():g} s, would pass {LONGEST:g} s, where a record's ends"
+            )
+        self._clock.advance(at)
         while self._heap and self._heap[0].at == self._clock():
             event = heapq.heappop(self._heap)
             match event.kind:
@@ -196,6 +205,7 @@ class _Simulation:
         if work is None or ends is not event:  # the worker was lost before
             return
         del self._busy[event.worker]
+        self._losses_in_a_row = 0
         self._attempts.pop((work.member, work.start), None)
         heapq.heappush(self._idle, event.worker)
         self._driver.complete(self._timed(self._bench.carry_out(work), event.worker, self._clock() - begun))
@@ -211,6 +221,12 @@ class _Simulation:
 
     def _is_lost(self, event: _Event) -> None:
         worker = event.worker
+        self._losses_in_a_row += 1
+        if self._losses_in_a_row > self._most_losses:
+            raise RunError(
+                f"workers of the simulated cluster were lost {self._most_losses} times in a row, and no interval has ended: "
+                f"{self._cluster.preemptions!r} are too frequent for intervals of this length"
+            )
         _, work, begun = self._busy.pop(worker, (None, None, 0.0))
         if work is None:
             self._idle.remove(worker)

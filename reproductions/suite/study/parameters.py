@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import operator
 import types
-from functools import cache
-from typing import Any, Union, get_args, get_origin
+from functools import cache, reduce
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from reproductions.suite.study.kinds import FAMILIES, Family, Kind
 
@@ -39,7 +40,7 @@ class Parameter:
 @cache
 def parameters(kind: Kind) -> tuple[Parameter, ...]:
     """The parameters of a kind, in the order of its declaration."""
-    annotations = inspect.get_annotations(kind, eval_str=True)
+    annotations = {name: _bare(hint) for name, hint in inspect.get_annotations(kind, eval_str=True).items()}
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         defaults = {field.name: _default(field) for field in dataclasses.fields(kind) if field.init}
     else:
@@ -60,6 +61,16 @@ def _parameter(name: str, annotation: Any, default: Any) -> Parameter:
     family = next((family for family in FAMILIES if family.type == item), None)
     inlined = inner if isinstance(inner, type) and dataclasses.is_dataclass(inner) else None
     return Parameter(name, annotation, default, family, several and family is not None, optional, inlined)
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without the rules of ``pbt_core.fields``, which a declaration checks itself."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _bare(arguments[0])
+    if origin in (Union, types.UnionType):
+        return reduce(operator.or_, map(_bare, arguments))
+    return tuple[tuple(map(_bare, arguments))] if origin is tuple else annotation
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
