@@ -180,7 +180,8 @@ def plain_score(score: Any, function: str) -> dict[str, Any]:
     samples: Any = score.samples
     if not isinstance(metrics, Mapping) or not all(isinstance(name, str) for name in metrics):
         raise ContractError(f"{function} returned a Score whose metrics are not numbers by name: {_short(metrics)}")
-    if not isinstance(samples, Sequence | np.ndarray) or isinstance(samples, str | bytes):
+    without_order = not isinstance(samples, Sequence | np.ndarray) or isinstance(samples, str | bytes)
+    if without_order or (isinstance(samples, np.ndarray) and not samples.ndim):
         raise ContractError(
             f"{function} returned a Score whose samples are no sequence of numbers: {_short(score.samples)}"
         )

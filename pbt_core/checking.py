@@ -8,7 +8,7 @@ from typing import Any
 
 from pbt_core.plan import Plan
 from pbt_core.space import Space
-from pbt_core.values import shown
+from pbt_core.values import flag, shown
 
 #: The arguments of each function, which are given by position.
 TASK: Mapping[str, tuple[str, ...]] = {
@@ -26,13 +26,29 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
 METHOD: Mapping[str, tuple[str, ...]] = {"start": ("space", "size", "rng"), "decide": ("member", "population", "rng")}
 
 
-def check_arguments(task: Any, method: Any, plan: Any) -> None:
-    """ValueError, in one line, unless these are a task, a method and a plan whose functions can be called as they will be."""
+def check_arguments(task: Any, method: Any, plan: Any, observer: Any = None, extend: Any = False) -> None:
+    """ValueError, in one line, unless these are a task, a method and a plan whose functions can be called as they will be.
+
+    So can an observer, and ``extend`` is True or False.
+    """
     if not isinstance(plan, Plan):
         raise ValueError(f"plan: {_what(plan)} must be a Plan, such as Plan(population=8, steps=1000, interval=100)")
     _check_functions("task", task, TASK)
     _check_functions("task", task, {name: names for name, names in OPTIONAL.items() if _has(task, name)})
     _check_functions("method", method, METHOD)
+    _check_space(task)
+    if observer is not None and (isinstance(observer, type) or not callable(observer)):
+        raise ValueError(f"observer = {shown(observer)} must be a function of an event, or None")
+    flag("run", "extend", extend)
+
+
+def check_loader(task: Any) -> None:
+    """ValueError, as from ``check_arguments``, unless this is a task that can load a state."""
+    _check_functions("task", task, {"load": TASK["load"]})
+    _check_space(task)
+
+
+def _check_space(task: Any) -> None:
     space = getattr(task, "space", None)
     if not isinstance(space, Space):
         raise ValueError(f"{type(task).__name__}.space must be a Space, not {type(space).__name__}")

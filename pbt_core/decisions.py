@@ -10,7 +10,7 @@ from pbt_core.method import Clone, Continue, Method, Restart, Stop
 from pbt_core.schema import Event
 from pbt_core.seeds import Streams
 from pbt_core.space import Space
-from pbt_core.values import identical
+from pbt_core.values import flag, identical, listed, shown, whole_number
 
 
 class CannotReplace(Exception):
@@ -66,22 +66,23 @@ class Decider:
         return {"event": "changed", **where, "hyperparameters": changed}
 
     def _cloned(self, ledger: Ledger, slot: Slot, decision: Clone, changed: Any) -> Event:
-        parent = ledger.slots.get(decision.parent)
-        if parent is None or decision.parent == slot.member.id:
-            raise ValueError(f"parent {decision.parent!r} must be another member of the population")
+        number, weights = whole_number("Clone", "parent", decision.parent), flag("Clone", "weights", decision.weights)
+        parent = ledger.slots.get(number)
+        if parent is None or number == slot.member.id:
+            raise ValueError(f"parent {shown(number)} must be another member of the population")
         # The parent's checkpoint: in synchronous mode what it trained itself, otherwise what it trains on from.
         seen, source = (parent.published, parent.latest) if self.synchronous else (parent.member, parent.source)
         if not seen.healthy or source is None or seen.score is None:
-            raise ValueError(f"parent {decision.parent} must have been evaluated with a finite score")
-        if slot.member.failed and not decision.weights:
+            raise ValueError(f"parent {number} must have been evaluated with a finite score")
+        if slot.member.failed and not weights:
             raise ValueError("a failed member must copy weights, its own are lost")
         return {
             "event": "cloned",
             "member": slot.member.id,
             "step": slot.member.step,
-            "parent": decision.parent,
+            "parent": number,
             "parent_step": seen.step,
-            "weights": decision.weights,
+            "weights": weights,
             "source": {"member": source.member, "step": source.step, "digest": source.digest},
             "age": seen.age,
             "score": seen.score,
@@ -98,12 +99,14 @@ class Decider:
 def first_settings(method: Method, space: Space, size: int, streams: Streams) -> list[Event]:
     """The ``joined`` events of a new run; ValueError, naming method and member, for settings that the space refuses."""
     name = type(method).__name__
-    settings = [space.restore(h) for h in method.start(space, size, streams.start().generator())]
-    if len(settings) != size:
-        raise ValueError(f"{name}: start gave {len(settings)} of {size} members")
-    for member, hyperparameters in enumerate(settings):
+    given = listed(name, "start", method.start(space, size, streams.start().generator()), "one setting a member")
+    if len(given) != size:
+        raise ValueError(f"{name}: start gave {len(given)} of {size} members")
+    settings = []
+    for member, hyperparameters in enumerate(given):
         try:
-            space.check(hyperparameters)
+            settings.append(space.restore(hyperparameters))
+            space.check(settings[-1])
         except ValueError as error:
             raise ValueError(f"{name}: start of member {member}: {error}") from None
     return [{"event": "joined", "member": m, "step": 0, "hyperparameters": h} for m, h in enumerate(settings)]

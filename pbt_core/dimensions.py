@@ -214,9 +214,8 @@ class Choice:
         values = listed("Choice", "values", self.values, "Choice((16, 32, 64))")
         for value in values:
             if why := flaw(value):
-                raise ValueError(
-                    f"Choice: {shown(value)}, {why}: a choice must be a number, a string, a boolean, None or a tuple of such"
-                )
+                rule = "a choice must be a number, a string, a boolean, None or a tuple of such"
+                raise ValueError(f"Choice: values: {shown(value)}, {why}: {rule}")
         if len(values) < 2 or any(same(a, b) for i, a in enumerate(values) for b in values[:i]):
             raise ValueError(f"Choice: values = {shown(values)} must be two or more different values")
         object.__setattr__(self, "values", values)

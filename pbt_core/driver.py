@@ -59,7 +59,7 @@ class Driver:
         clock: Callable[[], float] = time.monotonic,
         scheduling: Scheduling[Outcome] | None = None,
     ) -> None:
-        check_arguments(task, method, plan)
+        check_arguments(task, method, plan, observer, extend)
         self.space, self.plan, self.directory = task.space, plan, directory
         self._identity = identity(task, method, plan, self.space)
         self._decider = Decider(method, self.space, Streams(plan.seed), plan.synchronous)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pbt_core.values import fits, is_number, is_text, items, plain, shown
+from pbt_core.values import fits, is_number, is_text, items, plain, scalar, shown
 
 Reader = Callable[[Any], Any]
 """From a value to the one that is kept; _Wrong if it is none of its type."""
@@ -71,14 +71,14 @@ class _Wrong(Exception):
         self.value, self.rule, self.place = value, rule, place
 
 
-def checked(declaration: object) -> None:
+def checked(declaration: Any) -> None:
     """Hold each field against its annotation: numpy's values become Python's own, other sequences tuples.
 
     ValueError, in one line with class, field, value and rule, for the first that does not keep it. A whole number must fit
     64 bits, as in a record; a number must be finite; a function or an object must be none that is still a class. Annotations
     that this module knows nothing of are not checked.
     """
-    kind = type(declaration)
+    kind: type = type(declaration)
     for name, read in _readers(kind):
         value = getattr(declaration, name)
         try:
@@ -87,6 +87,9 @@ def checked(declaration: object) -> None:
             where = f"{kind.__name__}: {name} = {shown(value)}"
             inner = f": {name}{wrong.place} = {shown(wrong.value)}" if wrong.place else ""
             raise ValueError(f"{where}{inner} must be {wrong.rule}") from None
+        except Exception as error:  # of the value's own, or it is nested without an end
+            why = "it is nested too deeply" if isinstance(error, RecursionError) else f"it raised {shown(error)}"
+            raise ValueError(f"{kind.__name__}: {name} = {shown(value)} cannot be used: {why}") from None
         if kept is not value:
             object.__setattr__(declaration, name, kept)
 
@@ -99,7 +102,7 @@ def _readers(kind: type) -> tuple[tuple[str, Reader], ...]:
             hints |= inspect.get_annotations(base, eval_str=True)
         except NameError:  # a user's class with a name that only a type checker knows
             continue
-    fields = [field.name for field in dataclasses.fields(kind) if field.init]  # type: ignore[arg-type]
+    fields = [field.name for field in dataclasses.fields(kind) if field.init]
     return tuple((name, reader(hints[name])) for name in fields if name in hints)
 
 
@@ -131,7 +134,7 @@ def reader(hint: Any) -> Reader:
 
 
 def _whole(value: Any) -> int:
-    whole = plain(value)
+    whole = scalar(value)
     if not isinstance(whole, int) or isinstance(whole, bool):
         raise _Wrong(value, "a whole number")
     if not fits(whole):
@@ -141,26 +144,26 @@ def _whole(value: Any) -> int:
 
 def _finite(value: Any) -> int | float:
     """Whole numbers stay whole, if 64 bits hold them."""
-    real = plain(value)
+    real = scalar(value)
     if not is_number(real):
         raise _Wrong(value, "a finite number")
     return real if isinstance(real, int) and fits(real) else float(real)
 
 
 def _any_number(value: Any) -> int | float:
-    real = plain(value)
+    real = scalar(value)
     return float(real) if isinstance(real, float) else _finite(value)
 
 
 def _flag(value: Any) -> bool:
-    flag = plain(value)
+    flag = scalar(value)
     if not isinstance(flag, bool):
         raise _Wrong(value, "True or False")
     return flag
 
 
 def _text(value: Any) -> str:
-    text = plain(value)
+    text = scalar(value)
     if not isinstance(text, str) or not is_text(text):
         raise _Wrong(value, "a text")
     return text
@@ -230,7 +233,7 @@ def _literal(values: tuple[Any, ...]) -> Reader:
     words = f"{', '.join(others)} or {last}" if others else last
 
     def literal(value: Any) -> Any:
-        kept = plain(value)
+        kept = scalar(value)
         if not isinstance(kept, str) or kept not in values:
             raise _Wrong(value, words)
         return kept
@@ -283,7 +286,7 @@ def _mapping(of: Any) -> Reader:
             raise _Wrong(value, words)
         kept = {}
         for key, item in value.items():
-            name = plain(key)
+            name = scalar(key)
             if not isinstance(name, str) or not is_text(name):
                 raise _Wrong(value, f"{words}, which are texts")
             try:

@@ -3,12 +3,51 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import gc
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+from pbt_core.values import shown
+
+#: What can stand where a file should, by the type in its mode.
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def must_be_file(path: Path) -> None:
+    """OSError, which says what it is, unless a regular file or nothing stands at ``path``, links followed.
+
+    To open a pipe waits for its other end, and a device may be read without an end.
+    """
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except FileNotFoundError:
+        return
+    if kind != stat.S_IFREG:
+        raise OSError(errno.EINVAL, f"it is {_KINDS.get(kind, 'something else')}, and no file", str(path))
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file, open to be read. OSError as from ``open``, and, before it is opened, for what is no regular file."""
+    must_be_file(path)
+    return path.open("rb")
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file. OSError as from ``opened``."""
+    with opened(path) as file:
+        return file.read()
 
 
 class Busy(RuntimeError):
@@ -37,11 +76,14 @@ def located(path: Path | str, name: str = "path") -> Path:
     ValueError, which calls it ``name``, for an empty text, no path and no home.
     """
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise ValueError(f"{name} = {path!r} must be the path of a file or folder")
+        raise ValueError(f"{name} = {shown(path)} must be the path of a file or folder")
+    place = os.fspath(path)
+    if not isinstance(place, str) or "\0" in place:
+        raise ValueError(f"{name} = {shown(path)} must be the path of a file or folder, without a zero byte")
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise ValueError(f"{name} = {str(path)!r}: there is no such home folder") from None
+        raise ValueError(f"{name} = {shown(str(path))}: there is no such home folder") from None
 
 
 def write_whole(path: Path, content: bytes | str, durable: bool = False) -> None:
@@ -75,6 +117,7 @@ class Handle:
     """An open file that notices when other code in this process has closed its descriptor, which may then be another file's."""
 
     def __init__(self, path: Path, flags: int) -> None:
+        must_be_file(path)
         self.number = os.open(path, flags, 0o666)
         status = os.fstat(self.number)
         self._file = status.st_dev, status.st_ino

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pbt_core.files import Handle, collector_paused, write_all
+from pbt_core.files import Handle, collector_paused, must_be_file, write_all
 from pbt_core.ledger import Ledger
 from pbt_core.schema import START, Event, RecordError, dump, line, read_lines
 from pbt_core.store import Reference, Store
@@ -28,6 +28,11 @@ class AppendOnly:
         self._handle = self._opened()
 
     def _opened(self) -> Handle:
+        """RecordError for what is no file, such as a pipe."""
+        try:
+            must_be_file(self.path)
+        except OSError as error:
+            raise RecordError(f"{self.path} cannot be written: {error.strerror}") from None
         return Handle(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def write(self, data: bytes, durable: bool = False) -> None:

@@ -9,15 +9,18 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pbt_core.calls import Calls
-from pbt_core.files import located, write_whole
+from pbt_core.checking import check_loader
+from pbt_core.fields import at_least, checked
+from pbt_core.files import located, read_bytes, write_whole
 from pbt_core.record import Record
 from pbt_core.schema import LARGEST, Event, RecordError, decode
 from pbt_core.seeds import Streams
 from pbt_core.space import Hyperparameters
 from pbt_core.task import AnyTask
+from pbt_core.values import listed, shown
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,10 @@ class Segment:
     step ``member_step`` on, with ``hyperparameters``.
     """
 
-    start: int
-    stop: int
-    member: int
-    member_step: int
+    start: Annotated[int, at_least(0)]
+    stop: Annotated[int, at_least(1)]
+    member: Annotated[int, at_least(0)]
+    member_step: Annotated[int, at_least(0)]
     hyperparameters: Hyperparameters
 
 
@@ -142,7 +145,7 @@ def read_schedule(path: Path | str) -> list[Segment]:
     """The schedule in a ``lineage.json``; ValueError names the file and the field that is not what it must be."""
     path = located(path)
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_bytes(path))
         segments = [_segment(content, i) for i in range(len(content["schedule"]))]
     except OSError as error:
         raise ValueError(f"{path} holds no schedule: {error.strerror}") from None
@@ -151,10 +154,14 @@ def read_schedule(path: Path | str) -> list[Segment]:
         raise ValueError(f"{path} holds no schedule: {kind}") from None
     if not segments:
         raise ValueError(f"{path} holds no schedule: the run had no best member")
+    _must_follow(segments, f"{path} holds no schedule")
+    return segments
+
+
+def _must_follow(segments: Sequence[Segment], owner: str) -> None:
     for i, (before, segment) in enumerate(zip([None, *segments], segments, strict=False)):
         if segment.start != (before.stop if before else 0) or segment.stop <= segment.start:
-            raise ValueError(f"{path} holds no schedule: schedule[{i}] must begin where the one before it ends")
-    return segments
+            raise ValueError(f"{owner}: schedule[{i}] must have its start where the one before it has its stop")
 
 
 def _segment(content: Any, i: int) -> Segment:
@@ -175,10 +182,20 @@ def retrace(task: AnyTask, schedule: Sequence[Segment], seed: int) -> Any:
     Unlike the replay method, which trains with fresh draws, this proves that a lineage tells the whole story. ValueError
     where it cannot: after a copy in a task some of whose state stays with the member (``own.*``).
     """
+    check_loader(task)
+    segments = listed("retrace", "schedule", schedule, "Run.schedule()")
+    if not segments or not all(isinstance(segment, Segment) for segment in segments):
+        raise ValueError(
+            f"retrace: schedule = {shown(schedule)} must be one or more segments, as Run.schedule gives them"
+        )
+    for segment in segments:
+        checked(segment)
+        task.space.check(task.space.restore(segment.hyperparameters))
+    _must_follow(segments, "retrace")
     streams, calls = Streams(seed), Calls(task)
-    first = schedule[0]
+    first = segments[0]
     state = calls.init(streams.init(first.member, first.member_step), first.hyperparameters)
-    for before, segment in zip([None, *schedule], schedule, strict=False):
+    for before, segment in zip([None, *segments], segments, strict=False):
         saved = task.save(state)
         if saved.has_own and before is not None and before.member != segment.member:
             raise ValueError(

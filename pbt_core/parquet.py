@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pbt_core.files import replacing
+from pbt_core.files import must_be_file, replacing
 from pbt_core.schema import FORMAT, SCHEMA, Event, RecordError, check, decode, dump
 
 #: What stands in a column where an event has no such field.
@@ -66,6 +66,7 @@ def write_parquet(columns: Iterable[Column], path: Path) -> None:
 def rows(path: Path) -> Iterator[Event]:
     """The events as they were before ``write_parquet``; RecordError names the file and what is wrong with it."""
     try:
+        must_be_file(path)
         file = pq.ParquetFile(path, page_checksum_verification=True)
         metadata = file.schema_arrow.metadata or {}
         if metadata.get(b"pbt.format") != str(FORMAT).encode():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from pbt_core.checking import check_loader
 from pbt_core.errors import RunError
 from pbt_core.files import located
 from pbt_core.leases.log import LOG
@@ -21,6 +22,7 @@ from pbt_core.schema import RecordError
 from pbt_core.space import Hyperparameters
 from pbt_core.store import CheckpointError, Store
 from pbt_core.task import AnyTask
+from pbt_core.values import shown, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,8 +140,11 @@ class Run:
     def state(self, task: AnyTask, member: int | None = None) -> Any:
         """The state that a member was last evaluated in, or the run's answer if none is named, loaded by the task.
 
-        RunError says so where there is none; KeyError if there is no such member.
+        RunError says so where there is none; KeyError if there is no such member, ValueError for what is no number of one.
         """
+        check_loader(task)
+        if member is not None:
+            member = self._numbered(member)
         run = self
         for attempt in range(_TRIES):
             try:
@@ -160,6 +165,13 @@ class Run:
             raise RunError(f"member {slot.member.id} has no weights: {why}")
         checkpoint = Store.reading(self.directory / "checkpoints").load(slot.latest)
         return task.load(checkpoint, task.space.restore(slot.member.hyperparameters))
+
+    def _numbered(self, member: Any) -> int:
+        """The number of a member."""
+        number = whole_number("Run", "member", member)
+        if number not in self._ledger.slots:
+            raise KeyError(f"member = {shown(number)} must be one of {len(self._ledger.slots)} members, from 0 on")
+        return number
 
     def table(self) -> pd.DataFrame:
         """One row an evaluation, oldest first: member, step, score, held_out, ``metrics.NAME``, ``hyperparameters.NAME``.
@@ -189,8 +201,10 @@ class Run:
     def schedule(self, member: int | None = None) -> list[Segment]:
         """The hyperparameters that led to a member's weights when it was last evaluated, or to the run's answer.
 
-        Interval by interval. ValueError where no member is named and there is no answer.
+        Interval by interval. ValueError where no member is named and there is no answer. Other errors as from ``state``.
         """
+        if member is not None:
+            member = self._numbered(member)
         best = self._ledger.best() if member is None else None
         return (
             self.lineage.schedule(member) if best is None else self.lineage.schedule(best.member.id, best.member.step)
@@ -212,6 +226,8 @@ class Run:
         would be if all the steps had been asked for at once. Where it does not, the last interval was shorter, and those that
         follow begin where it ended. RecordError if task or method are not those of the run.
         """
+        if isinstance(engine, type) or not callable(getattr(engine, "run", None)):
+            raise ValueError(f"engine = {shown(engine)} must be an engine, such as Serial()")
         plan = replace(self.plan, stop=stop, steps=self.plan.steps if steps is None else steps)
         return engine.run(task, method, plan, self.directory, observer, extend=True)
 

@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from pbt_core.compact import compact
+from pbt_core.files import opened
 
 Event = dict[str, Any]
 """One event of a record, by its fields: see the table above."""
@@ -311,7 +312,7 @@ def read_lines(path: Path) -> Iterator[tuple[Event, str, int]]:
     """
     chain, position = START, 0
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             for number, text in enumerate(file, start=1):
                 if not text.endswith(b"\n"):
                     return

@@ -9,20 +9,33 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pbt_core.compact import compact
+from pbt_core.values import listed, plain, shown, whole_number
+
+#: Of a seed, or of a number in a name: those of ``Stream.entropy`` and more.
+MOST_BITS = 1024
+_NAMES = frozenset({int, str})
+_as_json = compact(allow_nan=False)
 
 
-def _number(value: object) -> object:
+def _seed(value: Any) -> int:
+    number = whole_number("Stream", "seed", value)
+    if number.bit_length() > MOST_BITS:
+        raise ValueError(f"Stream: seed = {shown(value)} must have at most {MOST_BITS} bits")
+    return number
+
+
+def _name(value: Any) -> str | int:
     """A number of numpy's as Python's: both name the same stream."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"Stream: the name {value!r} is a {type(value).__name__}, and must be a whole number or a text")
-
-
-_as_json = compact(allow_nan=True, default=_number)
+    name = plain(value)
+    if isinstance(name, bool) or not isinstance(name, str | int):
+        kind = type(value).__name__
+        raise TypeError(f"Stream: the name {shown(value)} is a {kind}, and must be a whole number or a text")
+    return name if isinstance(name, str) else _seed(name)
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,15 @@ class Stream:
 
     seed: int
     names: tuple[str | int, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Streams are made in every interval: nearly all have a name of which nothing need be asked.
+        if self.seed.__class__ is not int or self.names.__class__ is not tuple or not self._has_plain_names():
+            object.__setattr__(self, "seed", _seed(self.seed))
+            object.__setattr__(self, "names", tuple(map(_name, listed("Stream", "names", self.names, '("step", 3)'))))
+
+    def _has_plain_names(self) -> bool:
+        return _NAMES.issuperset(map(type, self.names)) and self.seed.bit_length() <= MOST_BITS
 
     def child(self, *names: str | int) -> Stream:
         """The stream below this one called ``names``; siblings are statistically independent."""

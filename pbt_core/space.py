@@ -90,7 +90,12 @@ class Space(Mapping[str, Dimension]):
             raise ValueError(f"hyperparameters {dict(hyperparameters)} break the constraint {self._constraint()}")
 
     def restore(self, hyperparameters: Hyperparameters) -> dict[str, Any]:
-        """Values that were read from JSON, or are numpy's, as the declared ones. What is not declared stays as it is."""
+        """Values that were read from JSON, or are numpy's, as the declared ones. What is not declared stays as it is.
+
+        ValueError for what is no mapping.
+        """
+        if hyperparameters.__class__ is not dict and not isinstance(hyperparameters, Mapping):
+            raise ValueError(f"hyperparameters = {shown(hyperparameters)} must be a mapping of names to values")
         return {name: self._restored(name, value) for name, value in hyperparameters.items()}
 
     def complete(self, known: Hyperparameters, drawn: Hyperparameters, rng: np.random.Generator) -> dict[str, Value]:

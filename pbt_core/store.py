@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from pbt_core.compact import compact
-from pbt_core.files import sync_folder, write_all
+from pbt_core.files import read_bytes, sync_folder, write_all
 from pbt_core.layout import TYPES, file_bytes
 from pbt_core.schema import DIGEST
 from pbt_core.values import is_text
@@ -316,7 +316,7 @@ class Store:
 
     def _read(self, path: Path) -> bytes:
         try:
-            return path.read_bytes()
+            return read_bytes(path)
         except OSError as error:
             raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
 

@@ -34,6 +34,13 @@ def plain(value: Any) -> Any:
     return value
 
 
+def scalar(value: Any) -> Any:
+    """A number, a flag or a text of numpy's as Python's own; anything else as it is."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def shown(value: Any) -> str:
     """``value`` as an error may print it: in one line, and not a long one, whatever its ``repr`` does."""
     try:
@@ -66,6 +73,13 @@ def where_raised(error: BaseException) -> str:
 
 def flaw(value: Any) -> str | None:
     """Why a record cannot hold ``value``, as words to follow it in an error; None if it can."""
+    try:
+        return _flaw(value)
+    except RecursionError:
+        return "which is nested too deeply"
+
+
+def _flaw(value: Any) -> str | None:
     match value:
         case None | bool():
             return None
@@ -76,7 +90,7 @@ def flaw(value: Any) -> str | None:
         case str():
             return None if is_text(value) else "which is no valid text"
         case tuple():
-            return next((f"with {shown(item)}, {why}" for item in value if (why := flaw(item))), None)
+            return next((f"with {shown(item)}, {why}" for item in value if (why := _flaw(item))), None)
     return f"which is a {type(value).__name__}"
 
 
@@ -106,7 +120,7 @@ def is_number(value: Any) -> bool:
 
 def number(owner: str, name: str, value: Any) -> int | float:
     """``value`` as a number of Python's own; ValueError, naming owner and name, unless it is a finite one."""
-    plain_value = plain(value)
+    plain_value = scalar(value)
     if not is_number(plain_value):
         raise ValueError(f"{owner}: {name} = {shown(value)} must be a finite number")
     return plain_value if isinstance(plain_value, int) else float(plain_value)
@@ -114,7 +128,7 @@ def number(owner: str, name: str, value: Any) -> int | float:
 
 def whole_number(owner: str, name: str, value: Any) -> int:
     """``value`` as an int; ValueError, naming owner and name, unless it is a whole number. 2.0 and True are none."""
-    plain_value = plain(value)
+    plain_value = scalar(value)
     if not isinstance(plain_value, int) or isinstance(plain_value, bool):
         raise ValueError(f"{owner}: {name} = {shown(value)} must be a whole number")
     return plain_value
@@ -122,7 +136,7 @@ def whole_number(owner: str, name: str, value: Any) -> int:
 
 def flag(owner: str, name: str, value: Any) -> bool:
     """``value`` as a bool; ValueError, naming owner and name, unless it is True or False."""
-    plain_value = plain(value)
+    plain_value = scalar(value)
     if not isinstance(plain_value, bool):
         raise ValueError(f"{owner}: {name} = {shown(value)} must be True or False")
     return plain_value
@@ -133,7 +147,10 @@ def listed(owner: str, name: str, values: Any, example: str) -> tuple[Any, ...]:
     found = items(values)
     if found is None:
         raise ValueError(f"{owner}: {name} = {shown(values)} must be a tuple, such as {example}")
-    return tuple(map(plain, found))
+    try:
+        return tuple(map(plain, found))
+    except RecursionError:
+        raise ValueError(f"{owner}: {name} = {shown(values)} is nested too deeply") from None
 
 
 def items(values: Any) -> tuple[Any, ...] | None:

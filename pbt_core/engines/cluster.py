@@ -14,7 +14,7 @@ from typing import Annotated, Protocol
 
 from pbt_core.fields import Extended, Rule, above, at_least, checked, within
 from pbt_core.seeds import Stream
-from pbt_core.values import is_number, plain, shown, whole_number
+from pbt_core.values import called, is_number, plain, shown, whole_number
 from pbt_core.work import Work
 
 #: A larger number is more likely a typing error.
@@ -126,11 +126,11 @@ class Cluster:
 
         ValueError if ``durations`` gave none that can be.
         """
-        seconds = plain(self.durations.seconds(work, stream))
+        seconds = plain(called("durations", self.durations.seconds, work, stream))
         if not is_number(seconds) or seconds <= 0:
             name = type(self.durations).__name__
             raise ValueError(f"{name}.seconds = {shown(seconds)} for member {work.member} must be finite and above 0")
-        return max(SHORTEST, seconds / self.speeds[worker])
+        return max(SHORTEST, float(seconds) / self.speeds[worker])
 
     def _check_preemptions(self, preemptions: Iterable[Preemption]) -> None:
         ordered = sorted(preemptions, key=lambda loss: (loss.worker, loss.at))

@@ -80,7 +80,7 @@ class Leased:
 
         ValueError for a synchronous plan, or one that ends by time: both need somebody who waits for all.
         """
-        check_arguments(task, method, plan)
+        check_arguments(task, method, plan, observer, extend)
         if plan.synchronous:
             raise ValueError("Leased: plan.synchronous = True needs a coordinator: use Plan(synchronous=False)")
         if plan.stop is not None and plan.stop.seconds is not None:

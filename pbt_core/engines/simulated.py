@@ -30,6 +30,7 @@ from pbt_core.plan import MOST_STEPS, Plan
 from pbt_core.run import Run
 from pbt_core.seeds import Stream
 from pbt_core.task import AnyTask
+from pbt_core.values import shown
 from pbt_core.work import Bench, Failed, Work
 
 #: Losses of workers, in a row or for each worker, after which no interval will ever end.
@@ -225,7 +226,7 @@ class _Simulation:
         if self._losses_in_a_row > self._most_losses:
             raise RunError(
                 f"workers of the simulated cluster were lost {self._most_losses} times in a row, and no interval has ended: "
-                f"{self._cluster.preemptions!r} are too frequent for intervals of this length"
+                f"{shown(self._cluster.preemptions)} are too frequent for intervals of this length"
             )
         _, work, begun = self._busy.pop(worker, (None, None, 0.0))
         if work is None:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+from pbt_core.files import opened
+
 #: Signs of life in the length of a lease.
 BEATS = 6
 
@@ -71,7 +73,7 @@ class Heartbeat:
     def _size(self, worker: str) -> int:
         try:
             # Opened, and not only asked for its size: NFS promises what is new to those who open a file.
-            with (self.folder / worker).open("rb") as file:
+            with opened(self.folder / worker) as file:
                 return os.fstat(file.fileno()).st_size
         except OSError:
             return -2

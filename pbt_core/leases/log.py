@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pbt_core.errors import RunError
-from pbt_core.files import sync_folder
+from pbt_core.files import read_bytes, sync_folder
 from pbt_core.schema import START, Event, RecordError, check, decode, line
 
 #: Folders in that of the run: of the log, and of the workers' signs of life.
@@ -71,9 +71,11 @@ class SharedLog:
         while True:
             path = _entry(self.folder, self.place)
             try:
-                text = path.read_bytes()
+                text = read_bytes(path)
             except FileNotFoundError:
                 return
+            except OSError as error:
+                raise RecordError(f"{path} cannot be read: {error.strerror}") from None
             entry, self._chain = _parsed(path, text, self._chain)
             self.place += 1
             yield self.place - 1, entry

@@ -197,7 +197,7 @@ ANNEALED = "kind: annealed, values: {h0: 1.0, h1: 1.0}"
         ("{kind: binary_tournament}", f"search.kind = 'binary_tournament' must be one of {METHODS}"),
         ("{kind: random_search, ready: 10}", "search.ready: no such key; 'random_search' has ['initial']"),
         ("{kind: pbt, ready: 10, warmup: 50, until: 20}", "search.until = 20 must be at least warmup = 50 steps"),
-        ("{kind: pbt, ready: 10, copy: []}", "search.copy = () must name weights, hyperparameters or both"),
+        ("{kind: pbt, ready: 10, copy: []}", "search.copy = () must be weights, hyperparameters or both"),
         ("{kind: pbt, ready: 10, copy: [it]}", "search.copy.0 = 'it': input should be 'weights' or 'hyperparameters'"),
         (
             "{kind: pbt, ready: 10, exploit: truncation}",
@@ -221,7 +221,7 @@ ANNEALED = "kind: annealed, values: {h0: 1.0, h1: 1.0}"
         ),
         (
             "{kind: pbt, ready: 10, explore: [{kind: perturb}, {kind: perturb, factors: [1.2, -1]}]}",
-            "search.explore.1.factors = (1.2, -1.0) must be one or more finite numbers above 0",
+            "search.explore.1.factors = (1.2, -1.0): factors[1] = -1.0 must be above 0",
         ),
         ("{kind: pbt, ready: 10, explore: [{kind: noise}]}", "search.explore.0.scale: is required"),
         (

@@ -126,7 +126,7 @@ def test_the_steady_members_keep_their_rates_for_longer(tmp_path):
         ({"ready": 10, "periods": (2, 1)}, r"periods = \(2, 1\) must be"),
         ({"ready": 10, "periods": (1, 1)}, r"periods = \(1, 1\) must be"),
         ({"ready": 10, "periods": (0, 1)}, r"periods = \(0, 1\) must be"),
-        ({"ready": 10, "periods": (1.5,)}, r"periods = \(1.5,\) must be"),
+        ({"ready": 10, "periods": (1.5,)}, r"periods\[0\] = 1.5 must be a whole number"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, words):

@@ -63,7 +63,7 @@ def test_what_is_copied_is_a_switch_of_its_own():
     assert decide(weights) == Clone(4, {"a": 1.0, "b": 1.0}, weights=True)
     hyperparameters = PBT(ready=10, copy=("hyperparameters",), explore=None)
     assert decide(hyperparameters) == Clone(4, {"a": 5.0, "b": 1.0}, weights=False)
-    with pytest.raises(ValueError, match=r"copy = \(\) must name weights, hyperparameters or both"):
+    with pytest.raises(ValueError, match=r"copy = \(\) must be weights, hyperparameters or both"):
         PBT(ready=10, copy=())
 
 

@@ -32,10 +32,10 @@ def test_streams_go_by_numbers_whoever_made_them():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Plan(4, 40, 40 / 10), "Plan: interval = 4.0 must be a whole number in"),
-        (lambda: Plan(4, 40, np.float64(4)), "Plan: interval = 4.0 must be a whole number in"),
-        (lambda: Plan(True, 40, 10), "Plan: population = True must be a whole number in"),
-        (lambda: Plan(4, 40, 10, seed=np.int64(-1)), "Plan: seed = -1 must be a whole number in"),
+        (lambda: Plan(4, 40, 40 / 10), "Plan: interval = 4.0 must be a whole number"),
+        (lambda: Plan(4, 40, np.float64(4)), r"Plan: interval = .*4.0.* must be a whole number"),
+        (lambda: Plan(True, 40, 10), "Plan: population = True must be a whole number"),
+        (lambda: Plan(4, 40, 10, seed=np.int64(-1)), "Plan: seed = .*-1.* must be at least 0"),
         (lambda: Plan(4, 40, 10, synchronous=1), "Plan: synchronous = 1 must be True or False"),
         (lambda: Until(score=np.float64("nan")), "Until: score = .*nan.* must be a finite number"),
         (lambda: Until(seconds=True), "Until: seconds = True must be a finite number"),

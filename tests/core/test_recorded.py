@@ -170,7 +170,7 @@ def test_another_table_is_another_run(tmp_path):
         (lambda: Curve({}, (0, 1), (1.0, 2.0)), "must be whole numbers that ascend from 1 or more"),
         (lambda: Curve({}, (5, 5), (1.0, 2.0)), "must be whole numbers that ascend"),
         (lambda: Curve({}, (5,), (1.0, 2.0)), "2 scores must be as many as there are steps, 1"),
-        (lambda: RecordedCurves(SPACE, ()), "curves must not be empty"),
+        (lambda: RecordedCurves(SPACE, ()), r"curves = \(\) must be one or more"),
         (lambda: RecordedCurves(SPACE, (Curve({"lr": 2.0}, (1,), (1.0,)),)), "curve 0: .*lr"),
     ],
 )

@@ -70,7 +70,7 @@ def _bare(annotation: Any) -> Any:
         return _bare(arguments[0])
     if origin in (Union, types.UnionType):
         return reduce(operator.or_, map(_bare, arguments))
-    return tuple[tuple(map(_bare, arguments))] if origin is tuple else annotation
+    return types.GenericAlias(tuple, tuple(map(_bare, arguments))) if origin is tuple else annotation
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
