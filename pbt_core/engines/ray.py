@@ -35,6 +35,7 @@ from pbt_core.plan import Plan
 from pbt_core.run import Run
 from pbt_core.store import Reference
 from pbt_core.task import AnyTask
+from pbt_core.values import shown
 from pbt_core.work import Done, Failed, Work
 
 #: What an actor answers: an outcome, or an error that ends the run, and the checkpoint's bytes where no folder is shared.
@@ -53,7 +54,14 @@ def place(address: str) -> tuple[str, int] | None:
     parts = urlsplit(f"//{location}")
     host, port = parts.hostname, parts.port
     # What the parser has left out, such as a user, a path or a line's end, is no part of an address.
-    if not host or not port or not location.isprintable() or parts.netloc != location or "@" in location:
+    if (
+        not host
+        or not port
+        or not location.isprintable()
+        or " " in location
+        or parts.netloc != location
+        or "@" in location
+    ):
         raise ValueError
     if location.startswith("["):
         ipaddress.ip_address(host)
@@ -175,8 +183,10 @@ def _joined(ray: Any, address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    alone = {"_node_ip_address": "127.0.0.1"} if address is None and "RAY_ADDRESS" not in os.environ else {}
-    _must_answer(address)
+    named = address or os.environ.get("RAY_ADDRESS")
+    alone = {} if named else {"_node_ip_address": "127.0.0.1"}
+    if named:
+        _must_answer(named)
     try:
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="ERROR", **alone)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
@@ -187,9 +197,11 @@ def _joined(ray: Any, address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _must_answer(address: str | None) -> None:
+def _must_answer(address: str) -> None:
     """RunError unless somebody listens at ``address``, if it is a place: Ray ends the whole process where nobody does."""
-    if address is None or (where := place(address)) is None:
+    if not _is_address(address):  # of the environment: a declaration's is checked where it is made
+        raise RunError(f"Ray: RAY_ADDRESS = {shown(address)} must be {_ADDRESS.words}")
+    if (where := place(address)) is None:
         return
     try:
         socket.create_connection(where, timeout=CONNECT_SECONDS).close()

@@ -1,10 +1,11 @@
 import functools
+import itertools
 import re
 
 import numpy as np
 import pytest
 
-from pbt_core import PBT, Leased, Plan, Processes, Serial
+from pbt_core import PBT, Clone, Leased, Plan, Processes, Restart, Run, Serial
 from pbt_core.checking import check_arguments
 from pbt_core.testing import Hill
 
@@ -60,6 +61,96 @@ def test_what_cannot_be_run_is_one_line_that_says_what_is_wanted(arguments, erro
     """A missing function, a wrong signature, a class, things in another order."""
     with pytest.raises(ValueError, match=f"^{re.escape(error)}$"):
         check_arguments(*arguments)
+
+
+@pytest.mark.parametrize("engine", [Serial(), Leased()], ids=["serial", "leased"])
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"observer": "x"}, "observer = 'x' must be a function of an event, or None"),
+        ({"observer": print.__class__}, "observer = <class 'builtin_function_or_method'> must be a function of an event, or None"),
+        ({"extend": "x"}, "run: extend = 'x' must be True or False"),
+        ({"extend": None}, "run: extend = None must be True or False"),
+    ],
+    ids=["observer", "class", "text", "none"],
+)  # fmt: skip
+def test_an_observer_is_a_function_and_extending_is_a_flag(engine, arguments, error, tmp_path):
+    """Both are known before the folder is made."""
+    plan = Plan(population=3, steps=20, interval=10, synchronous=not isinstance(engine, Leased))
+    with pytest.raises(ValueError, match=f"^{re.escape(error)}$"):
+        engine.run(Hill(), METHOD, plan, tmp_path / "run", **arguments)
+    assert not (tmp_path / "run" / "events.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "member", [True, 1.0, "1", [], 10**5000, np.array([1])], ids=lambda value: type(value).__name__
+)
+def test_members_of_a_run_go_by_whole_numbers(member, tmp_path):
+    """numpy's too; True and 1.0 are none, though they are equal to one."""
+    run = Serial().run(Hill(), METHOD, PLAN, tmp_path)
+    assert run.schedule(np.int64(1)) == run.schedule(1)
+    for ask in (lambda: run.state(Hill(), member), lambda: run.schedule(member)):
+        error = KeyError if isinstance(member, int) and member is not True else ValueError
+        with pytest.raises(error, match=r"member = .* must be (a whole number|one of 3 members, from 0 on)") as refused:
+            ask()
+        assert len(str(refused.value)) < 200
+
+
+def test_a_state_needs_a_task_and_an_extension_an_engine(tmp_path):
+    """Each says what it lacks."""
+    run = Serial().run(Hill(), METHOD, PLAN, tmp_path)
+    for task, words in ((None, "task: NoneType None has no load"), (Hill, "task: Hill is a class")):
+        with pytest.raises(ValueError, match=words):
+            run.state(task)
+    for engine in (None, Serial):
+        with pytest.raises(ValueError, match=r"engine = .* must be an engine, such as Serial\(\)"):
+            run.extend(engine, Hill(), METHOD, steps=40)
+    for path in (b"x", "a\0b", "", 3, "~nobody-of-this-name/x"):
+        with pytest.raises(ValueError, match="folder = "):
+            Run.open(path)
+
+
+class Starts:
+    """A method whose answers are what a test wants."""
+
+    def __init__(self, start, decision=None):
+        self.given, self.decision = start, decision
+
+    def identity(self):
+        return "of this test"
+
+    def start(self, space, size, rng):
+        return self.given
+
+    def decide(self, member, population, rng):
+        return self.decision
+
+
+SETTINGS = [{"lr": 0.1, "decay": 0.1}] * 3
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        (Starts(None), "Starts: start = None must be a tuple"),
+        (Starts({"lr": 0.1}), "Starts: start = .* must be a tuple"),
+        (Starts([1, 2, 3]), "Starts: start of member 0: hyperparameters = 1 must be a mapping"),
+        (Starts(itertools.repeat({"lr": 0.1})), "Starts: start = .* must be a tuple"),
+        (
+            Starts(SETTINGS, Clone(True, SETTINGS[0])),
+            "Starts: decision for member 0: Clone: parent = True must be a whole",
+        ),
+        (Starts(SETTINGS, Clone([1], SETTINGS[0])), r"member 0: Clone: parent = \[1\] must be a whole number"),
+        (Starts(SETTINGS, Clone(1, "x")), "member 0: hyperparameters = 'x' must be a mapping"),
+        (Starts(SETTINGS, Clone(1, SETTINGS[0], "no")), "member 0: Clone: weights = 'no' must be True or False"),
+        (Starts(SETTINGS, Restart([("lr", 0.1)])), "member 0: hyperparameters = .* must be a mapping"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else None,
+)
+def test_what_a_method_answers_is_checked_with_its_name(method, words, tmp_path):
+    """Before it is recorded: the record holds what was meant or nothing."""
+    with pytest.raises(ValueError, match=words):
+        Serial().run(Hill(), method, PLAN, tmp_path)
 
 
 def decorated(function):

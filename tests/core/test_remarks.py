@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 
+from baselines import Bayesian, FirePBT, Genetic, Halving, MultiFrequency
 from pbt_core import PBT, Leased, Member, Plan, Score, Serial, Truncation, WelchTTest
 from pbt_core.testing import Hill
 
@@ -35,6 +36,28 @@ def test_a_plan_by_which_nobody_is_ever_ready_is_known_before(interval):
         assert (method.never_decides(plan) is None) == ready_once, method
 
 
+@pytest.mark.parametrize("interval", [1, 3, 4, 10])
+@pytest.mark.parametrize("ready", [1, 3, 4, 7, 10, 19, 20, 21])
+def test_methods_know_a_plan_by_which_they_decide_nothing(ready, interval):
+    """Held to what they do with a member, interval by interval: all but the last end with a decision."""
+    plan = Plan(population=8, steps=20, interval=interval)
+    ends = list(range(interval, 20, interval))
+    passes = any(end // ready > (end - interval) // ready for end in ends)
+    reaches = any(end >= ready for end in ends)
+    for method, decides in {
+        FirePBT(ready, max_eval_steps=40): passes,
+        MultiFrequency(ready, periods=(1, 2)): passes,
+        MultiFrequency(1, periods=(ready, 30)): passes,
+        Genetic(ready): reaches,
+        Bayesian("tpe", ready): reaches,
+        Halving("asha", 40, first_rung=ready): reaches,
+    }.items():
+        line = method.never_decides(plan)
+        assert (line is None) == decides, method
+        assert line is None or line.startswith(f"{type(method).__name__}: no ")
+        assert line is None or line.endswith(f"steps = 20 and interval = {interval}: this is random search")
+
+
 @pytest.mark.parametrize(
     ("method", "plan", "line"),
     [
@@ -50,11 +73,22 @@ def test_a_plan_by_which_nobody_is_ever_ready_is_known_before(interval):
             "PBT: no members were ever compared, so that this was random search: WelchTTest needs two samples of a member: "
             "give Score.samples, or use over='evaluations'",
         ),
+        (
+            FirePBT(ready=40, max_eval_steps=40),
+            PLAN,
+            "FirePBT: no member is ever ready with ready = 40, steps = 40 and interval = 10: this is random search",
+        ),
+        (
+            MultiFrequency(ready=20, periods=(2, 4)),
+            PLAN,
+            "MultiFrequency: no sub-population ever decides with ready = 20, a shortest period of 2, steps = 40 and "
+            "interval = 10: this is random search",
+        ),
         (PBT(ready=10, exploit=WelchTTest(over="evaluations")), PLAN, None),
         (PBT(ready=10, exploit=None), replace(PLAN, population=1), None),
         (PBT(ready=10, exploit=Truncation()), PLAN, None),
     ],
-    ids=["never ready", "one member", "no samples", "evaluations", "explore only", "pbt"],
+    ids=["never ready", "one member", "no samples", "fire", "multi-frequency", "evaluations", "explore only", "pbt"],
 )
 @pytest.mark.parametrize("engine", [Serial(), Leased()], ids=["serial", "leased"])
 def test_a_search_in_which_nobody_can_exploit_says_so_once(engine, method, plan, line, tmp_path, caplog):
