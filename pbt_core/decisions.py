@@ -66,7 +66,9 @@ class Decider:
         return {"event": "changed", **where, "hyperparameters": changed}
 
     def _cloned(self, ledger: Ledger, slot: Slot, decision: Clone, changed: Any) -> Event:
-        number, weights = whole_number("Clone", "parent", decision.parent), flag("Clone", "weights", decision.weights)
+        number, weights = decision.parent, decision.weights
+        if number.__class__ is not int or weights.__class__ is not bool:  # nearly none
+            number, weights = whole_number("Clone", "parent", number), flag("Clone", "weights", weights)
         parent = ledger.slots.get(number)
         if parent is None or number == slot.member.id:
             raise ValueError(f"parent {shown(number)} must be another member of the population")

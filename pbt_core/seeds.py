@@ -19,6 +19,7 @@ from pbt_core.values import listed, plain, shown, whole_number
 #: Of a seed, or of a number in a name: those of ``Stream.entropy`` and more.
 MOST_BITS = 1024
 _NAMES = frozenset({int, str})
+_WORDS = np.dtype("<u4")
 _as_json = compact(allow_nan=False)
 
 
@@ -47,12 +48,10 @@ class Stream:
 
     def __post_init__(self) -> None:
         # Streams are made in every interval: nearly all have a name of which nothing need be asked.
-        if self.seed.__class__ is not int or self.names.__class__ is not tuple or not self._has_plain_names():
+        seed, names = self.seed, self.names
+        if seed.__class__ is not int or names.__class__ is not tuple or not _NAMES.issuperset(map(type, names)):
             object.__setattr__(self, "seed", _seed(self.seed))
             object.__setattr__(self, "names", tuple(map(_name, listed("Stream", "names", self.names, '("step", 3)'))))
-
-    def _has_plain_names(self) -> bool:
-        return _NAMES.issuperset(map(type, self.names)) and self.seed.bit_length() <= MOST_BITS
 
     def child(self, *names: str | int) -> Stream:
         """The stream below this one called ``names``; siblings are statistically independent."""
@@ -65,7 +64,7 @@ class Stream:
     def generator(self) -> np.random.Generator:
         """A fresh numpy generator at the beginning of this stream: seeded with ``entropy``."""
         # numpy takes a number apart into such words, slowly. It leaves out those above the number's highest bit.
-        words = np.frombuffer(self._digest()[::-1], "<u4")
+        words = np.frombuffer(self._digest()[::-1], _WORDS)
         return np.random.Generator(np.random.PCG64(words if words[-1] else self.entropy()))
 
     def integer(self) -> int:
@@ -73,7 +72,11 @@ class Stream:
         return self.entropy() >> 193
 
     def _digest(self) -> bytes:
-        return hashlib.sha256(_as_json([self.seed, *self.names]).encode()).digest()
+        try:
+            return hashlib.sha256(_as_json([self.seed, *self.names]).encode()).digest()
+        except ValueError:  # a number of too many digits, which one of these names
+            _seed(self.seed)
+            raise ValueError(f"Stream: names = {shown(tuple(map(_name, self.names)))} cannot be written") from None
 
 
 class Streams:

@@ -68,7 +68,7 @@ def test_what_cannot_be_run_is_one_line_that_says_what_is_wanted(arguments, erro
     ("arguments", "error"),
     [
         ({"observer": "x"}, "observer = 'x' must be a function of an event, or None"),
-        ({"observer": print.__class__}, "observer = <class 'builtin_function_or_method'> must be a function of an event, or None"),
+        ({"observer": list}, "observer = <class 'list'> must be a function of an event, or None"),
         ({"extend": "x"}, "run: extend = 'x' must be True or False"),
         ({"extend": None}, "run: extend = None must be True or False"),
     ],

@@ -162,6 +162,7 @@ TAKEN = {
     Score: lambda value: plain_score(value, "Hill.evaluate"),
     Segment: lambda value: retrace(Hill(), [value], 0),
     Stop: decided,
+    Stream: lambda value: value.generator(),
 }
 
 
