@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pbt_core.compact import compact
-from pbt_core.values import listed, plain, shown, whole_number
+from pbt_core.values import listed, scalar, shown, whole_number
 
 #: Of a seed, or of a number in a name: those of ``Stream.entropy`` and more.
 MOST_BITS = 1024
@@ -23,20 +23,20 @@ _WORDS = np.dtype("<u4")
 _as_json = compact(allow_nan=False)
 
 
-def _seed(value: Any) -> int:
-    number = whole_number("Stream", "seed", value)
+def _number(field: str, value: Any) -> int:
+    number = whole_number("Stream", field, value)
     if number.bit_length() > MOST_BITS:
-        raise ValueError(f"Stream: seed = {shown(value)} must have at most {MOST_BITS} bits")
+        raise ValueError(f"Stream: {field} = {shown(value)} must have at most {MOST_BITS} bits")
     return number
 
 
 def _name(value: Any) -> str | int:
     """A number of numpy's as Python's: both name the same stream."""
-    name = plain(value)
+    name = scalar(value)
     if isinstance(name, bool) or not isinstance(name, str | int):
         kind = type(value).__name__
         raise TypeError(f"Stream: the name {shown(value)} is a {kind}, and must be a whole number or a text")
-    return name if isinstance(name, str) else _seed(name)
+    return name if isinstance(name, str) else _number("names", name)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Stream:
         # Streams are made in every interval: nearly all have a name of which nothing need be asked.
         seed, names = self.seed, self.names
         if seed.__class__ is not int or names.__class__ is not tuple or not _NAMES.issuperset(map(type, names)):
-            object.__setattr__(self, "seed", _seed(self.seed))
+            object.__setattr__(self, "seed", _number("seed", self.seed))
             object.__setattr__(self, "names", tuple(map(_name, listed("Stream", "names", self.names, '("step", 3)'))))
 
     def child(self, *names: str | int) -> Stream:
@@ -74,8 +74,8 @@ class Stream:
     def _digest(self) -> bytes:
         try:
             return hashlib.sha256(_as_json([self.seed, *self.names]).encode()).digest()
-        except ValueError:  # a number of too many digits, which one of these names
-            _seed(self.seed)
+        except ValueError:  # a number of too many digits, which one of these names in its error
+            _number("seed", self.seed)
             raise ValueError(f"Stream: names = {shown(tuple(map(_name, self.names)))} cannot be written") from None
 
 
