@@ -118,7 +118,7 @@ def load_or_train(dataset: Dataset, cache_dir: Path, recipe: Recipe | None = Non
         record = {**facts, "accuracy": accuracy(network, dataset)}
         (empty / _FACTS).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
-    folder = assets.once(cache_dir / f"classifier-{dataset.name}-{key}", build)
+    folder = assets.once(cache_dir / f"classifier-{dataset.name}-{key}", (_WEIGHTS, _FACTS), build)
     network = Network(dataset.train_images.shape[1])
     network.load_state_dict(load_file(folder / _WEIGHTS))
     record = json.loads((folder / _FACTS).read_text(encoding="utf-8"))

@@ -20,8 +20,8 @@ from reproductions.gan.data import DatasetName
 from reproductions.gan.networks import GanState, Loss
 from reproductions.gan.sweep import SPACE, SPACES
 from reproductions.shared import device
-from reproductions.shared.assets import DataError
-from reproductions.shared.bounds import Count
+from reproductions.shared.assets import DataError, data_folder
+from reproductions.shared.bounds import MOST, Count, check_memory
 from reproductions.suite.study.domain import TORCH_DEVICES, DomainTask
 from reproductions.suite.study.registry import ConfigError
 
@@ -49,8 +49,8 @@ class Gan(DomainTask[GanState]):
     batch: Count = 64
     loss: Loss = "wgan_gp"
     d_steps: Count = 5
-    samples: Annotated[int, Field(ge=2)] = 2000  # the Frechet distance needs a covariance
-    report_samples: Annotated[int, Field(ge=10)] = 5000  # the score is a mean over ten parts
+    samples: Annotated[int, Field(ge=2, le=MOST)] = 2000  # the Frechet distance needs a covariance
+    report_samples: Annotated[int, Field(ge=10, le=MOST)] = 5000  # the score is a mean over ten parts
     classifier_epochs: Count | None = None
     imagenet: bool = False
     devices = TORCH_DEVICES
@@ -69,14 +69,13 @@ class Gan(DomainTask[GanState]):
                 metrics.inception_weights()
             except metrics.InceptionMissing as error:
                 raise ConfigError(f"task.imagenet = True: {error}") from None
-        try:
-            _dataset(self.dataset, self.data)
-        except DataError as error:
-            raise ConfigError(f"task.dataset = {self.dataset!r}: {error}") from None
-        try:
+        with data_folder(self.data):
+            try:
+                _dataset(self.dataset, self.data)
+            except DataError as error:
+                raise ConfigError(f"task.dataset = {self.dataset!r}: {error}") from None
+            self._check_memory()
             _classifier(self.dataset, self.data, self.classifier_epochs, torch.device("cpu"))
-        except DataError as error:
-            raise ConfigError(f"task.data = {self.data!r}: {error}") from None
 
     def numerics(self) -> dict[str, Any]:
         """The processor decides in which arithmetic the networks train and score, and the classifier was trained on it."""
@@ -146,6 +145,19 @@ class Gan(DomainTask[GanState]):
     def real_statistics(self) -> metrics.Statistics:
         """The statistics of the real images' features, with which the Frechet distance compares."""
         return _real_statistics(self.dataset, self.data, self.classifier_epochs, device.current())
+
+    def _check_memory(self) -> None:
+        """ConfigError if images of a step or behind a score, or the networks' weights, cannot fit this machine's memory."""
+        _, channels, size, _ = _dataset(self.dataset, self.data).train_images.shape
+        image = 4 * channels * size**2
+        steps = f"task.d_steps = {self.d_steps} batches of task.batch = {self.batch} real images"
+        check_memory(f"{steps} and as many generated ones", 2 * self.d_steps * self.batch * image)
+        for name in ("samples", "report_samples"):
+            check_memory(f"task.{name} = {getattr(self, name)} images", getattr(self, name) * image)
+        with torch.device("meta"):  # shapes alone
+            made = networks.Generator(size, channels, self.width), networks.Discriminator(size, channels, self.width)
+        weights = sum(weight.nbytes for network in made for weight in network.parameters())
+        check_memory(f"the weights of networks with task.width = {self.width}", weights)
 
     def _fresh(self, rng: torch.Generator) -> GanState:
         _, channels, size, _ = _dataset(self.dataset, self.data).train_images.shape
