@@ -14,7 +14,7 @@ from reproductions.suite.study.registry import ConfigError
 
 #: Of units, images, tokens or steps: the largest of our scales is 60,000.
 MOST = 1_000_000
-#: Of what is a program or a layer of its own, made one after another.
+#: Of what is a program, a game or a layer of its own, made one after another.
 MOST_MADE = 1_000
 #: Letters. No game, level or map has a longer name.
 LONGEST_NAME = 100
