@@ -7,6 +7,7 @@ The library's vector environment cannot save running games; this one can, exactl
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,7 +39,10 @@ class Emulators:
         known = ale_py.roms.get_all_rom_ids()
         rom = ale_py.roms.get_rom_path(game) if game in known else None
         if rom is None:
-            raise ValueError(f"game = {game!r} must be one of {known}")
+            near = difflib.get_close_matches(game.lower(), known) or ["ms_pacman", "pong"]
+            raise ValueError(
+                f"game = {game!r} must be one of the {len(known)} of ale_py.roms, such as {', '.join(near)}"
+            )
         self.batch, self.size, self.sticky = batch, size, sticky
         self._rom = rom
         self._games = [self._emulator() for _ in range(batch)]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from reproductions.atari.emulators import STACK, Emulators
 from reproductions.atari.fun import Fun
 from reproductions.atari.sweep import SPACE
-from reproductions.shared.bounds import Count, Share
+from reproductions.shared.bounds import Count, Name, Pixels, Share
 from reproductions.shared.rl.actor_critic import LstmActorCritic
 from reproductions.shared.rl.agent import Agent
 from reproductions.shared.rl.environments import Environments
@@ -28,9 +26,9 @@ class Atari(ActorCriticTask):
     random_goals: see ``Fun``.
     """
 
-    game: str = "ms_pacman"
+    game: Name = "ms_pacman"
     agent: Literal["fun", "lstm"] = "fun"
-    size: Annotated[int, Field(ge=15)] = 42  # fewer pixels are less than the convolutions take
+    size: Pixels = 42
     width: Count = 128
     d: Count = 64
     k: Count = 16
@@ -38,6 +36,7 @@ class Atari(ActorCriticTask):
     sticky: Share = 0.0
     random_goals: Share = 0.0
     space = SPACE
+    _sizes = ("size", "width", "d", "k", "c")
 
     def make_environments(self) -> Emulators:
         return self.own_environments(0)

@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Stream
-from reproductions.classifier.network import CLASSES, Network, Rule, train, train_all
+from reproductions.classifier.network import BLOCK, CLASSES, Network, Rule, train, train_all
 from reproductions.classifier.sweep import SPACE
 from reproductions.shared import device
-from reproductions.shared.bounds import Count
+from reproductions.shared.assets import data_folder
+from reproductions.shared.bounds import Count, check_memory
 from reproductions.shared.images import fashion_mnist
 from reproductions.suite.study.domain import TORCH_DEVICES, DomainTask
 from reproductions.suite.study.registry import ConfigError
@@ -67,10 +68,12 @@ class Classifier(DomainTask[Network]):
             raise ConfigError(f"task.test = {self.test} must be at most {TEST}")
         if SIDE % self.pool:
             raise ConfigError(f"task.pool = {self.pool} must divide {SIDE}")
-        try:
-            fashion_mnist.fetch(Path(self.data))
-        except fashion_mnist.DataError as error:
-            raise ConfigError(f"task.data = {self.data!r}: {error}") from None
+        drawn = f"the draws of an interval for batches of task.batch = {self.batch} images"
+        block = min(BLOCK, plan.interval)
+        check_memory(f"{drawn} with task.hidden = {self.hidden} units", 4 * block * self.batch * self.hidden)
+        check_memory(f"{drawn} and interval = {plan.interval} steps", 8 * plan.interval * self.batch)
+        with data_folder(self.data) as folder:
+            fashion_mnist.fetch(folder)
 
     def init(self, seed: Stream, hyperparameters: Hyperparameters) -> Network:
         return self._empty().initialise(_torch(seed))

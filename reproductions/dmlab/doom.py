@@ -34,7 +34,7 @@ def scenario(level: Level, root: Path) -> Path:
     def build(empty: Path) -> None:
         (empty / "level.wad").write_bytes(content)
 
-    return once(root / f"doom-{level.name}-{key}", build) / "level.wad"
+    return once(root / f"doom-{level.name}-{key}", ("level.wad",), build) / "level.wad"
 
 
 class Doom:

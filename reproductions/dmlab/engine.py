@@ -44,7 +44,7 @@ def launch(root: Path) -> Path:
         (empty / "launch").write_text(script, encoding="utf-8")
         (empty / "launch").chmod(0o755)
 
-    return (once(root / f"doom-launcher-{key}", build) / "launch").resolve()
+    return (once(root / f"doom-launcher-{key}", ("launch",), build) / "launch").resolve()
 
 
 class Game:

@@ -15,7 +15,8 @@ from pbt_core import Hyperparameters, Plan, Space, Stream
 from reproductions.dmlab.episode import seen
 from reproductions.dmlab.sweep import SPACE, WITH_PIXEL_CONTROL
 from reproductions.dmlab.unreal import TASKS, Unreal
-from reproductions.shared.bounds import Count
+from reproductions.shared.assets import data_folder
+from reproductions.shared.bounds import Count, Name, Pixels, check_memory, one_of
 from reproductions.shared.rl.agent import Agent
 from reproductions.shared.rl.environments import Discrete, Environments
 from reproductions.shared.rl.learner import Learner
@@ -38,10 +39,10 @@ class DMLab(ActorCriticTask):
     hyperparameter too, and ``pixel_control`` without effect.
     """
 
-    level: str = "seekavoid_arena"
+    level: Name = "seekavoid_arena"
     engine: Engine = "vizdoom"
     data: str = "data"
-    size: Annotated[int, Field(ge=15)] = 42  # fewer pixels are less than the convolutions take
+    size: Pixels = 42
     width: Count = 128
     pixel_control: Weight = 0.05
     reward_prediction: Weight = 1.0
@@ -49,23 +50,17 @@ class DMLab(ActorCriticTask):
     frames: Count = 2000
     replays: Count = 4
     replay_length: Count = 20
-    actions: Literal[9, 15] = 9
+    actions: Annotated[int, one_of(9, 15)] = 9
     search_pixel_control: bool = False
     clip_rewards: bool = False  # a goal is worth ten apples
+    _sizes = ("size", "width")
 
     @property
     def space(self) -> Space:
         return WITH_PIXEL_CONTROL if self.search_pixel_control else SPACE
 
     def prepare(self, plan: Plan) -> None:
-        """ConfigError if the level is not there, or if the memory is too small for a sequence."""
-        if self.engine == "deepmind_lab":
-            from reproductions.dmlab.lab_process import check
-
-            try:
-                check(self.level, self.size, Path(self.data) / "deepmind_lab" / "running")
-            except ValueError as error:
-                raise ConfigError(f"task.{error}") from None
+        """ConfigError if the level is not there, its data are damaged, or the memory is too small for a sequence."""
         if self.search_pixel_control and not self.pixel_control:
             raise ConfigError(
                 "task.pixel_control = 0 leaves pixel control out: task.search_pixel_control = true must have it, of any weight"
@@ -76,7 +71,17 @@ class DMLab(ActorCriticTask):
                 f"task.frames = {self.frames} must be at least {needed * self.batch}: sequences of task.replay_length = "
                 f"{self.replay_length} steps and one more in each of task.batch = {self.batch} environments"
             )
-        super().prepare(plan)
+        if self.tasks:
+            check_memory(f"task.frames = {self.frames} of task.size = {self.size}", 3 * self.frames * self.size**2)
+        with data_folder(self.data) as folder:
+            if self.engine == "deepmind_lab":
+                from reproductions.dmlab.lab_process import check
+
+                try:
+                    check(self.level, self.size, folder / "deepmind_lab" / "running")
+                except ValueError as error:
+                    raise ConfigError(f"task.{error}") from None
+            super().prepare(plan)
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +33,9 @@ _WEIGHTS, _FACTS = "weights.safetensors", "facts.json"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the classifier is trained; one-cycle peaks at ``lr``."""
+    """How the classifier is trained; one-cycle peaks at ``lr``. Less than one epoch trains on so much of the data."""
 
-    epochs: int = 3
+    epochs: float = 3
     batch: int = 128
     lr: float = 5e-3
     weight_decay: float = 1e-2
@@ -118,7 +120,7 @@ def load_or_train(dataset: Dataset, cache_dir: Path, recipe: Recipe | None = Non
         record = {**facts, "accuracy": accuracy(network, dataset)}
         (empty / _FACTS).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
-    folder = assets.once(cache_dir / f"classifier-{dataset.name}-{key}", build)
+    folder = assets.once(cache_dir / f"classifier-{dataset.name}-{key}", (_WEIGHTS, _FACTS), build)
     network = Network(dataset.train_images.shape[1])
     network.load_state_dict(load_file(folder / _WEIGHTS))
     record = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
@@ -139,23 +141,28 @@ def train(dataset: Dataset, recipe: Recipe) -> Network:
     rng = torch.Generator().manual_seed(recipe.seed)
     network = initialised(dataset.train_images.shape[1], rng)
     count = len(dataset.train_images)
-    steps = -(-count // recipe.batch)
+    steps = math.ceil(recipe.epochs * math.ceil(count / recipe.batch))
     adam = torch.optim.AdamW(network.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(adam, recipe.lr, total_steps=recipe.epochs * steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(adam, recipe.lr, total_steps=steps)
     with threads(recipe.threads):
         network.train()
-        for _ in range(recipe.epochs):
-            for index in torch.randperm(count, generator=rng).split(recipe.batch):
-                images = scaled(dataset.train_images[index])
-                mirrored = torch.rand(len(index), 1, 1, 1, generator=rng) < 0.5
-                with arithmetic.autocast(torch.device("cpu")):
-                    logits = network(torch.where(mirrored, images.flip(3), images))
-                    loss = F.cross_entropy(logits.float(), dataset.train_labels[index])
-                adam.zero_grad()
-                loss.backward()
-                adam.step()
-                schedule.step()
+        for index in islice(_batches(count, recipe.batch, rng), steps):
+            images = scaled(dataset.train_images[index])
+            mirrored = torch.rand(len(index), 1, 1, 1, generator=rng) < 0.5
+            with arithmetic.autocast(torch.device("cpu")):
+                logits = network(torch.where(mirrored, images.flip(3), images))
+                loss = F.cross_entropy(logits.float(), dataset.train_labels[index])
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            schedule.step()
     return network.eval()
+
+
+def _batches(count: int, batch: int, rng: torch.Generator) -> Iterator[Tensor]:
+    """Indices of ``count`` images, ``batch`` at a time, epoch after epoch, each in an order of its own."""
+    while True:
+        yield from torch.randperm(count, generator=rng).split(batch)
 
 
 def initialised(channels: int, rng: torch.Generator) -> Network:

@@ -89,7 +89,7 @@ SCALES = {
         steps=20,
         interval=5,
         workers=1,  # so short a run is mostly starting Python: side by side on one core each they are done sooner
-        task={**_FAST, "width": 4, "batch": 8, "samples": 100, "report_samples": 100, "classifier_epochs": 1},
+        task={**_FAST, "width": 4, "batch": 8, "samples": 100, "report_samples": 100, "classifier_epochs": 0.05},
         methods=_methods(20, 5, _TUNED, [], shares=(0.1,)),
     ),
     # 17 chances to exploit after a warm-up of three intervals.

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Space, Stream
@@ -20,12 +20,16 @@ from reproductions.gan.data import DatasetName
 from reproductions.gan.networks import GanState, Loss
 from reproductions.gan.sweep import SPACE, SPACES
 from reproductions.shared import device
-from reproductions.shared.assets import DataError
-from reproductions.shared.bounds import Count
+from reproductions.shared.assets import DataError, data_folder
+from reproductions.shared.bounds import MOST, Count, check_memory
 from reproductions.suite.study.domain import TORCH_DEVICES, DomainTask
 from reproductions.suite.study.registry import ConfigError
 
-#: The Frechet distance compares generated images with the first so many real ones.
+#: So many, or a share of one; 3.0 is the same as 3.
+Epochs = Annotated[
+    float, Field(gt=0, le=1000), AfterValidator(lambda count: int(count) if count.is_integer() else count)
+]
+#: The Frechet distance compares generated images with the first so many real ones, but at most ten times as many.
 REAL_IMAGES = 10_000
 
 
@@ -38,8 +42,8 @@ class Gan(DomainTask[GanState]):
         generator, with ``d_steps`` of the discriminator.
     samples: generated images behind a score. One set selects, another, equally large, is held out.
     report_samples: new images of the final best generator, whose score is reported.
-    classifier_epochs: how long the classifier behind the scores was trained (None: as its recipe says); scores by
-        different classifiers do not compare.
+    classifier_epochs: how long the classifier behind the scores was trained (None: as its recipe says; a share: on so much
+        of the data, once); scores by different classifiers do not compare.
     imagenet: also report Inception score and FID of ImageNet Inception, whose weights must be there.
     """
 
@@ -49,9 +53,9 @@ class Gan(DomainTask[GanState]):
     batch: Count = 64
     loss: Loss = "wgan_gp"
     d_steps: Count = 5
-    samples: Annotated[int, Field(ge=2)] = 2000  # the Frechet distance needs a covariance
-    report_samples: Annotated[int, Field(ge=10)] = 5000  # the score is a mean over ten parts
-    classifier_epochs: Count | None = None
+    samples: Annotated[int, Field(ge=2, le=MOST)] = 2000  # the Frechet distance needs a covariance
+    report_samples: Annotated[int, Field(ge=10, le=MOST)] = 5000  # the score is a mean over ten parts
+    classifier_epochs: Epochs | None = None
     imagenet: bool = False
     devices = TORCH_DEVICES
 
@@ -69,14 +73,13 @@ class Gan(DomainTask[GanState]):
                 metrics.inception_weights()
             except metrics.InceptionMissing as error:
                 raise ConfigError(f"task.imagenet = True: {error}") from None
-        try:
-            _dataset(self.dataset, self.data)
-        except DataError as error:
-            raise ConfigError(f"task.dataset = {self.dataset!r}: {error}") from None
-        try:
+        with data_folder(self.data):
+            try:
+                _dataset(self.dataset, self.data)
+            except DataError as error:
+                raise ConfigError(f"task.dataset = {self.dataset!r}: {error}") from None
+            self._check_memory()
             _classifier(self.dataset, self.data, self.classifier_epochs, torch.device("cpu"))
-        except DataError as error:
-            raise ConfigError(f"task.data = {self.data!r}: {error}") from None
 
     def numerics(self) -> dict[str, Any]:
         """The processor decides in which arithmetic the networks train and score, and the classifier was trained on it."""
@@ -145,7 +148,21 @@ class Gan(DomainTask[GanState]):
 
     def real_statistics(self) -> metrics.Statistics:
         """The statistics of the real images' features, with which the Frechet distance compares."""
-        return _real_statistics(self.dataset, self.data, self.classifier_epochs, device.current())
+        images = min(REAL_IMAGES, 10 * self.samples)
+        return _real_statistics(self.dataset, self.data, self.classifier_epochs, images, device.current())
+
+    def _check_memory(self) -> None:
+        """ConfigError if images of a step or behind a score, or the networks' weights, cannot fit this machine's memory."""
+        _, channels, size, _ = _dataset(self.dataset, self.data).train_images.shape
+        image = 4 * channels * size**2
+        steps = f"task.d_steps = {self.d_steps} batches of task.batch = {self.batch} real images"
+        check_memory(f"{steps} and as many generated ones", 2 * self.d_steps * self.batch * image)
+        for name in ("samples", "report_samples"):
+            check_memory(f"task.{name} = {getattr(self, name)} images", getattr(self, name) * image)
+        with torch.device("meta"):  # shapes alone
+            made = networks.Generator(size, channels, self.width), networks.Discriminator(size, channels, self.width)
+        weights = sum(weight.nbytes for network in made for weight in network.parameters())
+        check_memory(f"the weights of networks with task.width = {self.width}", weights)
 
     def _fresh(self, rng: torch.Generator) -> GanState:
         _, channels, size, _ = _dataset(self.dataset, self.data).train_images.shape
@@ -168,7 +185,7 @@ def _dataset(name: str, root: str) -> data.Dataset:
 
 
 @cache
-def _classifier(name: str, root: str, epochs: int | None, place: torch.device) -> classifier.Classifier:
+def _classifier(name: str, root: str, epochs: float | None, place: torch.device) -> classifier.Classifier:
     recipe = classifier.RECIPES[name]
     recipe = dataclasses.replace(recipe, epochs=epochs or recipe.epochs)
     trained = classifier.load_or_train(_dataset(name, root), Path(root) / "classifiers", recipe)
@@ -177,8 +194,10 @@ def _classifier(name: str, root: str, epochs: int | None, place: torch.device) -
 
 
 @cache
-def _real_statistics(name: str, root: str, epochs: int | None, place: torch.device) -> metrics.Statistics:
-    real = data.scaled(_dataset(name, root).train_images[:REAL_IMAGES])
+def _real_statistics(
+    name: str, root: str, epochs: float | None, images: int, place: torch.device
+) -> metrics.Statistics:
+    real = data.scaled(_dataset(name, root).train_images[:images])
     return metrics.statistics(_classifier(name, root, epochs, place).features(real))
 
 

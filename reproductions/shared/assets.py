@@ -6,23 +6,53 @@ Whatever comes from elsewhere is checked before it is unpacked or read, and no m
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import http.client
+import io
 import json
+import os
 import shutil
+import stat
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from pbt_core.files import locked, write_whole
+from pbt_core.values import shown
+from reproductions.suite.study.registry import ConfigError
 
 MANIFEST = "manifest.json"
+#: Bytes. A manifest has a line for each of a few files.
+_LONGEST_MANIFEST = 1 << 20
+#: The value of the setting ``task.data`` that stands for a folder of ours, which is made where it is missing.
+DEFAULT_FOLDER = "data"
 
 
 class DataError(RuntimeError):
     """Data are missing or not what they should be; the message names files and remedies."""
+
+
+@contextlib.contextmanager
+def data_folder(root: str) -> Iterator[Path]:
+    """The folder that the setting ``task.data`` names, for a block that gets data there. The default one may be missing.
+
+    ConfigError, in one line that begins with the setting, for another folder that is not there, and for what the block finds
+    wrong with the data: DataError, or an OSError of a file.
+    """
+    if root != DEFAULT_FOLDER and not os.path.isdir(root):  # noqa: PTH112 - False, too, for what no path can be
+        raise ConfigError(
+            f"task.data = {shown(root)} must be a folder that is there: make it with mkdir, or leave the setting out, which "
+            f"makes {DEFAULT_FOLDER!r}"
+        )
+    try:
+        yield Path(root)
+    except (DataError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:
+            raise  # of no file
+        raise ConfigError(f"task.data = {shown(root)}: {reason_of(error)}") from None
 
 
 @contextlib.contextmanager
@@ -43,42 +73,67 @@ def workspace(target: Path) -> Iterator[Path]:
             shutil.rmtree(empty, ignore_errors=True)
 
 
-def once(folder: Path, build: Callable[[Path], None]) -> Path:
-    """``folder``, filled by ``build(empty folder)`` unless it is there already; DataError if a file in it was altered.
+def once(folder: Path, names: Collection[str], build: Callable[[Path], None]) -> Path:
+    """``folder`` with the files ``names``, made by ``build(empty folder)`` unless it is there; DataError if one was altered.
 
     Equal content gives equal bytes, the manifest of checksums included.
     """
-    if not folder.exists():
+    if not os.path.lexists(folder):
         with workspace(folder) as empty:
-            if not folder.exists():  # another process may have built it while this one waited
+            if not os.path.lexists(folder):  # another process may have built it while this one waited
                 build(empty)
-                digests = {path.name: sha256(path) for path in sorted(empty.iterdir())}
+                digests = {name: sha256(empty / name) for name in sorted(names)}
                 write_whole(empty / MANIFEST, json.dumps(digests, indent=1) + "\n")
                 empty.rename(folder)
-    check(folder)
+    check(folder, names)
     return folder
 
 
-def check(folder: Path) -> None:
-    """DataError naming the first file of ``folder`` that is missing or not the one of the manifest."""
+def check(folder: Path, names: Collection[str]) -> None:
+    """DataError unless ``folder`` holds the files ``names``, all of them those of its manifest; it says which is not."""
     try:
-        for name, expected in json.loads((folder / MANIFEST).read_text(encoding="utf-8")).items():
-            if (found := sha256(folder / name)) != expected:
-                raise ValueError(f"sha256 of {name} is {found}, of the manifest {expected}")
-    except (OSError, ValueError, AttributeError) as error:
-        raise DataError(f"{folder} is torn or altered ({error}); remove the folder to build it again") from None
+        with regular(folder / MANIFEST) as file:
+            digests = json.loads(file.read(_LONGEST_MANIFEST))
+        if not isinstance(digests, dict) or set(digests) != set(names):
+            raise ValueError(f"{MANIFEST} must hold the checksums of {', '.join(sorted(names))}, and no others")
+        for name in sorted(names):
+            if (found := sha256(folder / name)) != digests[name]:
+                raise ValueError(f"sha256 of {name} is {found}, of the manifest {shown(digests[name])}")
+    except (OSError, ValueError, RecursionError) as error:
+        reason = f"{MANIFEST} is nested too deeply" if isinstance(error, RecursionError) else reason_of(error)
+        raise DataError(f"{folder} is torn or altered ({reason}); remove the folder to build it again") from None
 
 
 def verified(path: Path, expected: str) -> Path:
-    """``path``, whose content has the sha256 ``expected``; else DataError with both."""
-    if (found := sha256(path)) != expected:
+    """``path``, a file whose content has the sha256 ``expected``; else DataError with both."""
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise DataError(f"{reason_of(error)}; remove it to fetch it again") from None
+    if found != expected:
         raise DataError(f"{path}: sha256 is {found}, expected {expected}; remove the file to fetch it again")
     return path
 
 
+def regular(path: Path) -> io.BufferedReader:
+    """A file, opened to be read; OSError if it is a folder, a device or a pipe, of which reading might never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe without a writer would be waited for
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "must be a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says, without its number: the file first."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def sha256(path: Path) -> str:
-    """The hexadecimal digest of a file's content."""
-    with path.open("rb") as file:
+    """The hexadecimal digest of a file's content; OSError if it is no file."""
+    with regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -88,10 +143,12 @@ def content(path: Path, size: int, expected: str) -> bytes:
     At most one byte more is read, whatever the file would inflate to.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with regular(path) as packed, gzip.open(packed) if path.suffix == ".gz" else packed as file:
             read = file.read(size + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: not a whole gzip file ({error}); remove the file to fetch it again") from None
+    except OSError as error:
+        raise DataError(f"{reason_of(error)}; remove it to fetch it again") from None
     digest = hashlib.sha256(read).hexdigest() if len(read) <= size else f"that of more than {size} bytes"
     if digest != expected:
         raise DataError(

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import nn
 
 from pbt_core import Hyperparameters, Plan, Space, Stream
-from reproductions.shared.bounds import Count, Share
+from reproductions.shared.bounds import Count, Few, Name, Share, one_of
 from reproductions.shared.rl.agent import Agent
 from reproductions.shared.rl.environments import Composite, Environments
 from reproductions.shared.rl.learner import Learner
@@ -40,9 +40,9 @@ class StarCraft(ActorCriticTask):
     by default, since a dead roach is worth ten marines.
     """
 
-    map: str = "MoveToBeacon"
+    map: Name = "MoveToBeacon"
     engine: Engine = "simulation"
-    size: Literal[16, 32, 64] = 16
+    size: Annotated[int, one_of(16, 32, 64)] = 16
     step_mul: Count = 8
     agent: Literal["fully_conv", "fully_conv_lstm"] = "fully_conv"
     channels: tuple[Count, Count] = (16, 32)
@@ -52,8 +52,9 @@ class StarCraft(ActorCriticTask):
     entropy_cost: Annotated[float, Field(ge=0)] = 1e-3
     tune_entropy_cost: bool = False
     optimizer: Literal["rmsprop", "adam"] = "rmsprop"
-    batch: Count = 32
+    batch: Few = 32
     clip_rewards: bool = False
+    _sizes = ("size", "channels", "width")
 
     @property
     def space(self) -> Space:

@@ -51,7 +51,7 @@ def prepare(root: Path) -> Text:
         for name, pairs in splits.items():
             text.write(empty, name, pairs)
 
-    built = once(folder / f"catalogues-{key}", build)
+    built = once(folder / f"catalogues-{key}", text.files("train", "dev", "test"), build)
     return Text(built, sha256(built / MANIFEST))
 
 

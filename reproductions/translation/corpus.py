@@ -97,9 +97,9 @@ def load(name: str, root: Path, vocabulary_size: int) -> Corpus:
         f"{_PREPARATION} {text.digest} {text.normalisation} {text.coverage} {text.longest} {text.ratio} {SENTENCES}"
     )
     key = hashlib.sha256(recipe.encode()).hexdigest()[:12]
-    folder = once(
-        root / "translation" / f"{name}-{vocabulary_size}-{key}", lambda empty: _encode(text, vocabulary_size, empty)
-    )
+    names = (_MODEL, *(file for language in LANGUAGES for file in ragged.files(language)))
+    folder = root / "translation" / f"{name}-{vocabulary_size}-{key}"
+    once(folder, names, lambda empty: _encode(text, vocabulary_size, empty))
     vocabulary = Vocabulary((folder / _MODEL).read_bytes())
     train = Pairs(*(ragged.load(folder, language) for language in LANGUAGES))
     return Corpus(

@@ -50,14 +50,20 @@ def ragged(sequences: Iterable[NDArray[np.int32]]) -> Ragged:
     return Ragged(np.frombuffer(flat, np.int32), lengths, lengths.cumsum())
 
 
+def files(name: str) -> tuple[str, ...]:
+    """The names of the files that ``save`` writes."""
+    return f"{name}.flat.npy", f"{name}.lengths.npy"
+
+
 def save(folder: Path, name: str, sequences: Ragged) -> None:
     """Write two files ``name``.*.npy into ``folder``."""
-    np.save(folder / f"{name}.flat.npy", sequences.flat)
-    np.save(folder / f"{name}.lengths.npy", sequences.lengths)
+    flat_file, lengths_file = (folder / file for file in files(name))
+    np.save(flat_file, sequences.flat)
+    np.save(lengths_file, sequences.lengths)
 
 
 def load(folder: Path, name: str) -> Ragged:
     """What ``save`` wrote, mapped into memory instead of read."""
-    flat = np.load(folder / f"{name}.flat.npy", mmap_mode="r")
-    lengths = np.load(folder / f"{name}.lengths.npy")
+    flat_file, lengths_file = (folder / file for file in files(name))
+    flat, lengths = np.load(flat_file, mmap_mode="r"), np.load(lengths_file)
     return Ragged(flat, lengths, lengths.cumsum())

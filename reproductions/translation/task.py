@@ -8,19 +8,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Space, Stream
 from reproductions.shared import device
-from reproductions.shared.assets import DataError
-from reproductions.shared.bounds import Count
+from reproductions.shared.assets import DataError, data_folder
+from reproductions.shared.bounds import Count, Few, Name, check_memory
 from reproductions.suite.study.domain import TORCH_DEVICES, DomainTask
 from reproductions.suite.study.registry import ConfigError
 from reproductions.translation import bleu, corpus, fairseq_model
 from reproductions.translation.batches import Epochs
 from reproductions.translation.corpus import Corpus, Evaluation
+from reproductions.translation.decoding import Search
 from reproductions.translation.dropout import Dropouts
 from reproductions.translation.sweep import SPACE, SPACES
 from reproductions.translation.trainer import Translator, translator
-from reproductions.translation.transformer import Architecture
+from reproductions.translation.transformer import Architecture, Transformer
 
 
 @dataclass
@@ -43,14 +46,14 @@ class Translation(DomainTask[TranslationState]):
     test set is reported in either case.
     """
 
-    corpus: str = "catalogues"
+    corpus: Name = "catalogues"
     data: str = "data"
     vocabulary: Count = 2000
     backend: Literal["torch", "fairseq"] = "torch"
     width: Count = 128
     ffn: Count = 512
-    layers: Count = 2
-    heads: Count = 4
+    layers: Few = 2
+    heads: Few = 4
     pre_norm: bool = True
     max_tokens: Count = 1024
     beam: Count = 1
@@ -67,17 +70,20 @@ class Translation(DomainTask[TranslationState]):
 
     def prepare(self, plan: Plan) -> None:
         """Get the corpus, once for all workers and runs. ConfigError says what is missing and what to do."""
-        try:
-            corpus = self._corpus()
-        except DataError as error:
-            raise ConfigError(f"task.corpus = {self.corpus!r}: {error}") from None
-        except ValueError as error:
-            raise ConfigError(f"task.corpus, task.vocabulary, task.longest: {error}") from None
+        with data_folder(self.data):
+            try:
+                corpus = self._corpus()
+            except DataError as error:
+                raise ConfigError(f"task.corpus = {self.corpus!r}: {error}") from None
+            except ValueError as error:
+                raise ConfigError(f"task.corpus, task.vocabulary, task.longest: {error}") from None
         try:
             self._translator()
             Epochs(corpus.train, self.max_tokens)
+            Search(beam=self.beam)
         except ValueError as error:
             raise ConfigError(f"task: {error}") from None
+        self._check_memory()
 
     def init(self, seed: Stream, hyperparameters: Hyperparameters) -> TranslationState:
         return TranslationState(self._translator().init(seed), 0, seed.child("order").integer())
@@ -123,10 +129,19 @@ class Translation(DomainTask[TranslationState]):
     def _corpus(self) -> Corpus:
         return _corpus(self.corpus, self.data, self.vocabulary, self.longest)
 
-    def _translator(self) -> Translator[Any]:
+    def _check_memory(self) -> None:
+        """ConfigError if the weights cannot fit this machine's memory."""
+        with torch.device("meta"):  # shapes alone
+            weights = sum(weight.nbytes for weight in Transformer(self._architecture()).parameters())
+        sizes = ", ".join(f"task.{name} = {getattr(self, name)}" for name in ("vocabulary", "width", "ffn", "layers"))
+        check_memory(f"the weights of a Transformer with {sizes}", weights)
+
+    def _architecture(self) -> Architecture:
         size = len(self._corpus().vocabulary)
-        architecture = Architecture(size, self.width, self.ffn, self.layers, self.heads, self.pre_norm)
-        return translator(self.backend, architecture, device=device.current())
+        return Architecture(size, self.width, self.ffn, self.layers, self.heads, self.pre_norm)
+
+    def _translator(self) -> Translator[Any]:
+        return translator(self.backend, self._architecture(), device=device.current())
 
     def _bleu(self, state: TranslationState, part: Evaluation, sentences: int | None) -> float:
         """BLEU of the first ``sentences`` of a set (None: all); its signature is in ``describe``."""

@@ -40,8 +40,14 @@ class Text:
         try:
             yield from zip(english, german, strict=True)
         except ValueError as error:
-            files = " and ".join(f"{split}.{language}" for language in LANGUAGES)
-            raise DataError(f"{files} in {self.folder} are not parallel UTF-8 text: {error}") from None
+            raise DataError(
+                f"{' and '.join(files(split))} in {self.folder} are not parallel UTF-8 text: {error}"
+            ) from None
+
+
+def files(*splits: str) -> tuple[str, ...]:
+    """The names of the files of these splits."""
+    return tuple(f"{split}.{language}" for split in splits for language in LANGUAGES)
 
 
 def lines(path: Path) -> Iterator[str]:

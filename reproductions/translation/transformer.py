@@ -29,7 +29,7 @@ from reproductions.translation.padding import Batch, Layout
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes. ValueError if ``width`` is odd or no multiple of ``heads``.
+    """Sizes. ValueError if ``width`` is odd, less than 4 or no multiple of ``heads``.
 
     vocabulary: ids, the four special ones among them. layers: of the encoder, and as many of the decoder.
     positions: longest sentence, in ids.
@@ -44,8 +44,10 @@ class Architecture:
     positions: int = 1024
 
     def __post_init__(self) -> None:
-        if self.width % self.heads or self.width % 2:
-            raise ValueError(f"width = {self.width} must be even and a multiple of heads = {self.heads}")
+        if self.width % self.heads or self.width % 2 or self.width < 4:
+            raise ValueError(
+                f"width = {self.width} must be even and a multiple of heads = {self.heads}, and at least 4"
+            )
         if self.vocabulary <= SPECIAL:
             raise ValueError(f"vocabulary = {self.vocabulary} must be more than the {SPECIAL} special ids")
 

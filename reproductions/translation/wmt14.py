@@ -12,13 +12,13 @@ import hashlib
 from pathlib import Path
 
 from reproductions.shared.assets import DataError, sha256
-from reproductions.translation.text import LANGUAGES, Text
+from reproductions.translation.text import Text, files
 
 #: Sentences of the published test sets. newstest2013 is checked if it is there; nothing here uses it.
 LINES = {"newstest2012": 3003, "newstest2013": 3000, "newstest2014": 3003}
 TRAIN, DEV, TEST = "train", "newstest2012", "newstest2014"
 FOLDER = "wmt14"
-FILES = tuple(f"{split}.{language}" for split in (TRAIN, DEV, TEST) for language in LANGUAGES)
+FILES = files(TRAIN, DEV, TEST)
 REMEDY = (
     "put train.{en,de}, newstest2012.{en,de} and newstest2014.{en,de} there, one sentence a line, not tokenised "
     "(https://www.statmt.org/wmt14/)"
@@ -30,7 +30,7 @@ def prepare(root: Path) -> Text:
     folder = root / FOLDER
     if missing := [file for file in FILES if not (folder / file).is_file()]:
         raise DataError(f"WMT14 in {folder}: {', '.join(missing)} missing. Remedy: {REMEDY}")
-    present = [split for split in (TRAIN, *LINES) if all((folder / file).is_file() for file in _files(split))]
+    present = [split for split in (TRAIN, *LINES) if all((folder / file).is_file() for file in files(split))]
     digests = [_check(folder, split) for split in present]
     return Text(
         folder,
@@ -43,13 +43,9 @@ def prepare(root: Path) -> Text:
     )
 
 
-def _files(split: str) -> list[str]:
-    return [f"{split}.{language}" for language in LANGUAGES]
-
-
 def _check(folder: Path, split: str) -> str:
     """The digest of both files; DataError unless they have as many lines as they should and are not tokenised."""
-    counts = {file: _count(folder / file) for file in _files(split)}
+    counts = {file: _count(folder / file) for file in files(split)}
     for file, count in counts.items():
         if split in LINES and count != LINES[split]:
             raise DataError(

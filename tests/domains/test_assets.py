@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from reproductions.shared import assets
 from reproductions.shared.assets import DataError
+from reproductions.suite.study.registry import ConfigError
 
 
 def digest(content: bytes) -> str:
@@ -33,7 +35,7 @@ def test_of_builders_that_come_at_once_one_builds_and_the_others_wait(tmp_path: 
 
     def once(_: int) -> Path:
         started.wait()
-        return assets.once(tmp_path / "corpus", build)
+        return assets.once(tmp_path / "corpus", ["content"], build)
 
     with ThreadPoolExecutor(4) as pool:
         folders = list(pool.map(once, range(4)))
@@ -54,7 +56,7 @@ def build(empty):
     print("building", flush=True)
     time.sleep(1000)
 
-assets.once(Path(sys.argv[1]), build)
+assets.once(Path(sys.argv[1]), ["half"], build)
 """
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "corpus")], stdout=subprocess.PIPE, text=True
@@ -71,7 +73,7 @@ assets.once(Path(sys.argv[1]), build)
         assert not list(empty.iterdir())
         (empty / "content").write_text("whole")
 
-    assets.once(tmp_path / "corpus", build)
+    assets.once(tmp_path / "corpus", ["content"], build)
     assert (tmp_path / "corpus" / "content").read_text() == "whole"
     assert not list(tmp_path.rglob("half"))
 
@@ -84,23 +86,135 @@ def test_a_builder_that_fails_leaves_nothing_and_the_next_may_try(tmp_path: Path
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        assets.once(tmp_path / "corpus", fails)
+        assets.once(tmp_path / "corpus", ["half"], fails)
     assert not list(tmp_path.rglob("half"))
-    assert assets.once(tmp_path / "corpus", lambda empty: (empty / "content").touch()).is_dir()
+    assert assets.once(tmp_path / "corpus", ["content"], lambda empty: (empty / "content").touch()).is_dir()
 
 
-@pytest.mark.parametrize("harm", ["change", "remove", "manifest"])
-def test_a_folder_that_was_altered_is_named_with_the_remedy(harm: str, tmp_path: Path) -> None:
-    """A changed file, a missing one, a broken manifest."""
-    folder = assets.once(tmp_path / "corpus", lambda empty: (empty / "content").touch())
-    if harm == "change":
-        (folder / "content").write_text("other")
-    elif harm == "remove":
-        (folder / "content").unlink()
+def _replaced(path: Path, kind: str) -> None:
+    """Another kind of file, or none, in the place of a file or folder."""
+    if path.is_dir():
+        shutil.rmtree(path)
     else:
-        (folder / "manifest.json").write_text("[]")
-    with pytest.raises(DataError, match=r"corpus is torn or altered .*; remove the folder"):
-        assets.once(folder, lambda empty: None)
+        path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind != "nothing":
+        path.symlink_to({"device": "/dev/zero", "loop": path.name, "dangling link": "nowhere"}[kind])
+
+
+KINDS = ("nothing", "pipe", "folder", "device", "loop", "dangling link")
+MANIFESTS = {
+    "empty": b"",
+    "no-names": b"{}",
+    "a-list": b"[]",
+    "another-name": b'{"other": "00"}',
+    "no-checksum": b'{"content": null}',
+    "many-digits": b'{"content": ' + b"9" * 5000 + b"}",
+    "deep": b"[" * 100_000,
+    "deep-value": b'{"content": ' + b"[" * 900 + b"]" * 900 + b"}",
+    "endless": b" " * (2 << 20),
+    "no-text": b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS.values(), ids=MANIFESTS)
+def test_a_manifest_must_hold_the_checksums_of_what_the_folder_is_to_hold(manifest: bytes, tmp_path: Path) -> None:
+    """One that names nothing, or something else, verifies nothing."""
+    folder = assets.once(tmp_path / "corpus", ["content"], lambda empty: (empty / "content").touch())
+    (folder / "manifest.json").write_bytes(manifest)
+    with pytest.raises(DataError, match=r"^[^\n]{1,500}; remove the folder to build it again$"):
+        assets.once(folder, ["content"], lambda empty: None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["content", "manifest.json", ""])
+def test_what_is_no_file_any_more_is_named_with_the_remedy(name: str, kind: str, tmp_path: Path) -> None:
+    """Nothing is waited for, and nothing is read without end. A folder that is not there is built."""
+    folder = assets.once(tmp_path / "corpus", ["content"], lambda empty: (empty / "content").touch())
+    _replaced(folder / name, kind)
+    if (name, kind) == ("", "nothing"):
+        assets.once(folder, ["content"], lambda empty: (empty / "content").touch())
+        assert (folder / "content").is_file()
+        return
+    with pytest.raises(
+        DataError, match=r"corpus is torn or altered \(.*(content|manifest.json): .*\); remove the folder"
+    ):
+        assets.once(folder, ["content"], lambda empty: None)
+
+
+def test_a_file_that_was_altered_is_named_with_the_remedy(tmp_path: Path) -> None:
+    """Its checksum is not that of the manifest."""
+    folder = assets.once(tmp_path / "corpus", ["content"], lambda empty: (empty / "content").touch())
+    (folder / "content").write_text("other")
+    with pytest.raises(DataError, match=r"corpus is torn or altered \(sha256 of content is .*; remove the folder"):
+        assets.once(folder, ["content"], lambda empty: None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_file_is_verified_or_unpacked(kind: str, tmp_path: Path) -> None:
+    """What has become something else is named with the remedy."""
+    for path in (tmp_path / "plain", tmp_path / "packed.gz"):
+        path.write_bytes(gzip.compress(b"whole"))
+        _replaced(path, kind)
+        with pytest.raises(DataError, match=f"{path}: .*; remove it to fetch it again"):
+            assets.verified(path, "00ff")
+        with pytest.raises(DataError, match=f"{path}: .*; remove it to fetch it again"):
+            assets.content(path, 5, "00ff")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "\0",
+        "no\nsuch",
+        "x" * 5000,
+        "nosuch",
+        "nosuch/deeper",
+        "file",
+        "file/",
+        "pipe",
+        "loop",
+        "dangling",
+        "/dev/null",
+    ],
+)
+def test_a_folder_of_data_that_is_named_must_be_there(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a slip of the keyboard: nothing is made. The default one is."""
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    os.mkfifo("pipe")
+    Path("loop").symlink_to("loop")
+    Path("dangling").symlink_to("nowhere")
+    before = sorted(tmp_path.iterdir())
+    with (
+        pytest.raises(
+            ConfigError, match=r"^task\.data = [^\n]{1,120} must be a folder that is there: make it with mkdir"
+        ),
+        assets.data_folder(value),
+    ):
+        pytest.fail("nothing may be done there")
+    assert sorted(tmp_path.iterdir()) == before
+    with assets.data_folder("data") as folder:
+        assert folder == Path("data")
+
+
+def test_what_is_wrong_with_data_begins_with_the_setting(tmp_path: Path) -> None:
+    """And with the file, where the system names one; other errors are none of data."""
+    with pytest.raises(ConfigError, match=r"task\.data = '.*': altered"), assets.data_folder(str(tmp_path)):
+        raise DataError("altered")
+    with (
+        pytest.raises(ConfigError, match=r"task\.data = '/proc': /proc/new: No such file or directory"),
+        assets.data_folder("/proc") as folder,
+    ):
+        (folder / "new").mkdir()
+    with pytest.raises(BlockingIOError), assets.data_folder(str(tmp_path)):
+        raise BlockingIOError
 
 
 def test_no_more_is_inflated_than_there_should_be(tmp_path: Path) -> None:

@@ -102,7 +102,9 @@ def test_episodes_begin_differently_and_the_same_for_a_seed():
 def test_an_unknown_game_and_broken_steps_are_refused_before_any_work():
     """One line with the key, the value and the rule."""
     plan = Plan(population=2, steps=80, interval=40)
-    with pytest.raises(ConfigError, match=r"task.game = 'tetris_99' must be one of \['adventure'"):
+    with pytest.raises(
+        ConfigError, match=r"task.game = 'tetris_99' must be one of the 108 of ale_py.roms, such as tetris"
+    ):
         Atari(game="tetris_99", **TINY).prepare(plan)
     Atari(**{**TINY, "unroll": 7}).prepare(plan)  # the last rollout of an interval may be shorter
     with pytest.raises(ConfigError, match=r"interval = 40 must be a multiple of task.batch = 3 environments"):

@@ -34,7 +34,8 @@ def test_serial_and_processes_agree_to_the_last_bit_and_the_lineage_replays(smok
 
 def test_the_generator_learns_within_seconds(smoke_gan):
     """Laptop's networks, 120 steps: the Inception score leaves that of an untrained generator clearly."""
-    task = resolve("gan", "pbt", overrides=["task.classifier_epochs=1"]).build_task()
+    scored = [f"task.classifier_epochs={smoke_gan.classifier_epochs}", "task.samples=300"]
+    task = resolve("gan", "pbt", overrides=scored).build_task()
     seed = Stream(0)
     state = task.init(seed.child("init"), RATES)
     before = task.evaluate(state, seed.child("evaluate"))

@@ -120,9 +120,8 @@ def _fetch(raw: Path, temporary: Path) -> None:
             return
         except (DataError, OSError, subprocess.SubprocessError, tarfile.TarError) as error:
             tried.append(f"{source}: {error}")
-    attempts = "\n  ".join(tried)
     raise DataError(
-        f"Fashion-MNIST cannot be obtained. Tried:\n  {attempts}\nRemedies: install Debian's package {PACKAGE}, "
+        f"Fashion-MNIST cannot be obtained. Tried: {'; '.join(tried)}. Remedies: install Debian's package {PACKAGE}, "
         "or run where the internet is reachable, "
         f"or put the files {', '.join(FILES)} (uncompressed) into {raw}"
     )

@@ -19,7 +19,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
 from pbt_core import LogUniform, Space
-from reproductions.shared.bounds import Count
+from reproductions.shared.bounds import Count, Name
 from reproductions.shared.rl.actor_critic import FeedForwardActorCritic, LstmActorCritic
 from reproductions.shared.rl.agent import Agent
 from reproductions.shared.rl.environments import ActionArrays, Actions, Array, Arrays, Composite, Discrete, Environments
@@ -136,13 +136,14 @@ class GymnasiumTask(ActorCriticTask):
     recurrent: with an LSTM, for what cannot be seen at once. discount: of rewards, a step.
     """
 
-    id: str = "CartPole-v1"
+    id: Name = "CartPole-v1"
     space: Space = field(default_factory=lambda: SPACE)
     options: Mapping[str, Any] = field(default_factory=dict)
     width: Count = 64
     recurrent: bool = False
     discount: float = 0.99
     entropy_cost: float = 0.01
+    _sizes = ("width",)
 
     def coefficients(self, hyperparameters: Mapping[str, Any]) -> dict[str, float]:
         return {"entropy_cost": self.entropy_cost, **super().coefficients(hyperparameters)}

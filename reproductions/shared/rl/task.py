@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from pbt_core import Checkpoint, Hyperparameters, Plan, Score, Space, Stream
 from pbt_core.store import OWN
 from pbt_core.torch import pack, seeded, unpack
 from reproductions.shared import device
-from reproductions.shared.bounds import Count, Positive, Share
+from reproductions.shared.bounds import Count, Few, Positive, Share, check_memory
 from reproductions.shared.rl import batched
 from reproductions.shared.rl.agent import Agent
 from reproductions.shared.rl.environments import Environments, Resumable
@@ -42,7 +42,7 @@ class ActorCriticTask(DomainTask[Learner], ABC):
     are the domain's settings. ``space`` must hold ``lr``.
     """
 
-    batch: Count = 16
+    batch: Few = 16
     unroll: Count = 20
     clip_rewards: bool = True
     clip_gradient: Positive = 0.5
@@ -51,6 +51,8 @@ class ActorCriticTask(DomainTask[Learner], ABC):
     report_episodes: Count = 100
     report_steps: Count = 25_000
     devices = TORCH_DEVICES
+    #: The settings that are sizes of the agent: named where it is too large.
+    _sizes: ClassVar[tuple[str, ...]] = ()
 
     if TYPE_CHECKING:  # an attribute or a field of the subclass: a property here would stand in a field's way
 
@@ -87,15 +89,31 @@ class ActorCriticTask(DomainTask[Learner], ABC):
         return {name: float(value) for name, value in hyperparameters.items() if name not in (LEARNING_RATE, UNROLL)}
 
     def prepare(self, plan: Plan) -> None:
-        """ConfigError if the environments cannot be made, or if intervals do not give each of them whole steps."""
+        """ConfigError if environments or agent cannot be made, or if intervals do not give each environment whole steps."""
         try:
             environments = self.make_environments()
             Episodes.none(self.batch)
         except ValueError as error:
             raise ConfigError(f"task.{error}") from None
+        except MemoryError as error:
+            raise ConfigError(
+                f"task.batch = {self.batch} environments take more memory than there is: {error}"
+            ) from None
+        self._check_memory(environments, plan)
         for key, value in (("interval", plan.interval), ("steps", plan.steps)):
             if value % environments.batch:
                 raise ConfigError(f"{key} = {value} must be a multiple of task.batch = {self.batch} environments")
+
+    def _check_memory(self, environments: Environments, plan: Plan) -> None:
+        """ConfigError if what is held between two updates, or the agent's weights, cannot fit this machine's memory."""
+        steps = max(1, min(self.unroll, plan.interval // self.batch))
+        observation = sum(array.zeros().nbytes for array in environments.observations.values())
+        held = f"the observations of task.unroll = {self.unroll} steps in task.batch = {self.batch} environments"
+        check_memory(held, steps * self.batch * observation)
+        with torch.device("meta"):  # shapes alone
+            agent = self.make_agent(environments)
+        sizes = ", ".join(f"task.{name} = {getattr(self, name)}" for name in self._sizes)
+        check_memory(f"the weights of an agent with {sizes}", sum(weight.nbytes for weight in agent.parameters()))
 
     def init(self, seed: Stream, hyperparameters: Hyperparameters) -> Learner:
         state = self._fresh(seed)
