@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
 import tempfile
 from collections.abc import Mapping
@@ -34,16 +33,7 @@ def overrides(variant: Mapping[str, Any]) -> list[str]:
 
 
 def _yaml(value: Any) -> str:
-    """JSON as YAML reads it back: a float has a point or is text, and some characters end lines."""
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_yaml(key)}: {_yaml(item)}' for key, item in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_yaml, value))}]"
-    if isinstance(value, float):
-        text = repr(value)
-        if not math.isfinite(value):
-            return text.replace("inf", ".inf").replace("nan", ".nan")
-        return text if "." in text else text.replace("e", ".0e")
+    """JSON, which is YAML but for some characters that YAML takes for the ends of lines, or does not take."""
     escaped = r"[\x7f-\x9f\u2028\u2029\ufeff]"
     return re.sub(escaped, lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
 

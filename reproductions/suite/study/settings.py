@@ -19,7 +19,8 @@ from reproductions.suite.study.domain import DomainTask
 from reproductions.suite.study.inputs import SHOWN, Checked, first_violation, shown
 from reproductions.suite.study.kinds import METHOD
 from reproductions.suite.study.names import DEFAULT, WORD
-from reproductions.suite.study.overrides import override, plain
+from reproductions.suite.study.overrides import override
+from reproductions.suite.study.plain_values import plain
 from reproductions.suite.study.registry import ConfigError
 
 #: A run is kept in memory as a whole, and each evaluation takes about a kilobyte of its record.
