@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -125,7 +126,8 @@ def _carry_out(settings: Settings, out: Path, execution: Execution, quiet: bool,
     require(f"{settings.domain} on {settings.problem}", missing(settings.domain, settings.task))
     check(out)
     for place in ("state", "events.parquet", "lineage.json", "summary.json"):
-        if (out / place).exists() and (out / place).is_dir() != (place == "state"):
+        is_one = Path.is_dir if place == "state" else Path.is_file
+        if os.path.lexists(out / place) and not is_one(out / place):
             raise ConfigError(f"--out {out}: {place} in it must be a {'folder' if place == 'state' else 'file'}")
     from reproductions.suite.running.execute import execute
     from reproductions.suite.running.progress import showing
