@@ -110,6 +110,7 @@ def test_every_configuration_of_the_repository_can_be_run(name):
         ("demo: {gan: {methods: [grid], seeds: [0]}}", ["config.demo.gan.methods: 'grid' must be one of", "'pbt'"]),
         ("threads: {toy: 0}", ["config.threads.toy: 0", "minimum of 1"]),
         ("threads: {toy: true}", ["config.threads.toy: true must be a whole number"]),
+        ("threads: {toy: 2}", ["config.threads.toy: 2 must be 1: the engine 'serial' has one worker"]),
         ("threads: {mars: 1}", ["config.threads: 'mars' must be one of"]),
         ("assume_requirements: 1", ["config.assume_requirements: 1 must be true or false"]),
         ("assume_requirements: 'yes'", ["config.assume_requirements: 'yes' must be true or false"]),

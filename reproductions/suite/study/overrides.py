@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from reproductions.suite.study.core_yaml import NotYAML, parse
 from reproductions.suite.study.inputs import shown
 from reproductions.suite.study.registry import ConfigError
+
+
+def apply(data: dict[str, Any], texts: Iterable[str]) -> None:
+    """Override each of several, none of which may undo one before it: ``a=1`` after ``a=2``, or after ``a.b=2``."""
+    said: dict[str, str] = {}
+    for text in texts:
+        path = text.partition("=")[0]
+        for before in said:
+            if f"{before}.".startswith(f"{path}."):
+                raise ConfigError(f"--set {shown(said[before])} and {shown(text)}: {shown(before)} is set twice")
+        override(data, text)
+        said[path] = text
 
 
 def override(data: dict[str, Any], text: str) -> None:
@@ -47,4 +60,4 @@ def _parsed(path: str, text: str, old: Any) -> Any:
 
 
 def _is_place(value: Any, key: str) -> bool:
-    return isinstance(value, list) and bool(re.fullmatch(r"[0-9]{1,9}", key)) and int(key) < len(value)
+    return isinstance(value, list) and bool(re.fullmatch(r"0|[1-9][0-9]{0,8}", key)) and int(key) < len(value)

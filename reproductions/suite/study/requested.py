@@ -13,6 +13,7 @@ from typing import Any
 
 from pbt_core import Stream
 from pbt_core.lineage import Segment
+from reproductions.suite.running.execution import knowing
 from reproductions.suite.study import registry
 from reproductions.suite.study.names import DEFAULT, RunName, parse_method
 from reproductions.suite.study.registry import ConfigError
@@ -77,8 +78,8 @@ class RequestedRuns:
         """The cores of a run: its domain's ``threads`` in the configuration; else its workers, at most one a member."""
         threads: Mapping[str, int] = self._config["threads"]
         size = registry.sweep(run.domain).SCALES[run.scale]
-        if size.engine == "serial":
-            return threads.get(run.domain, 1)
+        if size.engine not in knowing("workers"):
+            return 1
         return threads.get(run.domain) or size.workers or min(self.settings(run).population, MOST_CORES)
 
     def check_all(self) -> None:
@@ -90,6 +91,9 @@ class RequestedRuns:
     def _check(self, section: str, name: str) -> None:
         """ConfigError unless all runs of an experiment can be run and compared."""
         key, experiment = f"config.{section}.{name}", self._config[section][name]
+        engine = registry.sweep(domain := experiment["domain"]).SCALES[self._config["scale"]].engine
+        if (cores := self._config["threads"].get(domain, 1)) > 1 and engine not in knowing("workers"):
+            raise ConfigError(f"config.threads.{domain}: {cores} must be 1: the engine {engine!r} has one worker")
         for problem in experiment["problems"]:
             budgets: dict[str, int] = {}
             for method in experiment["methods"]:

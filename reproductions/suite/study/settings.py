@@ -19,7 +19,7 @@ from reproductions.suite.study.domain import DomainTask
 from reproductions.suite.study.inputs import SHOWN, Checked, first_violation, shown
 from reproductions.suite.study.kinds import METHOD
 from reproductions.suite.study.names import DEFAULT, WORD
-from reproductions.suite.study.overrides import override
+from reproductions.suite.study.overrides import apply
 from reproductions.suite.study.plain_values import plain
 from reproductions.suite.study.registry import ConfigError
 
@@ -125,8 +125,7 @@ def resolve(
     data: dict[str, Any] = {**size, **named, "variant": variant, "seed": seed, "search": _copied(search)}
     data["task"] |= _copied(sweep.PROBLEMS[problem])
     data |= {key: value for key, value in chosen.items() if value is not None}
-    for text in overrides:
-        override(data, text)
+    apply(data, overrides)
     for key in EXECUTION:
         if key in data:
             raise ConfigError(
