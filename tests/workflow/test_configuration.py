@@ -106,6 +106,11 @@ def test_every_configuration_of_the_repository_can_be_run(name):
             "experiments: {all: {domain: toy, methods: [pbt], seeds: [0]}}",
             ["config.experiments.all", "another target's"],
         ),
+        *(
+            (f"experiments: {{{name}: {{domain: toy, methods: [pbt], seeds: [0]}}}}", [name, "another target's"])
+            for name in ("figures_of_domain", "paper", "stragglers", "simulated_run", "verdicts", "tracking")
+        ),
+        ("demo: {paper: {domain: toy, methods: [pbt], seeds: [0]}}", ["config.demo.paper", "another target's"]),
         ("demo: null", ["config.demo: null must be a mapping"]),
         ("demo: {gan: {methods: [grid], seeds: [0]}}", ["config.demo.gan.methods: 'grid' must be one of", "'pbt'"]),
         ("threads: {toy: 0}", ["config.threads.toy: 0", "minimum of 1"]),
@@ -327,7 +332,8 @@ def checkout(tmp_path_factory):
 
 def test_a_snakemake_that_refuses_says_one_line_and_starts_nothing(checkout):
     """Exit code 2; the line is the last, after Snakemake's own about how it would run."""
-    for changes in ({"variants": {"v": {"search.ready": 0}}}, {"figures": ["scores; touch x #"]}, {"seeds": [True]}):
+    for changes in ({"variants": {"v": {"search.ready": 0}}}, {"figures": ["scores; touch x #"]}, {"figures": ["scors"]},
+                    {"figures": ["population"]}, {"seeds": [True]}):  # fmt: skip
         configure(checkout, **{"methods": ["pbt", "pbt:v"] if "variants" in changes else ["pbt"], **changes})
         done = snakemake("toy", cwd=checkout, check=False)
         assert done.returncode == 2

@@ -16,17 +16,14 @@ from jsonschema.exceptions import best_match
 from jsonschema.validators import extend
 
 from reproductions.suite.study import core_yaml, registry
-from reproductions.suite.study.inputs import shown
+from reproductions.suite.study.inputs import read_text, shown
 from reproductions.suite.study.names import DEFAULT, parse_method
 from reproductions.suite.study.plain_values import plain
 from reproductions.suite.study.registry import ConfigError
 
-#: Names of the workflow's own rules and folders.
-TARGETS = (
-    *("all", "claims", "demo", "figure", "figures", "paper", "paper_figures", "run", "runs_table"),
-    *("simulated_run", "stragglers"),
-    *("table", "tables", "track", "tracking", "verdicts"),
-)
+#: What rule files say of names that no experiment may have: those of rules, and of folders beside those of experiments.
+_RULE = re.compile(r"^ *rule ([a-z_]+):", re.MULTILINE)
+_FOLDER = re.compile(r"\"(?:figures|results/\{[A-Za-z]+\}/tables)/\{[A-Za-z]+\}/([a-z0-9_]+)\"")
 _TYPES = {
     "object": "a mapping",
     "array": "a list",
@@ -89,14 +86,23 @@ def complete(config: dict[str, Any], schema: Path) -> None:
     if (simulated := config.get("stragglers")) is not None:
         _check_one_of("config.stragglers.domain", simulated["domain"], registry.domains())
         _check_one_of("config.stragglers.method", simulated["method"], registry.sweep(simulated["domain"]).METHODS)
+    taken = _taken(schema.parent.parent)
     for section in ("experiments", "demo"):
         for name, experiment in config[section].items():
+            if name in taken:
+                raise ConfigError(
+                    f"config.{section}.{name}: {name!r} is another target's name; it must be none of {taken}"
+                )
             _complete(f"config.{section}.{name}", name, experiment, config)
 
 
+def _taken(workflow: Path) -> list[str]:
+    """The names that the rules of a workflow have for themselves and for their folders."""
+    rules = [read_text(path) for path in workflow.glob("rules/*.smk")]
+    return sorted({name for text in rules for pattern in (_RULE, _FOLDER) for name in pattern.findall(text)})
+
+
 def _complete(key: str, name: str, experiment: dict[str, Any], config: Mapping[str, Any]) -> None:
-    if name in TARGETS:
-        raise ConfigError(f"{key}: {name!r} is another target's name; it must be none of {list(TARGETS)}")
     domain = experiment.setdefault("domain", name)
     _check_one_of(f"{key}.domain", domain, registry.domains())
     sweep = registry.sweep(domain)

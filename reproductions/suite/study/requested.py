@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from pbt_core import Stream
 from pbt_core.lineage import Segment
 from reproductions.suite.running.execution import knowing
 from reproductions.suite.study import registry
+from reproductions.suite.study.figure_names import drawable
+from reproductions.suite.study.inputs import shown
 from reproductions.suite.study.names import DEFAULT, RunName, parse_method
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.requirements import importable
@@ -112,6 +114,14 @@ class RequestedRuns:
                     "equal, or budgets_differ: true must say that this is what is studied"
                 )
         self._check_replays(section, name)
+
+    def check_figures(self, section: str, name: str, runs: Iterable[RunName]) -> None:
+        """ConfigError where an experiment asks for a figure that none can be of the ``runs`` that it is made of."""
+        experiment = self._config[section][name]
+        known = drawable(experiment["domain"], list(dict.fromkeys(run.problem for run in runs)))
+        for figure in experiment.get("figures", ()):
+            if figure not in known:
+                raise ConfigError(f"config.{section}.{name}.figures: {shown(figure)} must be one of {known}")
 
     def _check_replays(self, section: str, name: str) -> None:
         """ConfigError where a replay has no run of PBT that the same section asks for."""
