@@ -7,7 +7,10 @@
 # What is measured stands in config/, how it is run in profiles/. Rules call `python -m reproductions`, which works alone.
 
 
-configfile: "config/config.yaml"
+include: "workflow/rules/reading.smk"
+
+
+configfile: CONFIG_FILE
 
 
 report: "workflow/report/overview.rst"

@@ -195,7 +195,7 @@ def read_timing(path: Path) -> Iterator[dict[str, Any]]:
             with contextlib.suppress(ValueError, RecursionError):
                 row = json.loads(text)
                 if isinstance(row, dict) and _is_whole(row.get("session")) and _is_seconds(row.get("clock")):
-                    yield {key: value for key, value in row.items() if not key.endswith("_s") or _is_seconds(value)}
+                    yield {key: value for key, value in row.items() if not _is_time(key) or _is_seconds(value)}
 
 
 def sessions(path: Path) -> dict[int, float]:
@@ -211,6 +211,10 @@ def sessions(path: Path) -> dict[int, float]:
 
 def _is_whole(value: Any) -> bool:
     return value.__class__ is int and value >= 0
+
+
+def _is_time(key: str) -> bool:
+    return key == "at" or key.endswith("_s")
 
 
 def _is_seconds(value: Any) -> bool:

@@ -6,7 +6,7 @@ from pbt_core import Integer, LogUniform, Space
 from reproductions.dmlab.levels_of_the_paper import ANCHORS, PAPER_LEVELS
 from reproductions.shared.rl.methods import compared, decaying, fixed
 from reproductions.suite.study.requirements import modules
-from reproductions.suite.study.sweep import Expected, Measure, Scale
+from reproductions.suite.study.sweep import STANDARD_FIGURES, Expected, Measure, Scale
 
 # Learning rate and entropy cost: around the UNREAL paper's priors (1e-4 to 5e-3, 5e-4 to 1e-2), wider upwards for the rate,
 # since our losses are means over a rollout. The unroll length, which the paper tunes too, has an unknown range: our choice.
@@ -90,6 +90,9 @@ SCALES = {
     ),
 }
 METHODS = SCALES["laptop"].methods
+
+#: What is drawn of its runs.
+FIGURES = (*STANDARD_FIGURES, "first_person")
 
 EXPECTED = (
     Expected("random_search", "mean human-normalised score, % (fifteen levels)", 93, "medium"),

@@ -7,7 +7,7 @@ from typing import Any
 from pbt_core import LogUniform, Space
 from reproductions.shared.images import cifar10
 from reproductions.suite.study.requirements import download, modules
-from reproductions.suite.study.sweep import Expected, Measure, Scale
+from reproductions.suite.study.sweep import STANDARD_FIGURES, Expected, Measure, Scale
 
 
 def _space(lowest: float) -> Space:
@@ -114,6 +114,9 @@ SCALES = {
     ),
 }
 METHODS = SCALES["laptop"].methods
+
+#: What is drawn of its runs.
+FIGURES = (*STANDARD_FIGURES, "samples")
 
 EXPECTED = (
     Expected("hand_tuned", "CIFAR Inception score", 6.38, "medium"),

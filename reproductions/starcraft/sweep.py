@@ -7,7 +7,7 @@ from reproductions.shared.rl.methods import compared, decaying, fixed
 from reproductions.starcraft.maps import MAPS
 from reproductions.starcraft.pysc2_adapter import missing
 from reproductions.suite.study.requirements import Requirement, modules
-from reproductions.suite.study.sweep import Anchor, Expected, Measure, Scale
+from reproductions.suite.study.sweep import STANDARD_FIGURES, Anchor, Expected, Measure, Scale
 
 # The paper tunes the learning rate alone. The mini-games' own paper draws it from 1e-5 to 1e-3 for a loss that sums over a
 # rollout; ours is a mean, and the range lies higher (our choice).
@@ -95,6 +95,9 @@ SCALES = {
     ),
 }
 METHODS = SCALES["laptop"].methods
+
+#: What is drawn of its runs.
+FIGURES = (*STANDARD_FIGURES, "spatial_policy")
 
 EXPECTED = (
     Expected("random_search", "mean human-normalised score, % (six mini-games)", 36, "medium"),

@@ -14,16 +14,21 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pbt_core import CheckpointError, RunError
 from pbt_core.schema import RecordError
-from reproductions.suite.commands import keeping, results, running
+from reproductions.suite.commands import Once, OnceTrue, keeping, results, running
 from reproductions.suite.study.registry import ConfigError
 
 
 class Parser(argparse.ArgumentParser):
-    """Errors in one line, without the usage before it."""
+    """Errors in one line, without the usage before it; an option that has one value may be given once."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        for name, action in ((None, Once), ("store", Once), ("store_true", OnceTrue)):
+            self.register("action", name, action)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {_one_line(message)} (see {self.prog} --help)\n")

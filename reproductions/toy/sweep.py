@@ -32,5 +32,8 @@ METHODS = {
     "grid": {"kind": "scheduled", "schedules": [{"kind": "fixed", "values": values} for values in _START]},
 }
 
+#: What is drawn of its runs.
+FIGURES = ("figure2", "scores", "best_so_far")
+
 EXPECTED = (Expected("pbt", "Q, which has its maximum at 1.2", 1.2, "medium"),)
 REQUIRES: tuple[Requirement, ...] = ()

@@ -9,6 +9,7 @@ from waiting import LONG
 from pbt_core.events import read
 from reproductions.suite.cli import main
 from reproductions.suite.running.execute import execute
+from reproductions.suite.running.execution import resolve_execution
 from reproductions.suite.running.provenance import ROOT
 from reproductions.suite.study.settings import ConfigError, resolve
 
@@ -73,6 +74,66 @@ def test_a_wrong_request_is_one_clear_line_and_exit_code_2_before_any_work(argum
     line = refused(capsys, tmp_path, *arguments)
     for word in words:
         assert word in line
+
+
+TWICE = [
+    (["--seed", "1", "--seed", "2"], ["'--seed 1'", "'--seed 2'"]),
+    (["--seed=1", "--seed=1"], ["'--seed 1' and '--seed 1'"]),
+    (["--out", "x"], ["'--out x'"]),
+    (["--sync", "--no-sync"], ["'--sync'", "'--no-sync'"]),
+    (["--quiet", "--quiet"], ["'--quiet'"]),
+    (["--device", "cpu", "--device", "mps"], ["'--device cpu'", "'--device mps'"]),
+    (["--lease", "5", "--lease", "6"], ["'--lease 5.0'", "'--lease 6.0'"]),
+    (["--seed", "1", "--set", "seed=5"], ["'--seed 1'", "'--set seed=5'"]),
+    (["--seed", "5", "--set", "seed=5"], ["'--seed 5'", "'--set seed=5'"]),
+    (["--variant", "a", "--set", "variant=b"], ["'--variant a'", "'--set variant=b'"]),
+    (["--no-sync", "--set", "synchronous=false"], ["'--no-sync'", "'--set synchronous=false'"]),
+    (["--lineage", "a", "--set", "search.lineage=b"], ["'--lineage a'", "'--set search.lineage=b'"]),
+    (["--workers", "1", "--set", "workers=1"], ["'--workers 1'", "'--set workers=1'"]),
+    (["--set", "steps=20", "--set", "steps=20"], ["'steps=20' and 'steps=20'"]),
+    (["--set", "search.ready=2", "--set", "search={kind: pbt}"], ["'search.ready=2'", "'search={kind: pbt}'"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), TWICE)
+def test_what_is_said_twice_is_refused_with_both(arguments, words, capsys, tmp_path):
+    """Equal or not: of two nobody can tell which is meant."""
+    line = refused(capsys, tmp_path, "run", "toy", "pbt", *arguments)
+    assert "twice" in line
+    for word in words:
+        assert word in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", "toy", "--configfile", "a", "--configfile", "b"],
+        ["plan", "toy", "--simulate", "a", "--simulate", "a"],
+        ["worker", "--run", "a", "--run", "b"],
+        ["track", "a", "--store", "b", "--store", "c"],
+        ["ui", "--port", "1", "--port", "2"],
+        ["report", "laptop", "--out", "a", "--out", "b"],
+        ["figure", "toy", "a", "--out", "b", "--only", "c", "--only", "d"],
+        ["table", "toy", "a", "--out", "b", "--budgets-differ", "--budgets-differ"],
+        ["claims", "a", "--out", "b", "--out", "c"],
+        ["readme", "--check", "--check"],
+    ],
+)
+def test_no_command_takes_an_option_twice(arguments, capsys):
+    """It is the parser that refuses, not each command."""
+    with pytest.raises(SystemExit) as info:
+        main(arguments)
+    assert info.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "given twice; give one of them" in line
+
+
+@pytest.mark.parametrize("engine", ["serial", "batched"])
+def test_an_engine_without_workers_is_given_none(engine, tmp_path, capsys):
+    """One is what it has; those that a scale declares for its own engine are not meant for another."""
+    line = refused(capsys, tmp_path, "run", "classifier", "pbt", "--engine", engine, "--workers", "3")
+    assert f"workers = 3 needs engine = 'processes' or 'ray': the engine {engine!r} has one" in line
+    assert resolve_execution("classifier", "laptop", engine=engine, workers=1).workers == 1
 
 
 def test_a_run_leaves_its_record_its_lineage_and_its_summary(tmp_path, capsys):

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from checkouts import ROOT, command, configure, copied, snakemake
 
-from reproductions.suite.study import configuration, requested
+from reproductions.suite.study import configuration, core_yaml, requested
 from reproductions.suite.study.names import RunName
 from reproductions.suite.study.registry import ConfigError
 
@@ -27,8 +27,8 @@ def updated(config, changes):
     return config
 
 
-def check(config, files=()):
-    configuration.complete(config, SCHEMA, files)
+def check(config):
+    configuration.complete(config, SCHEMA)
     requested.RequestedRuns(config).check_all()
 
 
@@ -47,12 +47,18 @@ def test_a_complete_configuration_names_domains_and_problems():
     assert config["experiments"]["toy"] == {**TOY, "domain": "toy", "problems": ["quadratic"]}
 
 
-@pytest.mark.parametrize(("word", "value"), [("true", True), ("false", False), (True, True)])
-def test_a_switch_may_come_from_the_command_line_as_a_word(word, value):
-    """Snakemake's --config takes true for text."""
-    config = {**copy.deepcopy(BASE), "assume_requirements": word}
-    configuration.complete(config, SCHEMA)
-    assert config["assume_requirements"] is value
+def test_what_the_command_line_says_is_yaml_and_lies_over_the_files(tmp_path):
+    """Snakemake itself takes true, and the numbers in a mapping, for text."""
+    path = tmp_path / "base.yaml"
+    path.write_text(yaml.safe_dump(BASE))
+    said = ["assume_requirements=true", "experiments={toy: {seeds: [3]}}", "variants={a: {task.lr: 1e-3}}"]
+    config = configuration.overlaid([path], said)
+    assert config["assume_requirements"] is True
+    assert config["experiments"]["toy"] == {"methods": ["pbt"], "seeds": [3]}
+    assert config["variants"]["a"] == {"task.lr": 0.001}
+    for wrong in (["scale=smoke", "scale=smoke"], ["threads={toy: 010}"], ["threads={toy: 1"]):
+        with pytest.raises(ConfigError, match="--config '"):
+            configuration.overlaid([path], wrong)
 
 
 @pytest.mark.parametrize(
@@ -78,8 +84,7 @@ def test_a_run_has_the_cores_that_it_has_a_use_for(run, cores):
 def test_every_configuration_of_the_repository_can_be_run(name):
     """Each of its runs has settings, and its experiments compare equal budgets or say that they do not."""
     files = [ROOT / "config" / "config.yaml", ROOT / "config" / f"{name}.yaml"]
-    config = updated(*map(configuration.read, files))
-    check(config, files)
+    check(configuration.overlaid(files))
 
 
 @pytest.mark.parametrize(
@@ -95,28 +100,38 @@ def test_every_configuration_of_the_repository_can_be_run(name):
         ("experiments: {toy: {domain: mars}}", ["config.experiments.toy.domain: 'mars' must be one of", "'toy'"]),
         ("experiments: {toy: {question: 1}}", ["toy.question: 1 must be text"]),
         ("experiments: {toy: {budgets_differ: 'yes'}}", ["toy.budgets_differ: 'yes' must be true or false"]),
-        ("experiments: {1: {}}", ["config.experiments: the key 1 must be text"]),
-        ("experiments: {yes: {}}", ["config.experiments: the key true must be text"]),
+        ("experiments: {1: {}}", ["experiments: the key 1 must be text"]),
+        ("experiments: {yes: {}}", ["experiments: yes is read as another value by some readers"]),
         (
             "experiments: {all: {domain: toy, methods: [pbt], seeds: [0]}}",
             ["config.experiments.all", "another target's"],
         ),
+        *(
+            (f"experiments: {{{name}: {{domain: toy, methods: [pbt], seeds: [0]}}}}", [name, "another target's"])
+            for name in ("figures_of_domain", "paper", "stragglers", "simulated_run", "verdicts", "tracking")
+        ),
+        ("demo: {paper: {domain: toy, methods: [pbt], seeds: [0]}}", ["config.demo.paper", "another target's"]),
         ("demo: null", ["config.demo: null must be a mapping"]),
         ("demo: {gan: {methods: [grid], seeds: [0]}}", ["config.demo.gan.methods: 'grid' must be one of", "'pbt'"]),
         ("threads: {toy: 0}", ["config.threads.toy: 0", "minimum of 1"]),
         ("threads: {toy: true}", ["config.threads.toy: true must be a whole number"]),
+        ("threads: {toy: 2}", ["config.threads.toy: 2 must be 1: the engine 'serial' has one worker"]),
         ("threads: {mars: 1}", ["config.threads: 'mars' must be one of"]),
         ("assume_requirements: 1", ["config.assume_requirements: 1 must be true or false"]),
         ("assume_requirements: 'yes'", ["config.assume_requirements: 'yes' must be true or false"]),
         ("variants: null", ["config.variants: null must be a mapping"]),
         ("variants: {a: null}", ["config.variants.a: null must be a mapping"]),
-        ("variants: {a: {1: 2}}", ["config.variants.a: the key 1 must be text"]),
-        ("variants: {a: {steps: 2020-01-01}}", ["config.variants.a.steps: 2020-01-01 must be a number, text"]),
+        ("variants: {a: {1: 2}}", ["variants.a: the key 1 must be text"]),
+        ("variants: {a: {steps: 2020-01-01}}", ["variants.a.steps: 2020-01-01 is read as another"]),
     ],
 )
-def test_a_wrong_key_or_type_is_one_line_with_the_key_the_value_and_the_rule(text, words):
+def test_a_wrong_key_or_type_is_one_line_with_the_key_the_value_and_the_rule(text, words, tmp_path):
     """At every level, in YAML's words."""
-    message = refused(yaml.safe_load(text))
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        check(updated(copy.deepcopy(BASE), configuration.read(path)))
+    message = str(caught.value).removeprefix(f"{path}: ")
     for word in words:
         assert word in message
 
@@ -243,10 +258,24 @@ def test_an_experiment_that_compares_unequal_budgets_says_so():
         (b"text", "not 'text'"),
         (b"scale: [\n", "not valid YAML"),
         (b"a:\n\tb: 1\n", "not valid YAML"),
-        (b"a: !!python/object/apply:os.system [true]\n", "not valid YAML"),
+        (b"a: !!python/object/apply:os.system [true]\n", "a: the tag !!python/object/apply:os.system is not taken"),
+        (b"a:\n  b: [1, 010]\n", "a.b.1: 010 is read as another value by some readers"),
+        (b"a: {2020-01-01: 1}\n", "a: 2020-01-01 is read as another value"),
+        (b"a: {null: 1}\n", "a: the key null must be text"),
+        (b"a: {? [1] : 1}\n", "a: the key that is a list or a mapping must be text"),
+        (b"a: &a {b: [*a]}\n", "a.b.0: it must not hold itself"),
+        (b"a: &a [1]\nb: *c\n", "undefined alias 'c' in line 2"),
+        (b"a: 1\n---\na: 2\n", "another document in line 2"),
+        (b"a: " + b"[" * 100_000, "nested more than 50 deep"),
+        (b"a: " + b"[" * 60 + b"]" * 60, "nested more than 50 deep in line 1"),
+        (b"a: 1\0\n", "character 5 must be one that can be printed"),
+        (b"a: .nan\n", "a = nan must be a finite number"),
+        (b"a: 1e999\n", "a = inf must be a finite number"),
+        (b"a: !!int 017\n", "a: 017 is read as another value"),
+        (b"x" * 2**23, "must be at most 4194304 bytes"),
         (b"scale: \xff\n", "not UTF-8"),
         (b"variants:\n  a: {}\n  b: {}\n  a: {steps: 1}\n", "the key 'a' stands twice, again in line 4"),
-        (b"a: " + b"9" * 5000, "not valid YAML"),
+        (b"a: " + b"9" * 5000, "must be a number of at most 64 bits"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_one_line_with_its_name(content, words, tmp_path):
@@ -260,10 +289,16 @@ def test_a_file_that_is_no_configuration_is_one_line_with_its_name(content, word
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_and_a_file_that_is_not_there_are_no_configuration(tmp_path):
-    """With the system's words for it."""
-    with pytest.raises(ConfigError, match="Is a directory"):
-        configuration.read(tmp_path)
+def test_what_is_no_file_is_no_configuration(tmp_path):
+    """Neither a folder nor a pipe or a device, which would never end."""
+    for name, make in {
+        "folder": Path.mkdir,
+        "pipe": os.mkfifo,
+        "zeros": lambda path: path.symlink_to("/dev/zero"),
+    }.items():
+        make(tmp_path / name)
+        with pytest.raises(ConfigError, match=f"{name}: must be a regular file"):
+            configuration.read(tmp_path / name)
     with pytest.raises(ConfigError, match="No such file"):
         configuration.read(tmp_path / "nowhere.yaml")
 
@@ -277,7 +312,7 @@ def test_overrides_come_out_of_the_command_line_as_they_went_in():
         "e": 1e-5,
         "f": "line\nfeed\r\t\x00",
         "g": "ü \U0001f600 {x}: #",
-        "h": [{"lr": 1e-5}, -1e22, 0.1, 1e-7, float("inf"), "1e-5", "null", "2020-01-01"],
+        "h": [{"lr": 1e-5}, -1e22, 0.1, 1e-7, "1e-5", "010", "null", "2020-01-01"],
         "i": "\u2028 \x85 \ufeff",
         "j": "",
     }
@@ -285,7 +320,7 @@ def test_overrides_come_out_of_the_command_line_as_they_went_in():
         key, _, value = override.partition("=")
         assert key == name
         assert "\n" not in override
-        assert yaml.safe_load(value) == values[name]
+        assert core_yaml.parse(value) == values[name]
 
 
 @pytest.fixture(scope="module")
@@ -297,7 +332,8 @@ def checkout(tmp_path_factory):
 
 def test_a_snakemake_that_refuses_says_one_line_and_starts_nothing(checkout):
     """Exit code 2; the line is the last, after Snakemake's own about how it would run."""
-    for changes in ({"variants": {"v": {"search.ready": 0}}}, {"figures": ["scores; touch x #"]}, {"seeds": [True]}):
+    for changes in ({"variants": {"v": {"search.ready": 0}}}, {"figures": ["scores; touch x #"]}, {"figures": ["scors"]},
+                    {"figures": ["population"]}, {"seeds": [True]}):  # fmt: skip
         configure(checkout, **{"methods": ["pbt", "pbt:v"] if "variants" in changes else ["pbt"], **changes})
         done = snakemake("toy", cwd=checkout, check=False)
         assert done.returncode == 2
@@ -322,9 +358,7 @@ def test_a_key_that_stands_twice_in_a_file_is_refused_by_snakemake_too(checkout)
     (checkout / "twice.yaml").write_text("variants:\n  a: {steps: 20}\n  a: {steps: 40}\n")
     done = snakemake("-n", "toy", "--configfile", "twice.yaml", cwd=checkout, check=False)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith(
-        "twice.yaml: not valid YAML: the key 'a' stands twice, again in line 3"
-    )
+    assert done.stderr.splitlines()[-1].endswith("twice.yaml: variants: the key 'a' stands twice, again in line 3")
 
 
 def test_every_word_of_a_rule_reaches_its_command_as_it_is(checkout):

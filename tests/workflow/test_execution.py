@@ -172,7 +172,7 @@ def test_a_run_is_not_gone_on_with_where_numbers_come_out_otherwise(tmp_path, mo
     assert (tmp_path / "state" / "events.jsonl").read_bytes() == record
 
 
-@pytest.mark.parametrize(("content", "words"), [(None, "cannot be read"), ("[]", "should be"), ("{", "invalid JSON")])
+@pytest.mark.parametrize(("content", "words"), [(None, "No such file"), ("[]", "should be"), ("{", "not JSON")])
 def test_numerics_that_are_none_are_one_line_with_the_file(content, words, tmp_path):
     """A state whose numerics nobody can tell is not gone on with."""
     execute(ASKED, tmp_path)

@@ -1,5 +1,6 @@
 """The figures of finished runs: facts that they are drawn from, and that no kind of run breaks them."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,6 +25,8 @@ from reproductions.suite.figures.phylogeny import EXTINCT, lines
 from reproductions.suite.figures.schematic import schematic
 from reproductions.suite.results import statistics
 from reproductions.suite.results.records import Record
+from reproductions.suite.study import registry
+from reproductions.suite.study.figure_names import drawable
 from reproductions.suite.study.sweep import Anchor, Measure
 
 MEASURE = Measure("height", "m", "height, seen again", "steps", {"lr": "learning rate"}, logarithmic=("lr",))
@@ -181,6 +184,22 @@ def test_figures_that_need_pbt_are_left_out_where_there_is_none(run, kinds):
     assert copying_runs([lone, kinds["synchronous"]]) == [kinds["synchronous"]]
     copying = run(PBT(ready=20), name="weights_only")
     assert copying_runs([lone, copying]) == [copying]
+
+
+@pytest.mark.parametrize("domain", registry.domains())
+@pytest.mark.parametrize("several", [False, True])
+def test_every_figure_of_a_domain_has_a_name_that_a_configuration_may_ask_for(domain, several, run, kinds):
+    """Of one problem and of two, and no name is known that no runs have."""
+    longer = run(RandomSearch(), name="random_search", population=2, steps=120)
+    runs = [kinds["synchronous"], longer]
+    problems = list(registry.sweep(domain).PROBLEMS)[: 1 + several]
+    records = [
+        dataclasses.replace(one, summary={**one.summary, "domain": domain, "problem": problem})
+        for problem in problems
+        for one in runs
+    ]
+    drawn = set(registry.analysis(domain).figures(records))
+    assert drawn == set(drawable(domain, problems))
 
 
 def test_equal_runs_give_equal_bytes(run, kinds, tmp_path):

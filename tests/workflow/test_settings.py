@@ -15,7 +15,8 @@ from reproductions.suite.cli import Stopped, main, stoppable
 from reproductions.suite.study.settings import ConfigError, resolve
 
 RUN = ["run", "toy", "pbt", "--quiet", "--engine", "processes", "--out", "out"]
-BOMB = "{a: &a [1, 1, 1, 1], b: &b [*a, *a, *a, *a], c: &c [*b, *b, *b, *b], d: [*c, *c, *c, *c]}"
+DOUBLED = ", ".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))
+BOMB = f"{{a0: &a0 [1, 1], {DOUBLED}}}"  # 2^40 values
 
 
 @pytest.mark.parametrize(
@@ -40,12 +41,16 @@ BOMB = "{a: &a [1, 1, 1, 1], b: &b [*a, *a, *a, *a], c: &c [*b, *b, *b, *b], d: 
                 ("task.lr='1'", ["task.lr = '1'", "number"]),
                 ("task.origin=[.inf, 1]", ["task.origin.0 = inf", "finite"]),
                 ("task.origin=[true, 1]", ["task.origin.0 = True", "number"]),
-                ("task.lr=2020-01-01", ["task.lr", "2020", "must be a number, text"]),
+                *(
+                    (f"task.lr={text}", ["task.lr", text, "read as another value by some readers"])
+                    for text in ("2020-01-01", "010", "1:30", "0x_1", "1_000", "0o17", "0b1", "yes", "Off", "<<", "=")
+                ),
+                ("task.lr=&a [*a]", ["task.lr", "must not hold itself"]),
                 ("task={1: 2}", ["task", "key 1", "text"]),
-                ("task={lr: 1, lr: 2}", ["task", "YAML"]),
-                (f"task={BOMB}", ["task", "YAML"]),
-                ("task.lr=!!python/object:os.system {}", ["task.lr", "YAML"]),
-                ("task.lr=" + "[" * 50_000, ["task.lr", "YAML", "50002 characters"]),
+                ("task={lr: 1, lr: 2}", ["task", "the key 'lr' stands twice"]),
+                (f"task={BOMB}", ["task", "aliases stand for more than"]),
+                ("task.lr=!!python/object:os.system {}", ["task.lr", "tag", "not taken"]),
+                ("task.lr=" + "[" * 50_000, ["task.lr", "YAML", "50010 characters"]),
                 ("task.lr=\t5", ["task.lr", "YAML"]),
                 ("task.lr=\udcff", ["task.lr", "YAML"]),
                 ("task.lr=" + "x" * 100_000, ["task.lr", "characters"]),

@@ -1,5 +1,6 @@
 """Simulated runs in the suite: the file of a cluster, virtual seconds in summaries, forecasts, and what waiting costs."""
 
+import json
 import logging
 
 import pandas as pd
@@ -271,6 +272,41 @@ def test_runs_that_differ_in_more_are_not_compared(compared):
     records[1].summary["execution"] = {**execution, "cluster": {**execution["cluster"], "per_step": 1.0}}
     with pytest.raises(ConfigError, match=r"per_step = 1\.0 must be 0\.25 as in"):
         comparison.runs(records)
-    records[1].summary["execution"] = {**execution, "cluster": None}
+    records[1].summary["execution"] = {**execution, "engine": "serial"}
     with pytest.raises(ConfigError, match="its engine must be 'simulated'"):
         comparison.runs(records)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(
+            ("cluster", value)
+            for value in (None, 3, [], "many", {}, {"workers": 0}, {"workers": True}, {"per_step": "1"})
+        ),
+        *(("cluster.stragglers", value) for value in (2, -1, "x", None, [0.1], True, float("nan"))),
+        *(("cluster.slowdown", value) for value in (0, "x", {}, float("inf"))),
+        *(("staleness", value) for value in (0, -1, "2", 1.5, True, [1])),
+    ],
+)
+def test_a_summary_that_says_of_its_cluster_what_cannot_be_is_one_line(key, value, compared):
+    """With the file and the key; never a figure of it."""
+    records = load(compared)
+    summary = records[2].summary
+    execution = json.loads(json.dumps(summary["execution"]))
+    *parts, last = key.split(".")
+    (execution[parts[0]] if parts else execution)[last] = value
+    summary["execution"] = execution
+    with pytest.raises(ConfigError, match=rf"summary\.json: execution\.{key}") as caught:
+        comparison.runs(records)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_summary_without_a_cluster_or_a_staleness_is_one_line(compared):
+    """Both are of every simulated run."""
+    for key in ("cluster", "staleness"):
+        records = load(compared)
+        of_bounded = next(r for r in records if r.summary["execution"]["staleness"] is not None)
+        of_bounded.summary["execution"] = {k: v for k, v in of_bounded.summary["execution"].items() if k != key}
+        with pytest.raises(ConfigError, match=rf"execution\.{key}: is required"):
+            comparison.runs(records)

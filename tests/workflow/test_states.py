@@ -40,16 +40,17 @@ def flipped(path, place):
 
 
 REQUESTS = {
-    "empty": (b"", "invalid JSON"),
-    "null": (b"null", "should be an object"),
-    "a list": (b"[]", "should be an object"),
-    "no fields": (b"{}", "settings: field required"),
-    "nested": (b"[" * 100_000, "recursion limit"),
-    "not UTF-8": (b"\xff\xfe", "invalid JSON"),
-    "a path for a digest": (json.dumps({"settings": {}, "sources": "../../../x"}).encode(), "sources: string should match"),
-    "text for settings": (json.dumps({"settings": "x", "sources": "0" * 16}).encode(), "settings: input should be an object"),
-    "more fields": (json.dumps({"settings": {}, "sources": "0" * 16, "x": 1}).encode(), "x: extra inputs"),
-    "other settings": (None, "holds another run: population was"),
+    "empty": (b"", "not JSON"),
+    "null": (b"null", "should be a valid dictionary"),
+    "a list": (b"[]", "should be a valid dictionary"),
+    "no fields": (b"{}", "settings: is required"),
+    "nested": (b"[" * 100_000, "nested too deeply"),
+    "not UTF-8": (b"\xff\xfe", "not UTF-8"),
+    "a path for a digest": (json.dumps({"settings": {}, "sources": "../../../x"}).encode(), "sources = '../../../x'"),
+    "text for settings": (json.dumps({"settings": "x", "sources": "0" * 16}).encode(), "settings = 'x': input should be"),
+    "more fields": (json.dumps({"settings": {}, "sources": "0" * 16, "x": 1}).encode(), "x: no such key"),
+    "a key twice": (b'{"settings": {}, "settings": {}, "sources": "0000000000000000"}', "'settings' must occur once"),
+    "other settings": (None, "settings: are not those that were written"),
 }  # fmt: skip
 
 
@@ -149,6 +150,87 @@ def test_states_of_other_sources_are_kept_beside(run, capsys):
     assert code == 0
     assert "the sources have changed since" in error
     assert (run / f"state-{'0' * 16}" / "events.jsonl").read_bytes() == before
+
+
+@pytest.fixture
+def sources(monkeypatch):
+    """Sets the digest of the sources."""
+    return lambda letter: monkeypatch.setattr(
+        "reproductions.suite.running.states.sources_digest", lambda domain, kind: letter * 16
+    )
+
+
+def test_a_state_that_was_put_aside_is_gone_on_with_when_its_sources_are_back(sources, tmp_path, capsys):
+    """However often they change, and nothing is removed."""
+    places = {}
+    for letter in "abacab":
+        sources(letter)
+        code, error = answered(tmp_path, capsys)
+        assert code == 0
+        assert ("goes on from an earlier one" in error) == (letter in places)
+        places.setdefault(letter, (tmp_path / "state" / "timing.jsonl").stat().st_ino)
+        assert (tmp_path / "state" / "timing.jsonl").stat().st_ino == places[letter]
+    assert {path.name for path in tmp_path.glob("state*")} == {"state", f"state-{'a' * 16}", f"state-{'c' * 16}"}
+
+
+def test_a_kept_state_of_another_run_keeps_its_place(sources, tmp_path, capsys):
+    """A later one of the same sources is kept beside it under a free name, also where the first is damaged."""
+    other = [*ASKED[:-1], "steps=24", "--out", str(tmp_path)]
+    sources("a")
+    assert main(other) == 0
+    (tmp_path / "summary.json").unlink()
+    sources("b")
+    assert answered(tmp_path, capsys)[0] == 0
+    sources("a")
+    assert answered(tmp_path, capsys)[0] == 0
+    kept = tmp_path / f"state-{'a' * 16}"
+    before = (kept / "events.jsonl").read_bytes()
+    (kept / "numerics.json").write_bytes(b"{")
+    sources("b")
+    assert answered(tmp_path, capsys)[0] == 0
+    assert (kept / "events.jsonl").read_bytes() == before
+    assert (tmp_path / f"state-{'a' * 16}-2" / "events.jsonl").exists()
+
+
+@pytest.mark.parametrize("leads", ["nowhere", "state"])
+def test_a_state_that_is_a_link_to_nothing_is_one_line(leads, tmp_path, capsys):
+    """Also one that leads to itself."""
+    (tmp_path / "state").symlink_to(leads)
+    code, error = answered(tmp_path, capsys)
+    assert code == 2
+    assert "state in it must be a folder" in error
+
+
+@pytest.mark.parametrize("at", ["-5", "true", "Infinity", "NaN", "1e13", '"x"', "[1]", "null", "9" * 400])
+def test_a_line_of_timing_that_cannot_be_does_not_reach_the_summary(at, run, capsys):
+    """It is passed over, as one that is torn."""
+    with (run / "state" / "timing.jsonl").open("a") as file:
+        file.write(f'{{"session":0,"clock":1,"at":{at},"train_s":{at}}}\n')
+    before = json.loads((run / "summary.json").read_text())
+    assert answered(run, capsys) == (0, "")
+    after = json.loads((run / "summary.json").read_text())
+    assert (after["begun"], after["train_s"]) == (before["begun"], before["train_s"])
+    assert main(["runs", str(run), "--out", str(run.parent / "runs.csv")]) == 0
+
+
+def test_a_summary_that_nothing_could_read_is_not_written(run, capsys):
+    """What a run cannot have taken comes from a damaged file: many such lines add up."""
+    with (run / "state" / "timing.jsonl").open("a") as file:
+        file.writelines(f'{{"session":{n},"clock":999999999999.0,"at":1}}\n' for n in range(1, 4))
+    before = (run / "summary.json").read_bytes()
+    code, error = answered(run, capsys)
+    assert code == 2
+    assert "summary.json: wall_s = " in error
+    assert (run / "summary.json").read_bytes() == before
+
+
+def test_the_summary_of_another_run_is_not_written_over(run, capsys):
+    """Also where its state is gone; a damaged one is no loss."""
+    shutil.rmtree(run / "state")
+    assert main(["run", "toy", "exploit_only", "--quiet", "--set", "steps=12", "--out", str(run)]) == 2
+    assert "holds another run: method was 'pbt' and is 'exploit_only'" in capsys.readouterr().err
+    (run / "summary.json").write_text('{"method": ')
+    assert main(["run", "toy", "exploit_only", "--quiet", "--set", "steps=12", "--out", str(run)]) == 0
 
 
 def test_a_state_that_is_at_work_is_not_moved_away(run, capsys):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,59 @@ def test_what_cannot_be_carried_out_so_is_one_line(options, line, tmp_path, caps
     (error,) = capsys.readouterr().err.splitlines()
     assert line in error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("leased") / "run"
+    assert main([*RUN[:-1], "steps=20", "--engine", "leased", "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("method", "nosuch", "settings: method = 'nosuch' must be one of"),
+        ("domain", "mars", "settings: domain = 'mars' must be one of"),
+        ("problem", "", "settings: problem = '' must be one of"),
+        ("scale", "huge", "settings: scale = 'huge'"),
+        ("variant", "..", "settings: variant = '..'"),
+        ("seed", -1, "settings: seed = -1"),
+        ("seed", None, "settings: seed = None"),
+        ("population", 0, "settings: population = 0"),
+        ("search", {}, "settings: search"),
+        ("search", None, "settings: search"),
+        ("search", {"kind": "nosuch"}, "settings: search"),
+        ("stop", {}, "settings: Until"),
+        ("stop", {"seconds": -1}, "settings: stop.seconds = -1"),
+        ("task", {"nosuch": 1}, "task.nosuch"),
+        ("interval", 10**6, "settings: Plan: interval = 1000000"),
+        ("nosuch", 1, "settings: nosuch: no such key"),
+    ],
+)
+def test_a_worker_believes_no_request_that_cannot_be_run(key, value, words, whole, tmp_path, capsys):
+    """Whether it is noticed that it was altered or not, and no other file is written."""
+    run = shutil.copytree(whole, tmp_path / "run")
+    request, summary = run / "state" / "request.json", (run / "summary.json").read_bytes()
+    held = json.loads(request.read_text())
+    held["settings"][key] = value
+    for said, line in ((held, "settings: are not those that were written"), ({**held, "written": None}, words)):
+        request.write_text(json.dumps(said))
+        assert main(["worker", "--run", str(run), "--quiet"]) == 2
+        (error,) = capsys.readouterr().err.splitlines()
+        assert line in error
+        assert (run / "summary.json").read_bytes() == summary
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"settings": {}}'], ids=repr)
+def test_a_damaged_summary_of_a_shared_run_is_written_anew(content, whole, tmp_path):
+    """Its record is whole."""
+    run = shutil.copytree(whole, tmp_path / "run")
+    before = json.loads((run / "summary.json").read_bytes())
+    (run / "summary.json").write_bytes(content)
+    assert main(["worker", "--run", str(run), "--quiet"]) == 0
+    after = json.loads((run / "summary.json").read_bytes())
+    assert {**after, "wall_s": 0, "ended": 0} == {**before, "wall_s": 0, "ended": 0}
 
 
 def test_workers_of_other_sources_are_refused(tmp_path, capsys):

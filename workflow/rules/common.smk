@@ -1,41 +1,21 @@
 """The configuration, validated and complete, and where things are kept."""
 
 import dataclasses
-import os
 import re
 import shlex
-import sys
 from functools import cache
 from pathlib import Path
 
-from snakemake.utils import min_version
-
-min_version("9.0")
-
-# Rules call the package from the checkout, whatever is installed.
-sys.path.insert(0, str(Path(workflow.basedir)))
 from reproductions.suite.study import configuration, names, registry
 from reproductions.suite.study.requested import RequestedRuns, replayed
 from reproductions.suite.study.availability import Availability
 from reproductions.suite.study.names import RunName
 from reproductions.suite.study.sources import results_digest, sources_digest
 
-
-def checked(check, *arguments):
-    """What ``check`` returns; where it refuses, its line and the end: Snakemake would wrap an exception in lines of its own."""
-    try:
-        return check(*arguments)
-    except registry.ConfigError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        os._exit(2)
-
-
-checked(
-    configuration.complete,
-    config,
-    Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml",
-    map(Path, workflow.configfiles),
-)
+# Snakemake's own reader takes 010 for 8 and 1e-3 for text.
+config.clear()
+config.update(CONFIGURED)
+checked(configuration.complete, config, Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml")
 RESULTS = Path("results")
 REQUESTED = RequestedRuns(config)
 AVAILABLE = Availability(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,6 +15,55 @@ from reproductions.suite.study.inputs import shown
 
 #: What parsers of commands are added to.
 Commands: TypeAlias = "argparse._SubParsersAction[Any]"
+
+
+class Once(argparse.Action):
+    """What parsers do with an option that has one value: it may be given once, since of two nobody can tell which is meant.
+
+    The namespace's ``given`` has, by what an option sets, the words that set it.
+    """
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if option is not None:
+            _note(self, namespace, [option, *map(str, values if isinstance(values, list) else [values])])
+        setattr(namespace, self.dest, values)
+
+
+class OnceTrue(Once):
+    """An option without a value."""
+
+    def __init__(
+        self, option_strings: Sequence[str], dest: str, default: bool = False, help: str | None = None
+    ) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=default, help=help)
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        _note(self, namespace, [str(option)])
+        setattr(namespace, self.dest, True)
+
+
+class OnceEither(argparse.BooleanOptionalAction):
+    """``--name`` or ``--no-name``."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        _note(self, namespace, [str(option)])
+        super().__call__(parser, namespace, values, option)
+
+
+def _note(action: argparse.Action, namespace: argparse.Namespace, words: Sequence[str]) -> None:
+    text = " ".join(words)
+    given: dict[str, str] = vars(namespace).setdefault("given", {})
+    if action.dest in given:
+        raise argparse.ArgumentError(
+            None, f"{shown(given[action.dest])} and {shown(text)}: given twice; give one of them"
+        )
+    given[action.dest] = text
 
 
 def path(text: str) -> Path:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from reproductions.suite.commands import Commands, number, path, whole_number
+from reproductions.suite.commands import Commands, OnceEither, number, path, whole_number
 from reproductions.suite.running.clusters import ClusterFile, read_cluster
 from reproductions.suite.running.execution import ENGINES, OWN, Execution, knowing, resolve_execution
 from reproductions.suite.study import manual, registry
+from reproductions.suite.study.inputs import shown
 from reproductions.suite.study.names import DEFAULT
 from reproductions.suite.study.outputs import check
 from reproductions.suite.study.registry import ConfigError
@@ -53,11 +55,10 @@ def _add_run(commands: Commands) -> None:
     p.add_argument("--variant", default=DEFAULT, help=f"a label for runs that differ by --set (default: {DEFAULT})")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
                    help="override a setting, e.g. population=4 or search.exploit.fraction=0.1; repeatable")  # fmt: skip
-    p.add_argument(
-        "--lineage", type=path, metavar="FILE", help="for replay: the lineage.json whose schedule is trained on anew"
-    )
+    p.add_argument("--lineage", type=path, metavar="FILE", dest="search.lineage",
+                   help="for replay: the lineage.json whose schedule is trained on anew")  # fmt: skip
     p.add_argument("--engine", choices=tuple(ENGINES), help="default: the scale's")
-    p.add_argument("--sync", action=argparse.BooleanOptionalAction, default=None,
+    p.add_argument("--sync", action=OnceEither, default=None, dest="synchronous",
                    help="members wait for each other after each interval (default: the scale's)")  # fmt: skip
     p.add_argument("--workers", type=whole_number, metavar="W",
                    help="worker processes (default: one a core, or one an accelerator)")  # fmt: skip
@@ -103,6 +104,9 @@ def _worker(a: argparse.Namespace) -> None:
 
 
 def _run(a: argparse.Namespace) -> None:
+    for text in a.overrides:  # options that are settings have their names
+        if (said := vars(a).get("given", {}).get(text.partition("=")[0])) is not None:
+            raise ConfigError(f"{shown(said)} and {shown(f'--set {text}')}: given twice; give one of them")
     settings = resolve(
         a.domain,
         a.method,
@@ -111,8 +115,8 @@ def _run(a: argparse.Namespace) -> None:
         a.variant,
         a.problem,
         a.overrides,
-        a.lineage,
-        synchronous=a.sync,
+        vars(a)["search.lineage"],
+        synchronous=a.synchronous,
     )
     chosen = {key: getattr(a, key) for key in EXECUTION}
     chosen["cluster"] = None if a.cluster is None else read_cluster(a.cluster)
@@ -125,7 +129,8 @@ def _carry_out(settings: Settings, out: Path, execution: Execution, quiet: bool,
     require(f"{settings.domain} on {settings.problem}", missing(settings.domain, settings.task))
     check(out)
     for place in ("state", "events.parquet", "lineage.json", "summary.json"):
-        if (out / place).exists() and (out / place).is_dir() != (place == "state"):
+        is_one = Path.is_dir if place == "state" else Path.is_file
+        if os.path.lexists(out / place) and not is_one(out / place):
             raise ConfigError(f"--out {out}: {place} in it must be a {'folder' if place == 'state' else 'file'}")
     from reproductions.suite.running.execute import execute
     from reproductions.suite.running.progress import showing

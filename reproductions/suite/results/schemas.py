@@ -6,7 +6,6 @@ come from another version. The tables of studies have theirs in ``rows``, since 
 
 from __future__ import annotations
 
-import math
 import os
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
 from reproductions.suite.study.inputs import InputError, read_model, shown
+from reproductions.suite.study.plain_values import plain
 
 #: Steps, members and other counts: at most what a double, and so any reader of Parquet and JSON, holds exactly.
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -26,31 +26,12 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]+$", max_length=64)]
 Words = Annotated[str, Field(max_length=1000)]
 
 
-def _finite_json(value: Any) -> Any:
-    """Whatever JSON holds, but for numbers that are not finite and text that no file can hold. ValueError says where."""
-    match value:
-        case dict():
-            for key, item in value.items():
-                _finite_json(key)
-                _finite_json(item)
-        case list():
-            for item in value:
-                _finite_json(item)
-        case float() if not math.isfinite(value):
-            raise ValueError(f"{value} must be a finite number")
-        case int() if abs(value) >= 2**63:
-            raise ValueError(f"{shown(value)} must be a number of at most 64 bits")
-        case str() if any(0xD800 <= ord(letter) < 0xE000 for letter in value):
-            raise ValueError(f"{shown(value)} must be text")
-    return value
-
-
 def _from_words(value: Any) -> Any:
     """JSON has no infinities and no NaN: where they may stand they are written as words, as in the record."""
     return float(value) if value in ("inf", "-inf", "nan") else value
 
 
-Json = Annotated[Any, AfterValidator(_finite_json)]
+Json = Annotated[Any, AfterValidator(plain)]
 #: A measurement that may be infinite or NaN.
 Measured = Annotated[float, Field(allow_inf_nan=True), BeforeValidator(_from_words)]
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import ConfigDict, Field, ValidationError
 
 from reproductions.suite.results import statistics
 from reproductions.suite.results.records import Record
-from reproductions.suite.study.inputs import shown
+from reproductions.suite.results.schemas import Count, Document
+from reproductions.suite.running.clusters import ClusterFile
+from reproductions.suite.study.inputs import InputError, first_violation, shown
 from reproductions.suite.study.registry import ConfigError
 
 #: Keys of a cluster that may differ among the runs of one comparison.
@@ -17,11 +21,32 @@ VARIED = ("stragglers", "slowdown")
 SYNCHRONOUS, ASYNCHRONOUS = "synchronous", "asynchronous"
 
 
+class Simulated(Document):
+    """What is read of ``execution`` in the summary of a simulated run."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    cluster: ClusterFile
+    staleness: Annotated[Count, Field(ge=1)] | None
+
+
+def simulated(record: Record) -> Simulated:
+    """How a run was simulated. ConfigError in one line for one that was not, or whose summary cannot be."""
+    execution = record.summary.get("execution") or {}
+    if execution.get("engine") != "simulated":
+        raise ConfigError(f"{record.folder}: its engine must be 'simulated'")
+    try:
+        # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
+        return Simulated.model_validate_json(json.dumps(execution), strict=True)
+    except ValidationError as error:
+        raise InputError(f"{record.folder / 'summary.json'}: {first_violation(error, 'execution')}") from None
+
+
 def mode(record: Record) -> str:
     """How members wait for each other: synchronous, asynchronous, or at most so many intervals ahead."""
     if record.summary["settings"]["synchronous"]:
         return SYNCHRONOUS
-    staleness = record.summary["execution"]["staleness"]
+    staleness = simulated(record).staleness
     return ASYNCHRONOUS if staleness is None else f"at most {staleness} ahead"
 
 
@@ -33,9 +58,7 @@ def runs(records: Sequence[Record]) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for record in records:
-        cluster = (record.summary.get("execution") or {}).get("cluster")
-        if cluster is None:
-            raise ConfigError(f"{record.folder}: its engine must be 'simulated'")
+        cluster = simulated(record).cluster.model_dump(mode="json")
         alike = {key: record.summary[key] for key in ("domain", "problem", "method", "scale")}
         alike |= {key: value for key, value in cluster.items() if key not in VARIED}
         rows.append(

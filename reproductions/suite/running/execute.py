@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -17,16 +18,21 @@ from pbt_core.engines.worker import acting_as
 from pbt_core.events import read
 from pbt_core.files import locked
 from pbt_core.journal import Observer, read_timing, sessions
-from pbt_core.schema import Event
+from pbt_core.schema import Event, encode
+from reproductions.suite.results.schemas import Summary
 from reproductions.suite.running import final
 from reproductions.suite.running.accelerators import accelerator_names
 from reproductions.suite.running.execution import Execution, resolve_execution
 from reproductions.suite.running.provenance import provenance
 from reproductions.suite.running.states import Request, prepare_state, write_json, write_request
+from reproductions.suite.study.inputs import InputError, checked, read_json, read_model
+from reproductions.suite.study.names import PARTS
+from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.settings import Settings
 
 #: Files of a run whose digests its summary holds: a summary beside the record of another run is detected.
 DIGESTED = ("events.parquet", "lineage.json")
+SUMMARY = "summary.json"
 #: Makes the observer of a run, given the events of earlier sessions.
 Showing = Callable[[Sequence[Event]], AbstractContextManager[Observer | None]]
 
@@ -47,6 +53,7 @@ def execute(
     """
     execution = execution or resolve_execution(settings.domain, settings.scale)
     execution.check(settings)
+    _must_be_of(settings, out)
     task = settings.build_task()
     accelerators = accelerator_names(execution.device, task.devices)
     engine = execution.build_engine(accelerators)
@@ -79,18 +86,30 @@ def execute(
             "digests": digests,
             "sources": request.sources,
         }
-        write_json(out / "summary.json", summary)
+        checked(out / SUMMARY, Summary, json.loads(json.dumps(encode(summary))))
+        write_json(out / SUMMARY, summary)
     return summary
 
 
+def _must_be_of(settings: Settings, out: Path) -> None:
+    """ConfigError where ``out`` holds the summary of another run, which would be lost. A damaged one is no loss."""
+    try:
+        summary = read_model(out / SUMMARY, Summary)
+    except InputError:
+        return
+    for part in PARTS:
+        if (held := getattr(summary, part)) != (asked := getattr(settings, part)):
+            raise ConfigError(f"{out} holds another run: {part} was {held!r} and is {asked!r}. Choose another --out")
+
+
 def _written(out: Path, request: Request) -> dict[str, Any] | None:
-    """The summary in ``out`` if it is of this very run."""
-    path = out / "summary.json"
-    if not path.exists():
-        return None
-    summary: dict[str, Any] = json.loads(path.read_bytes())
-    same = summary.get("settings") == request.settings and summary.get("sources") == request.sources
-    return summary if same else None
+    """The summary in ``out`` if it is of this very run, and whole."""
+    with contextlib.suppress(InputError):
+        summary: dict[str, Any] = read_json(out / SUMMARY)
+        checked(out / SUMMARY, Summary, summary)
+        same = summary["settings"] == request.settings and summary["sources"] == request.sources
+        return summary if same else None
+    return None
 
 
 def summarise(settings: Settings, run: Run, timing: Path, reported: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -133,7 +152,7 @@ def times(path: Path) -> dict[str, Any]:
     """Seconds spent on a run: CPU by part of the recorded intervals, wall by session; when it began and ended (Unix s)."""
     rows = list(read_timing(path))
     parts = ("train_s", "evaluate_s", "save_s", "cpu_s")
-    when = [row["at"] for row in rows if isinstance(row.get("at"), int | float)]
+    when = [row["at"] for row in rows if "at" in row]
     return {
         "wall_s": round(sum(sessions(path).values()), 3),
         **{part: round(sum(row.get(part, 0.0) for row in rows), 3) for part in parts},

@@ -97,6 +97,9 @@ class Execution(Checked):
             raise ValueError(f"gpus = {self.gpus} needs device = 'cuda'")
         if self.shared and self.workers not in (None, 1):
             raise ValueError(f"workers = {self.workers}: with engine = {self.engine!r} start the command so many times")
+        if self.workers not in (None, 1) and self.cluster is None and "workers" not in self._kind.keys:
+            needed = _any_of(knowing("workers"))
+            raise ValueError(f"workers = {self.workers} needs engine = {needed}: the engine {self.engine!r} has one")
         if self.engine == "simulated" and self.cluster is None:
             raise ValueError("engine = 'simulated' needs cluster: the file that describes its workers")
         if self.cluster is not None and self.cluster.per_step is None:
@@ -209,6 +212,8 @@ def resolve_execution(domain: str, scale: str, **chosen: Any) -> Execution:
     declared = dataclasses.asdict(registry.sweep(domain).SCALES[scale])
     data = {key: declared[key] for key in Execution.model_fields if key in declared}
     data |= {key: value for key, value in chosen.items() if value is not None}
+    if chosen.get("workers") is None and data["engine"] not in knowing("workers") and data["workers"] != 1:
+        data["workers"] = None  # those that the scale declares are of another engine
     if isinstance(cluster := data.get("cluster"), ClusterFile):
         if chosen.get("workers") is not None:
             raise ConfigError(f"workers = {shown(chosen['workers'])}: those of a simulated run are its cluster's")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
-import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from pbt_core import RunError
 from pbt_core.files import Busy, locked, write_whole
@@ -18,20 +21,36 @@ from pbt_core.identity import differences
 from pbt_core.leases.log import LOG
 from pbt_core.schema import encode
 from reproductions.suite.running.provenance import sources_digest
-from reproductions.suite.study.inputs import first_violation
+from reproductions.suite.study.inputs import InputError, read_model, shown
 from reproductions.suite.study.registry import ConfigError
-from reproductions.suite.study.settings import Settings
+from reproductions.suite.study.settings import Settings, valid
 
-Model = TypeVar("Model", bound=BaseModel)
+#: Files of a state folder.
+REQUEST, NUMERICS, LOCK = "request.json", "numerics.json", "lock"
 
 
 class Request(BaseModel):
-    """What a state folder was made for: the settings of its run, and the digest of its sources, which may name a folder."""
+    """What a state folder was made for: the settings of its run, and the digest of its sources, which may name a folder.
+
+    ``written`` is the digest of the settings as they were written; older ones have none.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     settings: dict[str, Any]
     sources: str = Field(pattern=r"^[0-9a-f]{16}$")
+    written: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the settings."""
+        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
+
+    @model_validator(mode="after")
+    def _is_as_written(self) -> Request:
+        if self.written is not None and self.written != self.digest:
+            raise ValueError("settings: are not those that were written, whose digest is 'written': put them back")
+        return self
 
 
 class Numerics(RootModel[dict[str, Any]]):
@@ -44,88 +63,102 @@ def prepare_state(
     """The state folder of this request in ``out``, and the request.
 
     ConfigError if it holds another run, or the run was made with other numerics; RunError if another process runs it. A
-    state made by other sources is moved aside, never continued: the sources in the summary made all of the run. shared:
-    other processes may be at work in it, which is then no error; a state made by other sources is.
+    state made by other sources is put aside, never continued: the sources in the summary made all of the run. It is gone on
+    with when its own sources are back. shared: other processes may be at work in it, which is then no error; a state made by
+    other sources is.
     """
     state = out / "state"
     sources = sources_digest(settings.domain, settings.kind)
     request = Request(settings=settings.model_dump(mode="json", by_alias=True), sources=sources)
+    asked = _Asked(request, dict(numerics), frozenset({"steps", "stop"} if extend else ()))
     try:
         with locked(state, wait=shared):  # another process may be running in it
-            _prepare_locked(state, request, dict(numerics), extend, shared)
+            _prepare_locked(state, asked, shared)
     except Busy:
         raise RunError(f"another process is running in {state}") from None
     return state, request
 
 
-def _prepare_locked(state: Path, requested: Request, numerics: dict[str, Any], extend: bool, shared: bool) -> None:
-    request, kept = state / "request.json", state / "numerics.json"
-    if request.exists():
-        held = _read(request, Request)
-        if held.sources == requested.sources:
-            may_differ = {"steps", "stop"} if extend else set()
-            _must_be_equal(
-                held.settings, {k: v for k, v in requested.settings.items() if k not in may_differ}, state.parent
+@dataclass(frozen=True)
+class _Asked:
+    """What a state must be of to be gone on with; the settings of ``may_differ`` aside."""
+
+    request: Request
+    numerics: dict[str, Any]
+    may_differ: frozenset[str]
+
+    def check(self, state: Path) -> None:
+        """ConfigError unless ``state``, which these sources have made, is of this very run."""
+        held, numerics = read_model(state / REQUEST, Request), read_model(state / NUMERICS, Numerics).root
+        for key, value in self.request.settings.items():
+            if key not in self.may_differ and held.settings.get(key) != value:
+                raise ConfigError(
+                    f"{state.parent} holds another run: {key} was {shown(held.settings.get(key))} and is {shown(value)}. "
+                    "Choose another --out"
+                )
+        if unlike := differences(numerics, self.numerics):
+            raise ConfigError(
+                f"{state.parent} was made with other numerics: {', '.join(unlike)}. Go on as before, or choose another --out"
             )
-            _must_be_made_alike(_read(kept, Numerics).root, numerics, state.parent)
+
+
+def _prepare_locked(state: Path, asked: _Asked, shared: bool) -> None:
+    if (state / REQUEST).exists():
+        held = read_model(state / REQUEST, Request).sources
+        if held == asked.request.sources:
+            asked.check(state)
             return
         if shared:
             raise ConfigError(f"{state} was made by other sources than these: use those, or choose another --out")
-        aside = state.with_name(f"state-{held.sources}")
-        notice = f"the sources have changed since {state} was made: it is kept as {aside}, the run begins anew"
-        print(notice, file=sys.stderr)
-        shutil.rmtree(aside, ignore_errors=True)
+        aside = next(place for place in _asides(state, held) if not os.path.lexists(place))
         os.replace(state, aside)
+        notice = f"the sources have changed since {state} was made: it is kept as {aside}, the run"
+        print(notice, "begins anew" if _kept(state, asked) is None else "goes on from an earlier one", file=sys.stderr)
     elif (state / "events.jsonl").exists() or (state / LOG).exists():
-        raise ConfigError(
-            f"{state} holds a record but no request.json, so its settings are unknown. Choose another --out"
-        )
+        raise ConfigError(f"{state} holds a record but no {REQUEST}, so its settings are unknown. Choose another --out")
+    if (before := _kept(state, asked)) is not None:
+        for name in (LOCK, NUMERICS):
+            (state / name).unlink(missing_ok=True)
+        os.replace(before, state)  # onto an empty folder, or none
+        return
     state.mkdir(parents=True, exist_ok=True)
-    write_json(kept, numerics)  # first: where there is a request there are numerics
-    write_request(state, requested)
+    write_json(state / NUMERICS, asked.numerics)  # first: where there is a request there are numerics
+    write_request(state, asked.request)
+
+
+def _asides(state: Path, sources: str) -> Iterator[Path]:
+    """The names under which states that these sources have made are put aside, one after another."""
+    yield state.with_name(f"{state.name}-{sources}")
+    for number in count(2):
+        yield state.with_name(f"{state.name}-{sources}-{number}")
+
+
+def _kept(state: Path, asked: _Asked) -> Path | None:
+    """The state of this very run that was put aside last, if there is one."""
+    found = None
+    for place in takewhile(os.path.lexists, _asides(state, asked.request.sources)):
+        with contextlib.suppress(ConfigError):  # of another run, or damaged: it stays where it is
+            asked.check(place)
+            found = place
+    return found
 
 
 def requested(out: Path) -> Settings:
-    """The settings of the run that was begun in ``out``. ConfigError, in one line, if there is none."""
-    path = out / "state" / "request.json"
+    """The settings of the run that was begun in ``out``. ConfigError, in one line, if none can be run."""
+    path = out / "state" / REQUEST
     if not path.exists():
         raise ConfigError(f"--run {out}: {path} is missing: begin the run with `run ... --engine leased --out {out}`")
     try:
-        return Settings.model_validate_json(json.dumps(_read(path, Request).settings), strict=True)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: settings.{first_violation(error)}") from None
+        return valid(read_model(path, Request).settings)
+    except InputError:
+        raise
+    except ConfigError as error:
+        raise ConfigError(f"{path}: settings: {error}") from None
 
 
 def write_request(state: Path, request: Request) -> None:
     """Write what the state folder was made for."""
-    write_json(state / "request.json", request.model_dump())
-
-
-def _read(path: Path, model: type[Model]) -> Model:
-    """The content of a file; ConfigError, in one line, if it is not valid."""
-    try:
-        return model.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigError(f"{path}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
-
-
-def _must_be_equal(held: Mapping[str, Any], requested: Mapping[str, Any], out: Path) -> None:
-    for key in requested:
-        if held.get(key) != requested[key]:
-            raise ConfigError(
-                f"{out} holds another run: {key} was {held.get(key)!r} and is {requested[key]!r}. Choose another --out"
-            )
-
-
-def _must_be_made_alike(held: Mapping[str, Any], now: Mapping[str, Any], out: Path) -> None:
-    if unlike := differences(dict(held), dict(now)):
-        raise ConfigError(
-            f"{out} was made with other numerics: {', '.join(unlike)}. Go on as before, or choose another --out"
-        )
+    write_json(state / REQUEST, request.model_dump() | {"written": request.digest})
 
 
 def write_json(path: Path, data: Any) -> None:

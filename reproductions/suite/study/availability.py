@@ -62,7 +62,10 @@ class Availability:
             require(", ".join(experiments), lines)
         for line in lines:
             self._say_once(section, line, requested)
-        return {name: runs for name, runs in remaining.items() if runs}
+        left = {name: runs for name, runs in remaining.items() if runs}
+        for name, runs in left.items():
+            self._requested.check_figures(section, name, runs)
+        return left
 
     def require(self, run: RunName) -> None:
         """ConfigError if this run cannot be made here and was not made before."""

@@ -11,21 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator, TypeChecker, ValidationError
 from jsonschema.exceptions import best_match
 from jsonschema.validators import extend
 
-from reproductions.suite.study import registry
+from reproductions.suite.study import core_yaml, registry
+from reproductions.suite.study.inputs import read_text, shown
 from reproductions.suite.study.names import DEFAULT, parse_method
+from reproductions.suite.study.plain_values import plain
 from reproductions.suite.study.registry import ConfigError
 
-#: Names of the workflow's own rules and folders.
-TARGETS = (
-    *("all", "claims", "demo", "figure", "figures", "paper", "paper_figures", "run", "runs_table"),
-    *("simulated_run", "stragglers"),
-    *("table", "tables", "track", "tracking", "verdicts"),
-)
+#: What rule files say of names that no experiment may have: those of rules, and of folders beside those of experiments.
+_RULE = re.compile(r"^ *rule ([a-z_]+):", re.MULTILINE)
+_FOLDER = re.compile(r"\"(?:figures|results/\{[A-Za-z]+\}/tables)/\{[A-Za-z]+\}/([a-z0-9_]+)\"")
 _TYPES = {
     "object": "a mapping",
     "array": "a list",
@@ -35,21 +33,51 @@ _TYPES = {
 }
 
 
-def complete(config: dict[str, Any], schema: Path, files: Iterable[Path] = ()) -> None:
+def overlaid(files: Iterable[Path], settings: Iterable[str] = ()) -> dict[str, Any]:
+    """The configuration of ``files``, each laid over those before it, and of ``settings``: KEY=VALUE, whose values are YAML.
+
+    ConfigError in one line for a file or a setting that cannot be read, and for a key that is set twice.
+    """
+    config: dict[str, Any] = {}
+    for path in files:
+        _lay(config, read(path))
+    said: dict[str, str] = {}
+    for text in settings:
+        key, _, value = text.partition("=")
+        if key in said:
+            raise ConfigError(f"--config {shown(said[key])} and {shown(text)}: the key is given twice")
+        said[key] = text
+        try:
+            _lay(config, {key: core_yaml.parse(value, f"config.{key}")})
+        except core_yaml.NotYAML as error:
+            raise ConfigError(f"--config {shown(text)}: {error}") from None
+    return config
+
+
+def _lay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+    """Mappings become one; whatever else is above hides what is below."""
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            _lay(below[key], value)
+        else:
+            below[key] = value
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A file of the configuration. ConfigError if it cannot be read, or is no mapping."""
+    content = core_yaml.read(path)
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: it must be a mapping of keys to values, not {_shown(content)}")
+    return content
+
+
+def complete(config: dict[str, Any], schema: Path) -> None:
     """Fill in defaults: an experiment's domain is its name, its problems are those of the scale.
 
-    ``files`` are those that ``config`` was read from. Raises ConfigError, with the key, the value and the rule in one line,
-    unless ``config`` is valid.
+    Raises ConfigError, with the key, the value and the rule in one line, unless ``config`` is valid.
     """
-    for path in files:
-        read(path)
-    if (assumed := config.get("assume_requirements")) in (
-        "true",
-        "false",
-    ):  # Snakemake's --config knows True and False alone
-        config["assume_requirements"] = assumed == "true"
-    _check_plain(config, "config")
-    error = best_match(_Validator(yaml.safe_load(schema.read_text(encoding="utf-8"))).iter_errors(config))
+    plain(config, "config")
+    error = best_match(_Validator(core_yaml.read(schema)).iter_errors(config))
     if error is not None:
         raise ConfigError(f"{'.'.join(['config', *map(str, error.absolute_path)])}: {_short(error.message)}")
     config.setdefault("assume_requirements", False)
@@ -58,14 +86,23 @@ def complete(config: dict[str, Any], schema: Path, files: Iterable[Path] = ()) -
     if (simulated := config.get("stragglers")) is not None:
         _check_one_of("config.stragglers.domain", simulated["domain"], registry.domains())
         _check_one_of("config.stragglers.method", simulated["method"], registry.sweep(simulated["domain"]).METHODS)
+    taken = _taken(schema.parent.parent)
     for section in ("experiments", "demo"):
         for name, experiment in config[section].items():
+            if name in taken:
+                raise ConfigError(
+                    f"config.{section}.{name}: {name!r} is another target's name; it must be none of {taken}"
+                )
             _complete(f"config.{section}.{name}", name, experiment, config)
 
 
+def _taken(workflow: Path) -> list[str]:
+    """The names that the rules of a workflow have for themselves and for their folders."""
+    rules = [read_text(path) for path in workflow.glob("rules/*.smk")]
+    return sorted({name for text in rules for pattern in (_RULE, _FOLDER) for name in pattern.findall(text)})
+
+
 def _complete(key: str, name: str, experiment: dict[str, Any], config: Mapping[str, Any]) -> None:
-    if name in TARGETS:
-        raise ConfigError(f"{key}: {name!r} is another target's name; it must be none of {list(TARGETS)}")
     domain = experiment.setdefault("domain", name)
     _check_one_of(f"{key}.domain", domain, registry.domains())
     sweep = registry.sweep(domain)
@@ -79,49 +116,6 @@ def _complete(key: str, name: str, experiment: dict[str, Any], config: Mapping[s
         _check_one_of(f"{key}.methods", method, [*sweep.METHODS, "replay"])
         if variant != DEFAULT:
             _check_one_of(f"{key}.methods: the variant of {text!r}", variant, config["variants"])
-
-
-def read(path: Path) -> dict[str, Any]:
-    """A file of the configuration. ConfigError if it cannot be read, is no mapping, or has a key twice."""
-    try:
-        content = _OnceLoader(path.read_text(encoding="utf-8")).get_single_data()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
-    except (yaml.YAMLError, ValueError) as error:  # such as a number of more digits than Python reads
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: it must be a mapping of keys to values, not {_shown(content)}")
-    return content
-
-
-class _OnceLoader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
-    """Refuses a key that stands twice in one mapping, of which YAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
-                raise yaml.YAMLError(f"the key {key.value!r} stands twice, again in line {key.start_mark.line + 1}")
-            seen.add((key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key))
-        return super().construct_mapping(node, deep)
-
-
-def _check_plain(value: Any, key: str) -> None:
-    """ConfigError unless ``value`` can be JSON, with text for keys."""
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            if not isinstance(name, str):
-                raise ConfigError(f"{key}: the key {_shown(name)} must be text: put it in quotes")
-            _check_plain(item, f"{key}.{name}")
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            _check_plain(item, f"{key}.{place}")
-    elif not isinstance(value, str | int | float | None):
-        raise ConfigError(
-            f"{key}: {value!s} must be a number, text (in quotes), true, false, null, a list or a mapping"
-        )
 
 
 def _check_one_of(key: str, value: str, known: Iterable[str]) -> None:

@@ -21,7 +21,7 @@ from pbt_core.engines.worker import acting_as
 from pbt_core.store import digest
 from pbt_core.testing import check_task
 from reproductions.suite.study.domain import TORCH_DEVICES, DomainTask
-from reproductions.suite.study.overrides import plain
+from reproductions.suite.study.plain_values import plain
 from reproductions.suite.study.registry import ConfigError
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pbt_core import Stream
 from pbt_core.lineage import Segment
+from reproductions.suite.running.execution import knowing
 from reproductions.suite.study import registry
+from reproductions.suite.study.figure_names import drawable
+from reproductions.suite.study.inputs import shown
 from reproductions.suite.study.names import DEFAULT, RunName, parse_method
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.requirements import importable
@@ -34,16 +36,7 @@ def overrides(variant: Mapping[str, Any]) -> list[str]:
 
 
 def _yaml(value: Any) -> str:
-    """JSON as YAML reads it back: a float has a point or is text, and some characters end lines."""
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_yaml(key)}: {_yaml(item)}' for key, item in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_yaml, value))}]"
-    if isinstance(value, float):
-        text = repr(value)
-        if not math.isfinite(value):
-            return text.replace("inf", ".inf").replace("nan", ".nan")
-        return text if "." in text else text.replace("e", ".0e")
+    """JSON, which is YAML but for some characters that YAML takes for the ends of lines, or does not take."""
     escaped = r"[\x7f-\x9f\u2028\u2029\ufeff]"
     return re.sub(escaped, lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
 
@@ -87,8 +80,8 @@ class RequestedRuns:
         """The cores of a run: its domain's ``threads`` in the configuration; else its workers, at most one a member."""
         threads: Mapping[str, int] = self._config["threads"]
         size = registry.sweep(run.domain).SCALES[run.scale]
-        if size.engine == "serial":
-            return threads.get(run.domain, 1)
+        if size.engine not in knowing("workers"):
+            return 1
         return threads.get(run.domain) or size.workers or min(self.settings(run).population, MOST_CORES)
 
     def check_all(self) -> None:
@@ -100,6 +93,9 @@ class RequestedRuns:
     def _check(self, section: str, name: str) -> None:
         """ConfigError unless all runs of an experiment can be run and compared."""
         key, experiment = f"config.{section}.{name}", self._config[section][name]
+        engine = registry.sweep(domain := experiment["domain"]).SCALES[self._config["scale"]].engine
+        if (cores := self._config["threads"].get(domain, 1)) > 1 and engine not in knowing("workers"):
+            raise ConfigError(f"config.threads.{domain}: {cores} must be 1: the engine {engine!r} has one worker")
         for problem in experiment["problems"]:
             budgets: dict[str, int] = {}
             for method in experiment["methods"]:
@@ -118,6 +114,14 @@ class RequestedRuns:
                     "equal, or budgets_differ: true must say that this is what is studied"
                 )
         self._check_replays(section, name)
+
+    def check_figures(self, section: str, name: str, runs: Iterable[RunName]) -> None:
+        """ConfigError where an experiment asks for a figure that none can be of the ``runs`` that it is made of."""
+        experiment = self._config[section][name]
+        known = drawable(experiment["domain"], list(dict.fromkeys(run.problem for run in runs)))
+        for figure in experiment.get("figures", ()):
+            if figure not in known:
+                raise ConfigError(f"config.{section}.{name}.figures: {shown(figure)} must be one of {known}")
 
     def _check_replays(self, section: str, name: str) -> None:
         """ConfigError where a replay has no run of PBT that the same section asks for."""

@@ -19,7 +19,8 @@ from reproductions.suite.study.domain import DomainTask
 from reproductions.suite.study.inputs import SHOWN, Checked, first_violation, shown
 from reproductions.suite.study.kinds import METHOD
 from reproductions.suite.study.names import DEFAULT, WORD
-from reproductions.suite.study.overrides import override, plain
+from reproductions.suite.study.overrides import apply
+from reproductions.suite.study.plain_values import plain
 from reproductions.suite.study.registry import ConfigError
 
 #: A run is kept in memory as a whole, and each evaluation takes about a kilobyte of its record.
@@ -113,24 +114,18 @@ def resolve(
     ConfigError with one line that names the key, the value and the rule. Nothing is written, no simulator is loaded.
     """
     sweep = registry.sweep(domain)
-    if scale not in sweep.SCALES:
-        raise ConfigError(f"scale = {shown(scale)} must be one of {list(sweep.SCALES)}")
+    _check_names(domain, scale, method, problem)
     size = {key: value for key, value in dataclasses.asdict(sweep.SCALES[scale]).items() if key not in EXECUTION}
     first, *_ = size.pop("problems")
     problem = first if problem is None else problem
-    if problem not in sweep.PROBLEMS:
-        raise ConfigError(f"problem = {shown(problem)} must be one of {list(sweep.PROBLEMS)} in domain {domain!r}")
     methods: dict[str, dict[str, Any]] = {**sweep.METHODS, **size.pop("methods")}
-    if method not in methods and method != "replay":
-        raise ConfigError(f"method = {shown(method)} must be one of {[*methods, 'replay']} in domain {domain!r}")
     search = {**methods.get(method, {"kind": "replay"})}
     size |= search.pop("plan", {})
     named = {"domain": domain, "problem": problem, "method": method, "scale": scale}
     data: dict[str, Any] = {**size, **named, "variant": variant, "seed": seed, "search": _copied(search)}
     data["task"] |= _copied(sweep.PROBLEMS[problem])
     data |= {key: value for key, value in chosen.items() if value is not None}
-    for text in overrides:
-        override(data, text)
+    apply(data, overrides)
     for key in EXECUTION:
         if key in data:
             raise ConfigError(
@@ -143,15 +138,18 @@ def resolve(
             raise ConfigError(
                 f"--set {key}={str(data[key])[:SHOWN]}: the {key} is an argument of its own, not a setting"
             )
+    return valid(data)
+
+
+def valid(data: Mapping[str, Any]) -> Settings:
+    """The settings that ``data`` holds, those of the method complete; ConfigError, in one line, if they cannot be run."""
     plain(data)
-    data["search"] = descriptions.complete(METHOD, data["search"], "search")
+    settings = _settings(data)
+    _check_names(settings.domain, settings.scale, settings.method, settings.problem)
+    settings = _settings({**data, "search": descriptions.complete(METHOD, data["search"], "search")})
     try:
-        # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
-        settings = Settings.model_validate_json(json.dumps(data), strict=True)
         settings.plan()
-        _check_values(settings, registry.space(domain, problem))
-    except ValidationError as error:
-        raise ConfigError(first_violation(error)) from None
+        _check_values(settings, registry.space(settings.domain, settings.problem))
     except ConfigError:
         raise
     except ValueError as error:
@@ -160,6 +158,28 @@ def resolve(
     if ready is not None and ready < settings.interval:
         raise ConfigError(f"search.ready = {ready} must be at least interval = {settings.interval}")
     return settings
+
+
+def _settings(data: Mapping[str, Any]) -> Settings:
+    try:
+        # As JSON, in which nothing but a list stands for a tuple and no truth value for a number.
+        return Settings.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        raise ConfigError(first_violation(error)) from None
+
+
+def _check_names(domain: str, scale: str, method: str, problem: str | None) -> None:
+    """ConfigError unless the domain has this scale, this method and this problem, None for the scale's first."""
+    sweep = registry.sweep(domain)
+    if scale not in sweep.SCALES:
+        raise ConfigError(f"scale = {shown(scale)} must be one of {list(sweep.SCALES)}")
+    if problem is not None and problem not in sweep.PROBLEMS:
+        raise ConfigError(f"problem = {shown(problem)} must be one of {list(sweep.PROBLEMS)} in domain {domain!r}")
+    methods = [*sweep.METHODS, *sweep.SCALES[scale].methods, "replay"]
+    if method not in methods:
+        raise ConfigError(
+            f"method = {shown(method)} must be one of {list(dict.fromkeys(methods))} in domain {domain!r}"
+        )
 
 
 def _check_values(settings: Settings, space: Space) -> None:
@@ -216,4 +236,4 @@ def _copied(value: Any) -> Any:
     return value
 
 
-__all__ = ["SCALES", "ConfigError", "Settings", "resolve"]
+__all__ = ["SCALES", "ConfigError", "Settings", "resolve", "valid"]

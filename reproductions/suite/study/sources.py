@@ -57,7 +57,7 @@ LEFT_OUT: Mapping[str, str] = {
 #: Modules that name all search methods. They are no sources, nor is what they import: the method of a run is found by its kind.
 CATALOGUES = ("baselines", "reproductions.suite.study.kinds")
 #: What a sweep declares for axes, tables, readers and planning; no run's numbers depend on it.
-LOOKS = ("MEASURE", "EXPECTED", "REQUIRES")
+LOOKS = ("MEASURE", "EXPECTED", "REQUIRES", "FIGURES")
 #: What a sweep declares of settings, which a run has in full.
 CHOICES = ("PROBLEMS", "SCALES", "METHODS")
 #: What is left out of a run and counts in what is made from runs.

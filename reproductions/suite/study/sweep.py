@@ -4,8 +4,9 @@ Each domain has ``SPACE``, ``MEASURE``, ``PROBLEMS`` (by name, the settings of t
 a game, a level), ``SCALES`` (smoke, laptop, paper), ``METHODS`` (see ``study.kinds``; under ``plan``,
 population and steps where a method divides the budget in another way than the scale does), ``EXPECTED`` (the paper's numbers,
 marked) and ``REQUIRES`` (what its runs need on a machine: see ``study.requirements``). It may have ``SPACES``: by problem, a
-space in place of ``SPACE``, with the same hyperparameters; and ``SOURCES``: a tuple of files and folders, relative to the
-repository's root, that can change a run and that no import shows, such as the description of a level.
+space in place of ``SPACE``, with the same hyperparameters; ``FIGURES``: the names of what its ``analysis`` draws of a problem,
+where they are not ``STANDARD_FIGURES``; and ``SOURCES``: a tuple of files and folders, relative to the repository's root, that
+can change a run and that no import shows, such as the description of a level.
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+#: The figures of a problem that ``suite.figures.plotting`` draws for a domain, as far as its runs have something to show.
+STANDARD_FIGURES = (
+    *("scores", "best_so_far", "population", "performance_profile", "trainings", "schedules", "lineages", "tree"),
+    "improvement",
+)
 
 #: How sure we are of a number of the paper: its own words, a secondary source that was read, or memory.
 Mark = Literal["high", "medium", "recall"]
