@@ -252,10 +252,13 @@ def _add_runs(p: argparse.ArgumentParser) -> None:
 
 
 def _of_domain(domain: str, records: Sequence[Record]) -> Sequence[Record]:
+    from reproductions.suite.results.comparable import asked_for, must_be_comparable
+
     registry.sweep(domain)
     for record in records:
         if record.summary["domain"] != domain:
             raise ConfigError(f"{record.folder} is a run of domain {record.summary['domain']!r}, not {domain!r}")
+    must_be_comparable(asked_for(records), budgets_differ=True)  # a table says itself whether budgets may
     return records
 
 
