@@ -67,15 +67,24 @@ def read_text(path: Path) -> str:
 
 def read_json(path: Path) -> Any:
     """The value in a JSON file. Numbers that are not finite (NaN, Infinity) are left for the schema to judge."""
-    text = read_text(path)
+    return parsed_json(path, read_text(path))
+
+
+def parsed_json(where: Path | str, text: str) -> Any:
+    """The value of JSON text; InputError, which begins with ``where`` it comes from. Keys occur once, text is Unicode."""
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        value = json.loads(text, object_pairs_hook=_unique)
+        if "\\ud" in text.lower():  # half of a pair, which no file can hold, has no other way in
+            json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON: {error.msg} in line {error.lineno}") from None
+        raise InputError(f"{where}: not JSON: {error.msg} in line {error.lineno}") from None
     except RecursionError:
-        raise InputError(f"{path}: nested too deeply to be read") from None
+        raise InputError(f"{where}: nested too deeply to be read") from None
+    except UnicodeEncodeError as error:
+        raise InputError(f"{where}: {shown(error.object[error.start : error.end])} is no character") from None
     except ValueError as error:  # a number of thousands of digits, or a key that occurs twice
-        raise InputError(f"{path}: {_one_line(str(error))}") from None
+        raise InputError(f"{where}: {_one_line(str(error))}") from None
+    return value
 
 
 def read_model(path: Path, model: type[Model]) -> Model:

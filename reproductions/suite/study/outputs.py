@@ -64,6 +64,30 @@ def exchanged(folder: Path) -> Iterator[Path]:
             raise
 
 
+@contextlib.contextmanager
+def added(out: Path) -> Iterator[Path]:
+    """A fresh folder, whose folders with files in them move to the same places below ``out`` when the block ends well.
+
+    Each moves at once, and none before all can: where one is to go there must be nothing, or an empty folder.
+    """
+    with _folder(out), _temporary(out) as place, contextlib.ExitStack() as made:
+        yield place
+        folders = sorted({path.parent for path in place.rglob("*") if not path.is_dir()})
+        moves = [(folder, out / folder.relative_to(place)) for folder in folders]
+        for _, target in moves:
+            made.enter_context(_folder(target.parent))
+            if os.path.lexists(target) and not is_empty(target):
+                raise ConfigError(f"cannot write to {shown(str(target))}: there is something already")
+        for folder, target in moves:
+            os.replace(folder, target)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether it is a folder with nothing in it."""
+    with _refused(folder):
+        return folder.is_dir() and not any(folder.iterdir())
+
+
 def check(out: Path) -> None:
     """ConfigError unless the folder ``out``, or one that can be made there, can be written to. Leaves nothing behind.
 
