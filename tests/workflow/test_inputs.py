@@ -254,7 +254,7 @@ ROW |= {"final_selected": 1.0, "final_reported": None}
         (b"\xff\xfe", ["not UTF-8"]),
         (csv([ROW])[:-20], ["line 2", "cells"]),
         (csv([ROW]) + '"', ["not CSV"]),
-        (csv([ROW]).splitlines()[0] + "\n", ["at least one run"]),
+        (csv([ROW]).splitlines()[0] + "\n", ["at least one row"]),
         (csv([ROW, ROW]), ["toy, quadratic, pbt, default, 0, laptop must occur once"]),
         (csv([{**ROW, "colour": "red"}]), ["line 2: colour", "no such key"]),
         (csv([{key: value for key, value in ROW.items() if key != "domain"}]), ["column 'domain' is required"]),

@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from reproductions.suite.study.inputs import shown
+from reproductions.suite.study.inputs import InputError, folder_at, shown
+from reproductions.suite.study.names import LONGEST, WORD, WORDS
 
 #: What parsers of commands are added to.
 Commands: TypeAlias = "argparse._SubParsersAction[Any]"
@@ -21,6 +22,14 @@ def path(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError(f"{shown(text)} must be a path")
     return Path(text)
+
+
+def folder(text: str) -> Path:
+    """The path of a folder that is there, to read from."""
+    try:
+        return folder_at(path(text))
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def whole_number(text: str) -> int:
@@ -46,6 +55,8 @@ def number(text: str) -> float:
 
 def study(text: str) -> str:
     """The name of a folder below results/, not a path to elsewhere."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
-        raise argparse.ArgumentTypeError(f"{shown(text)} must be the name of a folder below results/")
+    if not re.fullmatch(WORD, text) or len(text) > LONGEST:
+        raise argparse.ArgumentTypeError(
+            f"{shown(text)} must be the name of a folder below results/: at most {LONGEST} {WORDS}"
+        )
     return text

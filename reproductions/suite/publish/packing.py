@@ -12,6 +12,7 @@ import base64
 import io
 import json
 import lzma
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import merge
 from pathlib import Path
@@ -79,8 +80,9 @@ def pack(records: Sequence[Record], path: Path) -> None:
     keeps the checksums of its original files. InputError if it is no such file.
     """
     made_again = {record.name for record in records}
-    heads = {_name(head): head for head, _ in contents(path)} if path.exists() else {}
-    former = ((head, line) for head, line in contents(path) if _name(head) not in made_again) if path.exists() else ()
+    is_there = os.path.lexists(path)
+    heads = {_name(head): head for head, _ in contents(path)} if is_there else {}
+    former = ((head, line) for head, line in contents(path) if _name(head) not in made_again) if is_there else ()
     ordered = sorted(records, key=lambda record: _place(record.name))
     new = ((_head(record, heads.get(record.name)), _events(record)) for record in ordered)
     shown: set[tuple[str, ...]] = set()
@@ -107,9 +109,9 @@ def _head(record: Record, former: Mapping[str, Any] | None) -> dict[str, Any]:
     if original is None and former is not None and former["summary"] == summary:
         original = former["original"]
     head: dict[str, Any] = {"format": FORMAT, "original": original}
-    illustration = record.folder / ILLUSTRATION
-    if illustration.exists():
-        head["illustration"] = base64.b64encode(illustration.read_bytes()).decode()
+    if os.path.lexists(illustration := record.folder / ILLUSTRATION):
+        read_illustration(record.folder)  # refuses what is none
+        head["illustration"] = base64.b64encode(read_bytes(illustration)).decode()
     return {**head, "summary": summary}
 
 

@@ -24,7 +24,7 @@ from reproductions.suite.results.tables import read
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import InputError, read_model
 from reproductions.suite.study.names import RunName, finished
-from reproductions.suite.study.outputs import added, exchanged, is_empty
+from reproductions.suite.study.outputs import added, copy_folder, exchanged, is_empty
 from reproductions.suite.study.registry import ConfigError
 
 
@@ -44,11 +44,11 @@ def keep(study: str, results: Path) -> Path:
             for path in (path for path in folder.glob("*.csv") if path.name in TABLES and path.name != "pairs.csv"):
                 read(path)  # a lone method has no pairs
             shutil.rmtree(new / "tables" / folder.name, ignore_errors=True)
-            shutil.copytree(folder, new / "tables" / folder.name, ignore=shutil.ignore_patterns(".*"))
+            copy_folder(folder, new / "tables" / folder.name, ".*")
         for domain in sorted({record.summary["domain"] for record in records}):
             packed(new, domain).parent.mkdir(exist_ok=True)
             packing.pack([r for r in records if r.summary["domain"] == domain], packed(new, domain))
-        known = [run_table.read_runs(out / "runs.csv")] if (out / "runs.csv").exists() else []
+        known = [run_table.read_runs(out / "runs.csv")] if os.path.lexists(out / "runs.csv") else []
         table = run_table.one_row_a_run(pd.concat([*known, run_table.runs(records)]))
         table.to_csv(new / "runs.csv", index=False)
         verdicts.write(verdicts.judge(all_claims(), run_table.read_runs(new / "runs.csv")), new)
@@ -98,7 +98,7 @@ def _is_missing(file: Path, study: str, results: Path, name: RunName) -> bool:
 
 def _provenance(summaries: Sequence[Mapping[str, Any]], path: Path) -> dict[str, Any]:
     """By domain, the versions and machines of its runs: those in ``path``, replaced by those of these runs."""
-    provenance = read_model(path, Provenance).model_dump() if path.exists() else {}
+    provenance = read_model(path, Provenance).model_dump() if os.path.lexists(path) else {}
     for domain in {summary["domain"] for summary in summaries}:
         of_domain = [s for s in summaries if s["domain"] == domain]
         places = {json.dumps([s["versions"], s["machine"]], sort_keys=True) for s in of_domain}

@@ -71,14 +71,12 @@ def read_runs(path: Path) -> pd.DataFrame:
     if not os.path.exists(path):  # noqa: PTH110 - never raises, whatever the name
         raise InputError(f"{path} is no table of runs: `python -m reproductions runs RUN... --out FILE` writes one")
     table = read(path, "runs.csv")
-    if table.empty:
-        raise InputError(f"{path}: must have at least one run")
     twice = table.duplicated(list(_NAME))
     if twice.any():
         run = ", ".join(str(value) for value in table[twice].iloc[0][list(_NAME)])
         raise InputError(f"{path}: the run {run} must occur once")
-    for run in table[["domain", "problem", "scale"]].drop_duplicates().itertuples(index=False):
-        _must_be_known(path, *map(str, run))
+    for names in sorted(set(zip(table.domain, table.problem, table.scale, strict=True))):
+        _must_be_known(path, *names)
     return table
 
 

@@ -188,7 +188,10 @@ def read(path: Path, kind: str | None = None) -> pd.DataFrame:
     kind = kind or path.name
     if kind not in TABLES:
         raise InputError(f"{path}: must be one of the tables {list(TABLES)}")
-    return pd.DataFrame([_cells(row) for row in read_rows(path, TABLES[kind])])
+    rows = read_rows(path, TABLES[kind])
+    if not rows:
+        raise InputError(f"{path}: must have at least one row")
+    return pd.DataFrame(map(_cells, rows))
 
 
 def _cells(row: Row) -> Cells:

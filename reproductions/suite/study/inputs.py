@@ -5,10 +5,13 @@ Whatever is wrong with one is an InputError in one line: the file, the field and
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -46,15 +49,32 @@ def shown(value: Any) -> str:
 
 def read_bytes(path: Path) -> bytes:
     """The content of a regular file: a folder, a device or a pipe is refused, so that reading ends."""
-    try:
-        status = path.stat()
+    with _readable(path) as status:
         if not stat.S_ISREG(status.st_mode):
             raise InputError(f"{path}: must be a regular file")
         if status.st_size > LARGEST:
             raise InputError(f"{path}: must be at most {LARGEST} bytes, not {status.st_size}")
         return path.read_bytes()
+
+
+def folder_at(path: Path) -> Path:
+    """``path``, if it is a folder whose files can be listed and read; InputError otherwise."""
+    with _readable(path) as status:
+        if not stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{path}: must be a folder")
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise InputError(f"{path}: Permission denied")
+        return path
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[os.stat_result]:
+    """What the system says of a path that is there; an error of the system is an InputError."""
+    try:
+        yield path.stat()
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+        name = str(path) if len(str(path)) <= 4 * SHOWN else shown(str(path))
+        raise InputError(f"{name}: {error.strerror or error}") from None
 
 
 def read_text(path: Path) -> str:

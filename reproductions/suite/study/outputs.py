@@ -51,7 +51,7 @@ def exchanged(folder: Path) -> Iterator[Path]:
     with _folder(folder.parent), _temporary(folder.parent) as place:
         new, old = place / "new", place / "old"
         if folder.exists():
-            shutil.copytree(folder, new)
+            copy_folder(folder, new)
         else:
             new.mkdir()
         yield new
@@ -62,6 +62,21 @@ def exchanged(folder: Path) -> Iterator[Path]:
         except OSError:
             os.replace(old, folder)
             raise
+
+
+def copy_folder(folder: Path, target: Path, *left_out: str) -> None:
+    """Copy a folder to a place where nothing is, without the names ``left_out``. ConfigError for what in it is no file."""
+    try:
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns(*left_out), copy_function=_copy_file)
+    except shutil.Error as error:
+        source, _, why = error.args[0][0]
+        raise ConfigError(f"cannot copy {shown(str(source))}: {why}") from None
+
+
+def _copy_file(source: str, target: str) -> None:
+    if not Path(source).is_file():  # a device would be copied without end
+        raise OSError("it must be a regular file")
+    shutil.copy2(source, target)
 
 
 @contextlib.contextmanager
