@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -44,10 +45,14 @@ def _track(a: argparse.Namespace) -> None:
 
     check(a.store)
     runs = records.load(a.runs)
-    from reproductions.suite.publish.tracking.figures import figure_folders, track_figures
+    for experiment in sorted({record.summary["domain"] for record in runs}):
+        check(a.store / "artifacts" / experiment)
+    from reproductions.suite.publish.tracking.figures import EXPERIMENT, figure_folders, track_figures
     from reproductions.suite.publish.tracking.writer import track
 
     folders = figure_folders(a.figures)
+    if folders:
+        check(a.store / "artifacts" / EXPERIMENT)
     a.store.mkdir(parents=True, exist_ok=True)
     for domain, written in track(runs, a.store).items():
         scores = [record.summary["final"] for record in runs if record.summary["domain"] == domain]
@@ -68,10 +73,9 @@ def _add_ui(commands: Commands) -> None:
 
 
 def _ui(a: argparse.Namespace) -> NoReturn:
-    import os
     import subprocess
 
-    if not (a.store / DATABASE).exists():
+    if not os.path.lexists(a.store / DATABASE):
         raise ConfigError(
             f"--store {a.store} holds no mlflow.db: run `make demo` or `python -m reproductions track` first"
         )

@@ -69,12 +69,12 @@ def track_figures(folders: Sequence[FigureFolder], store: Path) -> list[str]:
 def _write(client: MlflowClient, number: str, folder: FigureFolder) -> bool:
     name, study = folder.path.name, folder.path.parent.name
     former = runs(client, number, f"tags.`{KEY}` = '{folder.key}'")
-    if is_current(former, folder.digest):
+    tags = {KEY: folder.key, "kind": "figures", "study": study, "experiment": name}
+    if is_current(former, folder.digest, tags):
         return False
     for old in former:
         delete(client, number, old)
     drawn = [milliseconds(figure.stat().st_mtime) for figure in folder.figures]
-    tags = {KEY: folder.key, "kind": "figures", "study": study, "experiment": name}
     run = client.create_run(number, start_time=min(drawn), tags=tags, run_name=f"{name} ({study})").info.run_id
     for figure in folder.figures:
         client.log_artifact(run, str(figure))
