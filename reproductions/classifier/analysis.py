@@ -40,6 +40,7 @@ CLAIMS = (
         {"pbt": 1, "pbt (population-10)": -1},
         _FIRST,
         experiment="population_size",
+        budgets_differ=True,
     ),
     _of.claim(
         "A population of 10 is noisier over seeds than one of 20",
@@ -47,6 +48,7 @@ CLAIMS = (
         {"pbt (population-10)": 1, "pbt": -1},
         "2026-11-24T16:26",
         experiment="population_size",
+        budgets_differ=True,
         column="spread",
     ),
     _of.claim(
@@ -55,6 +57,7 @@ CLAIMS = (
         {"pbt (population-40)": 2, "pbt (population-10)": -1, "pbt (population-80)": -1},
         _FIRST,
         experiment="population_size",
+        budgets_differ=True,
     ),
     _of.ablation("truncation", _FIRST, "exploiters"),
     _of.ablation("both against weights", _FIRST, "copied"),

@@ -43,6 +43,7 @@ CLAIMS = (
         {"pbt": 1, "pbt (population-6)": -1},
         _LATER,
         experiment="gan_population_size",
+        budgets_differ=True,
     ),
     _of.claim(
         "From 12 to 24 members less is gained than from 6 to 12",
@@ -50,6 +51,7 @@ CLAIMS = (
         {"pbt": 2, "pbt (population-6)": -1, "pbt (population-24)": -1},
         _LATER,
         experiment="gan_population_size",
+        budgets_differ=True,
     ),
     _of.ablation(
         "truncation",

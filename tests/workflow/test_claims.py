@@ -13,7 +13,8 @@ from reproductions.suite.results.contrasts import contrast
 from reproductions.suite.results.gains import gains
 from reproductions.suite.results.statistics import Estimate, share, student_mean
 from reproductions.suite.results.verdicts import judge, verdict
-from reproductions.suite.study import registry
+from reproductions.suite.running.provenance import ROOT
+from reproductions.suite.study import configuration, registry
 from reproductions.suite.study.inputs import InputError
 
 CLAIM = Claim("PBT wins", "it does", "recall", "gan", "gan", {"pbt": 1, "random_search": -1})
@@ -254,6 +255,46 @@ def test_runs_of_several_scales_are_refused_by_all_that_compares_them():
     for compare in (lambda: judge([CLAIM], table), lambda: gains(table), lambda: relative(table, {})):
         with pytest.raises(InputError, match=r"^scale: .* must be of one scale, not of laptop, smoke$"):
             compare()
+
+
+BUDGETS = {"pbt": [400, 400], "random_search": [400, 400]}
+
+
+@pytest.mark.parametrize(
+    ("budgets", "words"),
+    [
+        (BUDGETS | {"random_search": [800, 800]}, "pbt default 0: 400, random_search default .: 800.* what is studied"),
+        (BUDGETS | {"pbt": [400, 800]}, "pbt default 0: 400, pbt default 1: 800"),
+    ],
+    ids=["methods", "seeds"],
+)
+def test_runs_of_several_budgets_are_refused_by_all_that_compares_them(budgets, words):
+    """Of two methods, and of two seeds of one: the larger one would win by it."""
+    table = runs({("pbt", "default"): [1.0, 2.0], ("random_search", "default"): [0.0, 0.0]}, scale="laptop")
+    table["budget_steps"] = [*budgets["pbt"], *budgets["random_search"]]
+    for compare in (lambda: judge([CLAIM], table), lambda: gains(table), lambda: relative(table, {})):
+        with pytest.raises(
+            InputError, match=f"^budget_steps: the runs of fashion_mnist have different budgets .{words}"
+        ):
+            compare()
+
+
+def test_a_claim_about_budgets_compares_them_and_the_seeds_of_a_method_still_share_one():
+    """As does a table of runs that does not say them."""
+    claim = dataclasses.replace(CLAIM, budgets_differ=True)
+    table = runs({("pbt", "default"): [1.0, 2.0], ("random_search", "default"): [0.0, 0.0]})
+    assert contrast(claim, table.assign(budget_steps=[400, 400, 800, 800])).values == [1.0, 2.0]
+    assert contrast(CLAIM, table.assign(budget_steps=math.nan)).values == [1.0, 2.0]
+    with pytest.raises(InputError, match=r"different budgets .*cannot be compared$"):
+        contrast(claim, table.assign(budget_steps=[400, 800, 800, 800]))
+
+
+def test_the_claims_about_budgets_are_those_of_the_experiments_about_them():
+    """So that neither can compare what the other would refuse."""
+    experiments = configuration.read(ROOT / "config" / "config.yaml")["experiments"]
+    about = {name for name, experiment in experiments.items() if experiment.get("budgets_differ")}
+    assert {claim.experiment for claim in all_claims() if claim.budgets_differ} == about
+    assert not [claim for claim in all_claims() if claim.experiment in about and not claim.budgets_differ]
 
 
 def test_a_test_is_fixed_before_the_runs_where_no_seeds_contrast_could_be_known():

@@ -218,6 +218,16 @@ def test_a_file_that_is_too_large_to_be_ours_is_not_read(tmp_path):
         read_bytes(tmp_path / "large")
 
 
+def test_runs_of_two_scales_or_budgets_are_not_compared(runs, capsys):
+    """By tables, and by figures where they are of one method."""
+    for name, options in {"s": ["--scale", "smoke"], "b": ["--seed", "1"]}.items():
+        assert main(["run", "toy", "pbt", "--quiet", "--set", "steps=40", *options, "--out", name]) == 0
+    for command in ("table", "figure"):
+        assert "must be of one scale, not of laptop, smoke" in refused(capsys, command, "toy", "r", "s", "--out", "o")
+        assert "different budgets" in refused(capsys, command, "toy", "r", "b", "--out", "o")
+    assert "must be of one scale" in refused(capsys, "paper", "r", "s", "--out", "o")
+
+
 @pytest.mark.parametrize("again", ["r", "./r", "link", "g/../r", "copy"])
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader[0])
 def test_a_run_that_is_given_twice_is_refused_by_name(reader, again, runs, capsys):
@@ -244,7 +254,7 @@ ROW |= {"final_selected": 1.0, "final_reported": None}
         (b"\xff\xfe", ["not UTF-8"]),
         (csv([ROW])[:-20], ["line 2", "cells"]),
         (csv([ROW]) + '"', ["not CSV"]),
-        (csv([ROW]).splitlines()[0] + "\n", ["at least one run"]),
+        (csv([ROW]).splitlines()[0] + "\n", ["at least one row"]),
         (csv([ROW, ROW]), ["toy, quadratic, pbt, default, 0, laptop must occur once"]),
         (csv([{**ROW, "colour": "red"}]), ["line 2: colour", "no such key"]),
         (csv([{key: value for key, value in ROW.items() if key != "domain"}]), ["column 'domain' is required"]),
@@ -255,6 +265,9 @@ ROW |= {"final_selected": 1.0, "final_reported": None}
         (csv([{**ROW, "final_selected": "inf"}]), ["final_selected = 'inf'", "finite"]),
         (csv([{**ROW, "method": "../x"}]), ["method = '../x'"]),
         (csv([{**ROW, "method": None}]), ["method = None"]),
+        (csv([{**ROW, "domain": "chess"}]), ["domain = 'chess'", "must be one of", "toy"]),
+        (csv([ROW, {**ROW, "problem": "cubic"}]), ["problem = 'cubic' of toy must be one of ['quadratic'"]),
+        (csv([{**ROW, "scale": "huge"}]), ["scale = 'huge' of toy", "'laptop'"]),
         (csv([{**ROW, "trends": "[1]"}]), ["trends", "'[1]'", "JSON"]),
         (csv([{**ROW, "trends": "[" * 5000}]), ["trends", "JSON"]),
         ('{"not": "CSV"}', ["t.csv"]),

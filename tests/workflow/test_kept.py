@@ -2,13 +2,17 @@
 
 import json
 import lzma
+import os
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 
 from pbt_core.schema import decode, dump
 from reproductions.suite.cli import main
@@ -38,7 +42,7 @@ def test_packed_runs_come_back_with_all_that_results_are_made_from(folders, tmp_
     """Events but for checksums of checkpoints, lineages, summaries; equal records make equal bytes."""
     records, path = load(folders), tmp_path / "toy.jsonl.xz"
     packing.pack(records, path)
-    again = load(packing.unpack(path, tmp_path / "results"))
+    again = load(tmp_path / "results" / name.folder for name in packing.unpack(path, tmp_path / "results"))
     for before, after in zip(records, again, strict=True):
         assert before.name == after.name
         assert before.evaluations.equals(after.evaluations)
@@ -96,7 +100,7 @@ def test_illustrations_are_kept_of_the_first_seed_of_each_method(folders, tmp_pa
     """Whichever seed is packed first."""
     for folder in folders:
         shutil.copytree(folder, tmp_path / folder.parent.parent.name / folder.name)
-        (tmp_path / folder.parent.parent.name / folder.name / "illustration.safetensors").write_bytes(b"picture")
+        save_file({"x": np.zeros(1)}, tmp_path / folder.parent.parent.name / folder.name / "illustration.safetensors")
     path = tmp_path / "toy.jsonl.xz"
     for seed in (1, 0):
         packing.pack(load(sorted(tmp_path.glob(f"*/seed-{seed}"))), path)
@@ -125,6 +129,113 @@ def test_a_packed_file_that_is_damaged_is_refused_in_one_line_and_writes_no_run(
         with pytest.raises(InputError, match=r"toy\.jsonl\.xz: "):
             packing.unpack(path, tmp_path / "results")
         assert not list(tmp_path.rglob("summary.json"))
+
+
+@pytest.fixture
+def archive(folders, tmp_path):
+    """The file that keeps two of the runs, in a results folder of its own; and its lines."""
+    path = packed(tmp_path / "results" / "reference" / "laptop", "toy")
+    path.parent.mkdir(parents=True)
+    save_file({"x": np.zeros(1)}, folders[0] / "illustration.safetensors")
+    packing.pack(load(folders[:2]), path)
+    (folders[0] / "illustration.safetensors").unlink()
+    return path, lzma.decompress(path.read_bytes()).decode().splitlines()
+
+
+def renamed(line, **parts):
+    """The head of a run by another name."""
+    head = json.loads(line)
+    head["summary"] |= parts
+    head["summary"]["settings"] |= parts
+    return json.dumps(head)
+
+
+def illustrated(line, value):
+    return json.dumps(json.loads(line) | {"illustration": value})
+
+
+DAMAGES = {
+    "another scale": (
+        lambda a: [renamed(a[0], scale="paper"), *a[1:]],
+        "of scale laptop and of its domain, not paper/",
+    ),
+    "another domain": (lambda a: [renamed(a[0], domain="gan"), *a[1:]], "not laptop/runs/gan/"),
+    "a way out": (lambda a: [renamed(a[0], problem=".."), *a[1:]], "problem = '..'"),
+    "another seed's": (lambda a: [renamed(a[0], seed=7), *a[1:]], "not of one run"),
+    "swapped": (lambda a: [a[0], a[3], a[2], a[1]], "not of one run"),
+    "twice": (lambda a: a + a[:2], "must occur once"),
+    "half": (lambda a: a[:3], "seed-1: not JSON"),
+    "a blank line": (lambda a: [*a[:2], "", *a[2:]], "not JSON"),
+    "a list": (lambda a: ["[]", *a[1:]], "has format None"),
+    "deep": (lambda a: [a[0], "[" * 100_000, *a[2:]], "nested too deeply"),
+    "half a character": (lambda a: [a[0], a[1].replace('"h0"', '"\\ud800"'), *a[2:]], r"'\ud800' is no character"),
+    "no fields": (lambda a: [a[0], '{"order": ["joined"], "fields": {"joined": []}}', *a[2:]], "holds no events"),
+    "a number for a picture": (lambda a: [illustrated(a[0], 5), *a[1:]], "illustration = 5"),
+    "no base64": (lambda a: [illustrated(a[0], "aGVsbG8"), *a[1:]], "illustration: 'aGVsbG8' must be base64"),
+    "a letter of no base64": (lambda a: [illustrated(a[0], "\u00e9"), *a[1:]], "must be base64"),
+    "no picture": (lambda a: [illustrated(a[0], "aGVsbG8="), *a[1:]], "illustration.safetensors: holds no arrays"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_belongs_to_no_run_of_the_study_is_refused_and_nothing_is_restored(damage, archive, monkeypatch, capsys):
+    """Also where a whole run comes before it; the file and the run are named."""
+    path, lines = archive
+    change, words = DAMAGES[damage]
+    path.write_bytes(lzma.compress("\n".join(change(lines)).encode() + b"\n"))
+    monkeypatch.chdir(path.parents[4])
+    before = sorted(Path().rglob("*"))
+    assert main(["restore", "laptop"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: results/reference/laptop/records/toy.jsonl.xz")
+    assert words in line
+    assert ".new-" not in line
+    assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "loop", "folder", "nowhere"])
+def test_what_is_no_file_is_no_archive_and_is_not_waited_for(kind, archive):
+    """A pipe without a writer would be."""
+    path, _ = archive
+    path.unlink()
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case _:
+            path.symlink_to({"device": "/dev/zero", "loop": path.name, "nowhere": "nowhere"}[kind])
+    with pytest.raises(InputError, match=r"toy\.jsonl\.xz: "):
+        restore("laptop", path.parents[3])
+
+
+def test_a_restoring_that_is_killed_leaves_no_run_and_one_that_comes_after_all(archive):
+    """At any moment: before the first move there is nothing in place, and each move is of a whole run."""
+    path, _ = archive
+    results = path.parents[3]
+    killing = (
+        "import os, sys; from pathlib import Path; from reproductions.suite.publish import reference\n"
+        "moved = []; move = os.replace\n"
+        "def replace(a, b):\n    if Path(b).name.startswith('seed-'):\n        moved.append(b)\n"
+        "        if len(moved) == 2: os.kill(os.getpid(), 9)\n    move(a, b)\n"
+        "os.replace = replace; reference.restore('laptop', Path(sys.argv[1]))"
+    )
+    assert subprocess.run([sys.executable, "-c", killing, str(results)], check=False).returncode == -9
+    assert len(load(sorted(results.glob("laptop/runs/*/*/*/*/seed-*")))) == 1
+    assert len(load(restore("laptop", results))) == 2
+
+
+def test_an_unfinished_run_is_neither_mixed_with_the_kept_one_nor_replaced(archive):
+    """Somebody may be at work there; an empty folder, which Snakemake makes, is no run."""
+    path, lines = archive
+    results = path.parents[3]
+    folder = results / "laptop" / "runs" / "toy" / "quadratic" / "grid" / "default" / "seed-0"
+    (folder / "state").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="seed-0 holds an unfinished run: finish it, or move it away"):
+        restore("laptop", results)
+    assert [path.name for path in folder.iterdir()] == ["state"]
+    (folder / "state").rmdir()
+    assert len(load(restore("laptop", results))) == len(lines) / 2
 
 
 def test_restoring_leaves_runs_that_are_there_and_says_where_nothing_is_kept(folders, tmp_path):

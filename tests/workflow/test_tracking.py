@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import shutil
+import socket
 import sys
 from urllib.parse import parse_qs
 
@@ -24,12 +25,16 @@ PBT = "laptop/quadratic/pbt/default"
 
 
 class Served(contextlib.nullcontext):
-    """A server that has ended at once."""
+    """A server that has ended at once, or one that ^C is pressed at."""
+
+    is_stopped = True
 
     def __init__(self, command, env):
         super().__init__(self)
 
     def wait(self):
+        if self.is_stopped:
+            raise KeyboardInterrupt
         return 0
 
     def terminate(self):
@@ -219,9 +224,29 @@ def test_the_ui_prints_the_pages_worth_opening(store, client, capsys, monkeypatc
     assert json.loads(query["experiments"][0]) == [experiment]
     assert query["workflowType"] == ["machine_learning"]
     monkeypatch.setattr("subprocess.Popen", Served)
-    assert main(["ui", "--store", str(store), "--port", "5123"]) == 0
+    port = free_port()
+    assert main(["ui", "--store", str(store), "--port", str(port)]) == 130
     printed = capsys.readouterr().out
-    assert all(f"http://127.0.0.1:5123{page}\n" in printed for page in links.values())
+    assert all(f"http://127.0.0.1:{port}{page}\n" in printed for page in links.values())
+    monkeypatch.setattr(Served, "is_stopped", False)
+    assert main(["ui", "--store", str(store), "--port", str(port)]) == 1
+    assert capsys.readouterr().err == "error: MLflow's server has ended by itself, with exit code 0\n"
+
+
+def free_port():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+def test_the_ui_is_refused_where_another_program_has_its_port(store, capsys):
+    """Before it prints links, which would be the other one's."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        assert main(["ui", "--store", str(store), "--port", str(port)]) == 2
+    assert capsys.readouterr() == ("", f"error: --port {port}: Address already in use: choose another\n")
 
 
 def view(client, key):

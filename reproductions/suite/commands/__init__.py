@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from reproductions.suite.study.inputs import shown
+from reproductions.suite.study.inputs import InputError, folder_at, shown
+from reproductions.suite.study.names import LONGEST, WORD, WORDS
 
 #: What parsers of commands are added to.
 Commands: TypeAlias = "argparse._SubParsersAction[Any]"
@@ -73,6 +74,14 @@ def path(text: str) -> Path:
     return Path(text)
 
 
+def folder(text: str) -> Path:
+    """The path of a folder that is there, to read from."""
+    try:
+        return folder_at(path(text))
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def whole_number(text: str) -> int:
     """A whole number in plain digits."""
     if not re.fullmatch(r"[+-]?[0-9]{1,30}", text):
@@ -96,6 +105,8 @@ def number(text: str) -> float:
 
 def study(text: str) -> str:
     """The name of a folder below results/, not a path to elsewhere."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
-        raise argparse.ArgumentTypeError(f"{shown(text)} must be the name of a folder below results/")
+    if not re.fullmatch(WORD, text) or len(text) > LONGEST:
+        raise argparse.ArgumentTypeError(
+            f"{shown(text)} must be the name of a folder below results/: at most {LONGEST} {WORDS}"
+        )
     return text

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
-from reproductions.suite.commands import Commands, path, port, study
+from reproductions.suite.commands import Commands, folder, path, port, study
 from reproductions.suite.publish.tracking.store import DATABASE, store_uri
 from reproductions.suite.study.outputs import check, staged_file
 from reproductions.suite.study.registry import ConfigError
@@ -33,7 +35,7 @@ def _add_track(commands: Commands) -> None:
     p.add_argument("runs", metavar="RUN", type=path, nargs="+", help="folder of a finished run (has summary.json)")
     p.add_argument("--store", type=path, metavar="DIR", default=Path("results/mlflow"),
                    help="folder of the store (default: results/mlflow)")  # fmt: skip
-    p.add_argument("--figures", type=path, metavar="DIR", action="append", default=[],
+    p.add_argument("--figures", type=folder, metavar="DIR", action="append", default=[],
                    help="figures/STUDY: the figures of each folder in it become artifacts of a run")  # fmt: skip
     p.set_defaults(do=_track)
 
@@ -43,10 +45,14 @@ def _track(a: argparse.Namespace) -> None:
 
     check(a.store)
     runs = records.load(a.runs)
-    from reproductions.suite.publish.tracking.figures import figure_folders, track_figures
+    for experiment in sorted({record.summary["domain"] for record in runs}):
+        check(a.store / "artifacts" / experiment)
+    from reproductions.suite.publish.tracking.figures import EXPERIMENT, figure_folders, track_figures
     from reproductions.suite.publish.tracking.writer import track
 
     folders = figure_folders(a.figures)
+    if folders:
+        check(a.store / "artifacts" / EXPERIMENT)
     a.store.mkdir(parents=True, exist_ok=True)
     for domain, written in track(runs, a.store).items():
         scores = [record.summary["final"] for record in runs if record.summary["domain"] == domain]
@@ -66,16 +72,16 @@ def _add_ui(commands: Commands) -> None:
     p.set_defaults(do=_ui)
 
 
-def _ui(a: argparse.Namespace) -> int:
-    import os
+def _ui(a: argparse.Namespace) -> NoReturn:
     import subprocess
 
-    if not (a.store / DATABASE).exists():
+    if not os.path.lexists(a.store / DATABASE):
         raise ConfigError(
             f"--store {a.store} holds no mlflow.db: run `make demo` or `python -m reproductions track` first"
         )
     from reproductions.suite.publish.tracking.pages import pages
 
+    _must_be_free(a.port)
     links = pages(a.store)
     # One worker and no job runners: two processes instead of ten.
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -87,9 +93,25 @@ def _ui(a: argparse.Namespace) -> int:
     sys.stdout.flush()
     with subprocess.Popen(command, env=environment) as server:
         try:
-            return server.wait()
+            code = server.wait()
         finally:  # terminated, not killed: killed, it would leave a child process behind
             server.terminate()
+    raise OSError(f"MLflow's server has ended by itself, with exit code {code}")
+
+
+def _must_be_free(port: int) -> None:
+    """ConfigError unless a server can listen on this port: MLflow's own would say so in many lines, and exit with 0."""
+    import socket
+
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as servers do: one that has ended is not in the way
+        try:
+            listening.bind(("127.0.0.1", port))
+            listening.listen()
+        except OSError as error:
+            raise ConfigError(f"--port {port}: {error.strerror}: choose another") from None
 
 
 def _add_reference(commands: Commands) -> None:
@@ -132,7 +154,7 @@ def _add_report(commands: Commands) -> None:
         "from its tables.",
     )
     p.add_argument("study", metavar="STUDY", type=study, help="a folder below results/reference, such as laptop")
-    p.add_argument("--figures", type=path, metavar="DIR", help="the study's figures (default: figures/STUDY)")
+    p.add_argument("--figures", type=folder, metavar="DIR", help="the study's figures (default: figures/STUDY)")
     p.add_argument("--out", type=path, metavar="FILE", required=True, help="file to write")
     p.set_defaults(do=_report)
 

@@ -252,10 +252,13 @@ def _add_runs(p: argparse.ArgumentParser) -> None:
 
 
 def _of_domain(domain: str, records: Sequence[Record]) -> Sequence[Record]:
+    from reproductions.suite.results.comparable import asked_for, must_be_comparable
+
     registry.sweep(domain)
     for record in records:
         if record.summary["domain"] != domain:
             raise ConfigError(f"{record.folder} is a run of domain {record.summary['domain']!r}, not {domain!r}")
+    must_be_comparable(asked_for(records), budgets_differ=True)  # a table says itself whether budgets may
     return records
 
 
@@ -272,10 +275,15 @@ def _show(a: argparse.Namespace) -> None:
     from reproductions.suite.results.tables import read
     from reproductions.suite.results.verdicts import NOT_RUN
 
-    tables = sorted(Path("results", a.study, "tables").glob("*/comparison.csv"))
+    tables = sorted(folder / "comparison.csv" for folder in Path("results", a.study, "tables").glob("*"))
+    tables = [table for table in tables if os.path.lexists(table)]
     if not tables:
         raise ConfigError(f"study = {a.study!r} has no tables in results/{a.study}/tables: run snakemake first")
-    for file, frame in [(file, read(file)) for file in tables]:
+    frames = [(file, read(file)) for file in tables]
+    verdicts = Path("results", a.study, "claims", "claims.csv")
+    rows = read(verdicts).to_dict("records") if os.path.lexists(verdicts) else []
+    judged = [row for row in rows if row["verdict"] != NOT_RUN]
+    for file, frame in frames:
         print(f"\n{file.parent.name}: reported score of the final best member, mean over seeds [95 % interval]")
         problems, methods = (max(map(len, frame[name].astype(str))) for name in ("problem", "method"))
         for row in frame.to_dict("records"):
@@ -284,10 +292,6 @@ def _show(a: argparse.Namespace) -> None:
             lost = f" ({row['without_score']} without a finite score)" if row.get("without_score") else ""
             name = f"{row['problem']:{problems}}  {row['method']:{methods}}"
             print(f"  {name}  {estimate!s:24}  {row['seeds']} seed(s){lost}, {cost}")
-    verdicts = Path("results", a.study, "claims", "claims.csv")
-    judged = (
-        [row for row in read(verdicts).to_dict("records") if row["verdict"] != NOT_RUN] if verdicts.exists() else []
-    )
     if judged:
         print("\nverdicts on the paper's claims that these runs allow, by 95 % intervals over seeds")
         print("\n".join(f"  {line}" for row in judged for line in _verdict(row).splitlines()))

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reproductions.suite.figures.look import PALETTE, left_out, mark_mean, panels, pretty
-from reproductions.suite.results.scores import one_scale, reported, scores_of
+from reproductions.suite.results.comparable import must_be_comparable, must_be_of_one_scale
+from reproductions.suite.results.scores import reported, scores_of
 from reproductions.suite.study.names import DEFAULT
 from reproductions.suite.study.sweep import Measure
 
@@ -48,11 +49,12 @@ def relative(frame: pd.DataFrame, measures: Mapping[str, Measure], methods: Sequ
     Where the domain's measure has anchors for all its problems, per cent of the way from random play to people. Else per
     cent of random search's mean on the same problem, which must be positive everywhere. Else, with a single problem, the score
     itself. A seed that misses a problem, or a score, is left out; ``attrs["lost"]`` counts those without a
-    score. InputError for runs of several scales.
+    score. InputError for runs of several scales or budgets.
     """
-    one_scale(frame)
+    must_be_of_one_scale(frame)
     rows = frame[frame.variant == DEFAULT] if "variant" in frame else frame
     rows = rows[rows.method.isin(methods)]
+    must_be_comparable(rows)
     parts, lost = [], 0
     for domain, group in rows.groupby("domain", sort=False):
         problems, measure = list(group.problem.unique()), measures.get(str(domain))

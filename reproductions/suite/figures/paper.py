@@ -19,6 +19,7 @@ from reproductions.suite.figures.gains import gain_figure
 from reproductions.suite.figures.headline import headline
 from reproductions.suite.figures.look import Figures
 from reproductions.suite.figures.schematic import schematic
+from reproductions.suite.results.comparable import asked_for, must_be_comparable
 from reproductions.suite.results.gains import gains
 from reproductions.suite.results.records import Outcome, read_record
 from reproductions.suite.study import registry
@@ -94,7 +95,9 @@ def figures(runs: Sequence[Outcome], table: pd.DataFrame) -> Figures:
 
     ``table`` has one row a run, of all domains: ``gains`` and figure 3 need nothing else, so they also
     show runs whose records were not kept. Figure 1 reads the events of its runs when it is drawn, no other needs any.
+    InputError for runs of several scales, and for seeds of a method with different budgets.
     """
+    must_be_comparable(asked_for(runs), budgets_differ=True)
     measures: dict[str, Measure] = {name: registry.sweep(name).MEASURE for name in registry.domains()}
     runs_of: dict[str, dict[str, list[Outcome]]] = {domain: {} for domain in (ABLATED, *ABLATIONS)}
     for run in sorted(runs, key=lambda run: run.name):

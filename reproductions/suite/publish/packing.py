@@ -9,29 +9,68 @@ the original files stand beside the summary. Illustrations are kept for the firs
 from __future__ import annotations
 
 import base64
+import io
 import json
 import lzma
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import merge
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator
 
 from pbt_core.events import Record as Events
-from pbt_core.files import replacing, write_whole
+from pbt_core.files import replacing
 from pbt_core.lineage import Lineage
 from pbt_core.schema import Event, RecordError, check, decode, dump
 from reproductions.suite.publish.columns import from_columns, to_columns
 from reproductions.suite.results.illustration import NAME as ILLUSTRATION
-from reproductions.suite.results.records import Record
-from reproductions.suite.results.schemas import Summary
-from reproductions.suite.study.inputs import InputError, checked
+from reproductions.suite.results.illustration import read_illustration
+from reproductions.suite.results.records import Record, read_record
+from reproductions.suite.results.schemas import Digests, Document, Summary
+from reproductions.suite.study.inputs import InputError, checked, parsed_json, read_bytes, shown
 from reproductions.suite.study.names import RunName
+from reproductions.suite.study.registry import ConfigError
 
 SUFFIX = ".jsonl.xz"
 FORMAT = 2
 _NO_DIGEST = "0" * 32
+#: What reading columns that are none of events raises.
+_NO_EVENTS = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    StopIteration,
+    RecordError,
+    RecursionError,
+)
 #: A line is at most so long: a summary with its illustration.
 _LONGEST_LINE = 50_000_000
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes of base64 text; ValueError for any other."""
+    return base64.b64decode(text, validate=True)
+
+
+def _is_base64(text: str) -> str:
+    try:
+        _decoded(text)
+    except ValueError as error:  # such as a letter that is not ASCII
+        raise ValueError(f"{shown(text)} must be base64: {error}") from None
+    return text
+
+
+class Head(Document):
+    """The first line of a run."""
+
+    format: Literal[2]
+    original: Digests | None
+    illustration: Annotated[str, AfterValidator(_is_base64)] = ""
+    summary: Summary
 
 
 def pack(records: Sequence[Record], path: Path) -> None:
@@ -41,8 +80,9 @@ def pack(records: Sequence[Record], path: Path) -> None:
     keeps the checksums of its original files. InputError if it is no such file.
     """
     made_again = {record.name for record in records}
-    heads = {_name(head): head for head, _ in contents(path)} if path.exists() else {}
-    former = ((head, line) for head, line in contents(path) if _name(head) not in made_again) if path.exists() else ()
+    is_there = os.path.lexists(path)
+    heads = {_name(head): head for head, _ in contents(path)} if is_there else {}
+    former = ((head, line) for head, line in contents(path) if _name(head) not in made_again) if is_there else ()
     ordered = sorted(records, key=lambda record: _place(record.name))
     new = ((_head(record, heads.get(record.name)), _events(record)) for record in ordered)
     shown: set[tuple[str, ...]] = set()
@@ -54,7 +94,7 @@ def pack(records: Sequence[Record], path: Path) -> None:
             file.write(f"{dump(head)}\n{line}\n")
 
 
-def _name(head: dict[str, Any]) -> RunName:
+def _name(head: Mapping[str, Any]) -> RunName:
     return RunName.of(head["summary"])
 
 
@@ -69,9 +109,9 @@ def _head(record: Record, former: Mapping[str, Any] | None) -> dict[str, Any]:
     if original is None and former is not None and former["summary"] == summary:
         original = former["original"]
     head: dict[str, Any] = {"format": FORMAT, "original": original}
-    illustration = record.folder / ILLUSTRATION
-    if illustration.exists():
-        head["illustration"] = base64.b64encode(illustration.read_bytes()).decode()
+    if os.path.lexists(illustration := record.folder / ILLUSTRATION):
+        read_illustration(record.folder)  # refuses what is none
+        head["illustration"] = base64.b64encode(read_bytes(illustration)).decode()
     return {**head, "summary": summary}
 
 
@@ -87,27 +127,44 @@ def _without_digests(event: Event) -> Event:
     return event
 
 
-def unpack(path: Path, results: Path) -> list[Path]:
-    """Write the runs in a packed file below the folder ``results``; returns their folders. InputError if it is not one.
+def unpack(path: Path, results: Path, is_wanted: Callable[[RunName], bool] = lambda name: True) -> list[RunName]:
+    """Write the runs in a packed file below the folder ``results``, unless they are not wanted; returns the names of all.
 
-    A finished run that is there already stays as it is.
+    InputError for a file that is not one, and for a run in it that no run can have left.
     """
-    folders = []
-    for head, events in _read(path, _run):
-        folder = results / _name(head).folder
-        folders.append(folder)
-        if (folder / "summary.json").exists():
-            continue
-        folder.mkdir(parents=True, exist_ok=True)
-        record = Events(events)
+    names: dict[RunName, None] = {}
+    for head, line in contents(path):
+        name = _name(head)
+        if name in names:
+            raise InputError(f"{path}: the run {name.folder} must occur once")
+        names[name] = None
+        if is_wanted(name):
+            _write(path, head, line, results / name.folder)
+    return list(names)
+
+
+def _write(path: Path, head: Mapping[str, Any], line: str, folder: Path) -> None:
+    """Write a run of the file ``path`` to a folder, and look at it as at any other that is read."""
+    where = f"{path}: {_name(head).folder}"
+    try:
+        record = Events(_run(parsed_json(where, line)))
+        lineage = Lineage(record)
+        folder.mkdir(parents=True)
         record.write_parquet(folder / "events.parquet")
-        Lineage(record).write(folder / "lineage.json")
+        lineage.write(folder / "lineage.json")
+    except InputError:
+        raise
+    except _NO_EVENTS as error:
+        raise InputError(f"{where}: holds no events: {_first_line(error)}") from None
+    (folder / "summary.json").write_text(json.dumps(head["summary"], indent=1) + "\n")
+    if "illustration" in head:
+        (folder / ILLUSTRATION).write_bytes(_decoded(head["illustration"]))
+    try:
+        read_record(folder)
         if "illustration" in head:
-            with replacing(folder / ILLUSTRATION) as temporary:
-                temporary.write_bytes(base64.b64decode(head["illustration"], validate=True))
-        # Last: a folder with a summary holds a finished run.
-        write_whole(folder / "summary.json", json.dumps(head["summary"], indent=1) + "\n")
-    return folders
+            read_illustration(folder)
+    except ConfigError as error:
+        raise InputError(f"{where}: {str(error).replace(f'{folder}/', '')}") from None
 
 
 def summaries(path: Path) -> list[dict[str, Any]]:
@@ -117,36 +174,25 @@ def summaries(path: Path) -> list[dict[str, Any]]:
 
 def contents(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
     """The head of each run in a packed file, and its events as they stand there. InputError if it is not one."""
-    return _read(path, lambda line: line)
-
-
-Content = TypeVar("Content")
-
-
-def _read(path: Path, content: Callable[[str], Content]) -> Iterator[tuple[dict[str, Any], Content]]:
-    """The head of each run in a packed file, and what ``content`` makes of the line with its events."""
     try:
-        with lzma.open(path, "rt", encoding="utf-8") as file:
+        with io.TextIOWrapper(lzma.LZMAFile(io.BytesIO(read_bytes(path))), encoding="utf-8") as file:
             while line := file.readline(_LONGEST_LINE):
-                head = json.loads(line)
-                if head.get("format") != FORMAT:
-                    raise InputError(f"{path}: has format {head.get('format')}; this version reads {FORMAT}")
-                checked(path, Summary, head["summary"])
-                yield head, content(file.readline(_LONGEST_LINE).rstrip("\n"))
-    except InputError:
-        raise
-    except (
-        OSError, EOFError, lzma.LZMAError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecordError,
-        RecursionError,
-    ) as error:  # fmt: skip
-        raise InputError(
-            f"{path}: holds no packed runs: {str(error).splitlines()[0] if str(error) else error!r}"
-        ) from None
+                head = parsed_json(path, line)
+                if (found := head.get("format") if isinstance(head, dict) else None) != FORMAT:
+                    raise InputError(f"{path}: has format {shown(found)}; this version reads {FORMAT}")
+                checked(path, Head, head)
+                yield head, file.readline(_LONGEST_LINE).rstrip("\n")
+    except (EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: holds no packed runs: {_first_line(error)}") from None
 
 
-def _run(line: str) -> list[Event]:
+def _run(columns: Any) -> list[Event]:
     events = []
-    for columns_of_event in from_columns(json.loads(line)):
+    for columns_of_event in from_columns(columns):
         events.append(decode(columns_of_event))
         check(events[-1])
     return events
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else repr(error)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,9 @@ from reproductions.suite.results.rows import TABLES
 from reproductions.suite.results.schemas import Provenance
 from reproductions.suite.results.tables import read
 from reproductions.suite.study import registry
-from reproductions.suite.study.inputs import read_model
-from reproductions.suite.study.names import finished
-from reproductions.suite.study.outputs import exchanged
+from reproductions.suite.study.inputs import InputError, read_model
+from reproductions.suite.study.names import RunName, finished
+from reproductions.suite.study.outputs import added, copy_folder, exchanged, is_empty
 from reproductions.suite.study.registry import ConfigError
 
 
@@ -42,11 +44,11 @@ def keep(study: str, results: Path) -> Path:
             for path in (path for path in folder.glob("*.csv") if path.name in TABLES and path.name != "pairs.csv"):
                 read(path)  # a lone method has no pairs
             shutil.rmtree(new / "tables" / folder.name, ignore_errors=True)
-            shutil.copytree(folder, new / "tables" / folder.name, ignore=shutil.ignore_patterns(".*"))
+            copy_folder(folder, new / "tables" / folder.name, ".*")
         for domain in sorted({record.summary["domain"] for record in records}):
             packed(new, domain).parent.mkdir(exist_ok=True)
             packing.pack([r for r in records if r.summary["domain"] == domain], packed(new, domain))
-        known = [run_table.read_runs(out / "runs.csv")] if (out / "runs.csv").exists() else []
+        known = [run_table.read_runs(out / "runs.csv")] if os.path.lexists(out / "runs.csv") else []
         table = run_table.one_row_a_run(pd.concat([*known, run_table.runs(records)]))
         table.to_csv(new / "runs.csv", index=False)
         verdicts.write(verdicts.judge(all_claims(), run_table.read_runs(new / "runs.csv")), new)
@@ -69,17 +71,34 @@ def packed(kept: Path, domain: str) -> Path:
 def restore(study: str, results: Path) -> list[Path]:
     """Write the kept records of a study below ``results``, as if its runs had been made there; returns their folders.
 
-    A run that is there already stays. ConfigError if none are kept.
+    A finished run that is there already stays. All are written aside and moved in place at the end, each at once. ConfigError
+    if none are kept, for a file that holds others than the study's runs of its domain, and for an unfinished run in the way.
     """
     files = sorted((results / "reference" / study / "records").glob(f"*{packing.SUFFIX}"))
     if not files:
         raise ConfigError(f"study = {study!r} has no kept records in {results / 'reference' / study / 'records'}")
-    return [folder for file in files for folder in packing.unpack(file, results)]
+    with added(results) as place:
+        names = [
+            name for file in files for name in packing.unpack(file, place, partial(_is_missing, file, study, results))
+        ]
+    return [results / name.folder for name in names]
+
+
+def _is_missing(file: Path, study: str, results: Path, name: RunName) -> bool:
+    """Whether the run is to be written. InputError unless it belongs in this file of this study."""
+    if file.name != packed(file.parent, name.domain).name or name.scale != study:
+        raise InputError(f"{file}: must hold runs of scale {study} and of its domain, not {name.folder}")
+    folder = results / name.folder
+    if os.path.lexists(folder) and not (folder / "summary.json").is_file() and not is_empty(folder):
+        raise ConfigError(
+            f"{folder} holds an unfinished run: finish it, or move it away, before the kept one takes its place"
+        )
+    return not (folder / "summary.json").is_file()
 
 
 def _provenance(summaries: Sequence[Mapping[str, Any]], path: Path) -> dict[str, Any]:
     """By domain, the versions and machines of its runs: those in ``path``, replaced by those of these runs."""
-    provenance = read_model(path, Provenance).model_dump() if path.exists() else {}
+    provenance = read_model(path, Provenance).model_dump() if os.path.lexists(path) else {}
     for domain in {summary["domain"] for summary in summaries}:
         of_domain = [s for s in summaries if s["domain"] == domain]
         places = {json.dumps([s["versions"], s["machine"]], sort_keys=True) for s in of_domain}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reproductions.suite.figures.look import pretty
 from reproductions.suite.publish import packing
+from reproductions.suite.publish.pictures import KINDS, pictures
 from reproductions.suite.publish.readme import cell
 from reproductions.suite.publish.reference import packed
 from reproductions.suite.results import gains, run_table, verdicts
@@ -21,7 +23,7 @@ from reproductions.suite.results.schemas import Provenance
 from reproductions.suite.results.statistics import Estimate
 from reproductions.suite.results.tables import read
 from reproductions.suite.study import registry
-from reproductions.suite.study.inputs import read_bytes, read_model
+from reproductions.suite.study.inputs import folder_at, read_model
 from reproductions.suite.study.names import DEFAULT
 from reproductions.suite.study.registry import ConfigError
 
@@ -45,8 +47,10 @@ def report(study: str, kept: Path, figures: Path) -> str:
 
     ConfigError, or InputError for a file that is not what it should be, in one line.
     """
-    if not (kept / "runs.csv").exists():
+    if not os.path.lexists(kept / "runs.csv"):
         raise ConfigError(f"study = {study!r} has no table of runs in {kept}: run `python -m reproductions reference`")
+    if os.path.lexists(figures):
+        folder_at(figures)
     runs = run_table.read_runs(kept / "runs.csv")
     judged = verdicts.judge(all_claims(), runs)
     gained = gains.gains(runs)
@@ -82,7 +86,7 @@ def _claims(judged: pd.DataFrame, name: str) -> list[dict[str, Any]]:
 def _experiments(kept: Path, domain: str) -> list[str]:
     """The experiments whose tables are about a domain: its own, and those that claims about it name."""
     named = dict.fromkeys([domain, *(claim.experiment for claim in all_claims() if claim.domain == domain)])
-    return [name for name in named if (kept / "tables" / name / "comparison.csv").exists()]
+    return [name for name in named if os.path.lexists(kept / "tables" / name / "comparison.csv")]
 
 
 def _domain(
@@ -120,7 +124,7 @@ def _sentence(row: Mapping[Any, Any]) -> str:
 
 def _sizes(domain: str, records: Path) -> list[tuple[str, str, str]]:
     """What was run beside the paper's size: name, ours, the paper's. Ours is that of PBT in the kept records, if any."""
-    if not records.exists():
+    if not os.path.lexists(records):
         return []
     runs = [run for run in packing.summaries(records) if (run["method"], run["variant"]) == ("pbt", DEFAULT)]
     if not runs:
@@ -152,22 +156,19 @@ def _comparison(path: Path) -> list[dict[str, str]]:
 
 def _pictures(folder: Path, order: Sequence[str], everything: bool = False) -> list[tuple[str, str]]:
     """Names and data URLs of the figures in a folder: of ``order``, then the others if ``everything``; the smaller format."""
-    names = sorted({path.stem for path in folder.glob("*.png")} | {path.stem for path in folder.glob("*.svg")})
-    first = [name for wanted in order for name in names if name == wanted or name.startswith(f"{wanted}_")]
-    others = [name for name in names if name not in first] if everything else []
-    pictures = []
-    for name in [*dict.fromkeys(first), *others]:
-        kinds = {".png": "image/png", ".svg": "image/svg+xml"}
-        files = [path for suffix in kinds if (path := folder / f"{name}{suffix}").exists()]
-        file = min(files, key=lambda path: path.stat().st_size)
-        content = base64.b64encode(read_bytes(file)).decode()
-        pictures.append((name, f"data:{kinds[file.suffix]};base64,{content}"))
-    return pictures
+    smallest: dict[str, tuple[str, bytes]] = {}
+    for path, content in pictures(folder):
+        if path.stem not in smallest or len(content) < len(smallest[path.stem][1]):
+            smallest[path.stem] = KINDS[path.suffix][0], content
+    first = [name for wanted in order for name in smallest if name == wanted or name.startswith(f"{wanted}_")]
+    chosen = dict.fromkeys([*first, *smallest] if everything else first)
+    return [(name, f"data:{kind};base64,{base64.b64encode(content).decode()}")
+            for name, (kind, content) in ((name, smallest[name]) for name in chosen)]  # fmt: skip
 
 
 def _places(path: Path) -> list[dict[str, str]]:
     """Versions and machines by domain, as the provenance has them."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     provenance = read_model(path, Provenance).root
     return [

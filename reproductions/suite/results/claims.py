@@ -34,6 +34,7 @@ class Claim:
     margin: the smallest relevant distance of the mean from the threshold, in ``unit``; None: the domain's, for
         reported scores. An interval within it shows that there is no difference, and that is what a claim whose side is "alike"
         needs.
+    budgets_differ: the methods were given different budgets, because that is what is studied; else they must be the same.
     fixed, margin_fixed: when the test, and the margin, were committed in their present form: ISO 8601, UTC, to the minute.
         Whether that was before the runs follows from them (``results.dates``).
     """
@@ -50,6 +51,7 @@ class Claim:
     side: Literal["above", "below", "at most", "alike"] = "above"
     threshold: float = 0.0
     margin: float | None = None
+    budgets_differ: bool = False
     fixed: str = ""
     margin_fixed: str = ""
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reproductions.suite.results.claims import Claim
-from reproductions.suite.results.scores import one_scale, scores_of
+from reproductions.suite.results.comparable import must_be_comparable, must_be_of_one_scale
+from reproductions.suite.results.scores import scores_of
 from reproductions.suite.study import registry
 from reproductions.suite.study.names import label
 
@@ -33,7 +34,8 @@ class Contrast:
 
 
 def contrast(claim: Claim, runs: pd.DataFrame) -> Contrast:
-    """The contrast of a claim in a table of runs. InputError for runs of several scales.
+    """The contrast of a claim in a table of runs. InputError for runs that must not be compared
+    (``results.comparable``).
 
     Where its methods were run on several problems of their scale, a seed counts if every method was run on all of these; runs
     on problems that the scale does not have are left out.
@@ -58,7 +60,7 @@ def contrast(claim: Claim, runs: pd.DataFrame) -> Contrast:
 
 def of_claim(claim: Claim, runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of the claim's methods, with ``name`` (of the method), ``score`` and ``value`` (what the claim is about)."""
-    one_scale(runs)
+    must_be_of_one_scale(runs)
     sweep = registry.sweep(claim.domain)
     of_domain = runs[runs.domain == claim.domain].reset_index(drop=True)
     names = pd.Series(map(label, of_domain.method, of_domain.variant), index=of_domain.index, dtype=object)
@@ -67,6 +69,7 @@ def of_claim(claim: Claim, runs: pd.DataFrame) -> pd.DataFrame:
     if "scale" in rows and len(rows) and (scale := sweep.SCALES.get(rows.scale.iloc[0])) is not None:
         asked = rows[rows.problem.isin(scale.problems)]
         rows = asked if len(asked) else rows
+    must_be_comparable(rows, claim.budgets_differ)
     rows = rows.assign(score=scores_of(rows, sweep.MEASURE))
     return rows.assign(value=_values(rows, claim.column))
 

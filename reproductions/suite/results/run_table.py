@@ -14,7 +14,8 @@ import pandas as pd
 from reproductions.suite.results.records import Outcome, Record
 from reproductions.suite.results.tables import read
 from reproductions.suite.results.traits import traits
-from reproductions.suite.study.inputs import InputError
+from reproductions.suite.study import registry
+from reproductions.suite.study.inputs import InputError, shown
 from reproductions.suite.study.names import PARTS
 
 #: What names a run, in the order of the table's columns: the scale comes last, since a table is mostly of one.
@@ -70,13 +71,28 @@ def read_runs(path: Path) -> pd.DataFrame:
     if not os.path.exists(path):  # noqa: PTH110 - never raises, whatever the name
         raise InputError(f"{path} is no table of runs: `python -m reproductions runs RUN... --out FILE` writes one")
     table = read(path, "runs.csv")
-    if table.empty:
-        raise InputError(f"{path}: must have at least one run")
     twice = table.duplicated(list(_NAME))
     if twice.any():
         run = ", ".join(str(value) for value in table[twice].iloc[0][list(_NAME)])
         raise InputError(f"{path}: the run {run} must occur once")
+    for names in sorted(set(zip(table.domain, table.problem, table.scale, strict=True))):
+        _must_be_known(path, *names)
     return table
+
+
+def _must_be_known(path: Path, domain: str, problem: str, scale: str) -> None:
+    """InputError unless the suite has these: of another domain or problem no claim, margin or anchor is known.
+
+    Methods that it does not have any more stay in tables: nothing is judged by them.
+    """
+    for column, value, known in (
+        ("domain", domain, registry.domains),
+        ("problem", problem, lambda: registry.sweep(domain).PROBLEMS),
+        ("scale", scale, lambda: registry.sweep(domain).SCALES),
+    ):
+        if value not in (names := list(known())):
+            of_domain = "" if column == "domain" else f" of {domain}"
+            raise InputError(f"{path}: {column} = {shown(value)}{of_domain} must be one of {names}")
 
 
 def one_row_a_run(runs: pd.DataFrame) -> pd.DataFrame:

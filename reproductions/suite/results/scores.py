@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from reproductions.suite.study.inputs import InputError
 from reproductions.suite.study.sweep import Anchor, Measure
 
 
@@ -31,12 +30,3 @@ def normalised(scores: pd.Series, problems: pd.Series, anchors: Mapping[str, Anc
     pairs = zip(scores, problems, strict=True)
     values = [anchors[problem].normalised(score) if problem in anchors else score for score, problem in pairs]
     return pd.Series(values, index=scores.index, dtype=float)
-
-
-def one_scale(runs: pd.DataFrame) -> None:
-    """InputError if a table has runs of several scales, which no seed pairs and no mean may mix."""
-    scales = sorted(runs.scale.dropna().unique()) if "scale" in runs else []
-    if len(scales) > 1:
-        raise InputError(
-            f"scale: the runs that are compared must be of one scale, not of {', '.join(map(str, scales))}"
-        )

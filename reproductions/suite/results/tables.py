@@ -15,11 +15,11 @@ from typing import Any
 import pandas as pd
 
 from reproductions.suite.results import statistics
+from reproductions.suite.results.comparable import asked_for, must_be_comparable
 from reproductions.suite.results.records import Outcome, Record, method_order, of_each_problem
 from reproductions.suite.results.rows import TABLES, Row
 from reproductions.suite.results.scores import normalised as human_normalised
 from reproductions.suite.study.inputs import InputError, read_rows
-from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.sweep import Anchor
 
 Cells = dict[str, Any]
@@ -48,13 +48,9 @@ def comparison(records: Sequence[Record], budgets_differ: bool = False) -> pd.Da
 
     ``report_cpu_s`` is the cost of final reports, where there are any: outside the budget and all other costs.
     ``clock_steps`` is what a search that trains one member after another pays for, though its budget is the same.
-    Raises ConfigError where the runs of one problem had different budgets, unless that is what is studied.
+    Raises InputError for runs that must not be compared (``results.comparable``): budgets differ only if that is studied.
     """
-    for of_problem in of_each_problem(records).values():
-        budgets = sorted({record.summary["budget_steps"] for record in of_problem})
-        if len(budgets) > 1 and not budgets_differ:
-            subject = f"the runs of {of_problem[0].problem} have different budgets"
-            raise ConfigError(f"{subject} ({budgets} steps) and cannot be compared (unless with --budgets-differ)")
+    must_be_comparable(asked_for(records), budgets_differ)
     return _of_each_problem(records, _compared)
 
 
@@ -192,7 +188,10 @@ def read(path: Path, kind: str | None = None) -> pd.DataFrame:
     kind = kind or path.name
     if kind not in TABLES:
         raise InputError(f"{path}: must be one of the tables {list(TABLES)}")
-    return pd.DataFrame([_cells(row) for row in read_rows(path, TABLES[kind])])
+    rows = read_rows(path, TABLES[kind])
+    if not rows:
+        raise InputError(f"{path}: must have at least one row")
+    return pd.DataFrame(map(_cells, rows))
 
 
 def _cells(row: Row) -> Cells:

@@ -5,10 +5,13 @@ Whatever is wrong with one is an InputError in one line: the file, the field and
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -46,15 +49,32 @@ def shown(value: Any) -> str:
 
 def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
     """The content of a regular file: a folder, a device or a pipe is refused, so that reading ends. largest: in bytes."""
-    try:
-        status = path.stat()
+    with _readable(path) as status:
         if not stat.S_ISREG(status.st_mode):
             raise InputError(f"{path}: must be a regular file")
         if status.st_size > largest:
             raise InputError(f"{path}: must be at most {largest} bytes, not {status.st_size}")
         return path.read_bytes()
+
+
+def folder_at(path: Path) -> Path:
+    """``path``, if it is a folder whose files can be listed and read; InputError otherwise."""
+    with _readable(path) as status:
+        if not stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{path}: must be a folder")
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise InputError(f"{path}: Permission denied")
+        return path
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[os.stat_result]:
+    """What the system says of a path that is there; an error of the system is an InputError."""
+    try:
+        yield path.stat()
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+        name = str(path) if len(str(path)) <= 4 * SHOWN else shown(str(path))
+        raise InputError(f"{name}: {error.strerror or error}") from None
 
 
 def read_text(path: Path, largest: int = LARGEST) -> str:
@@ -67,15 +87,24 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
 
 def read_json(path: Path) -> Any:
     """The value in a JSON file. Numbers that are not finite (NaN, Infinity) are left for the schema to judge."""
-    text = read_text(path)
+    return parsed_json(path, read_text(path))
+
+
+def parsed_json(where: Path | str, text: str) -> Any:
+    """The value of JSON text; InputError, which begins with ``where`` it comes from. Keys occur once, text is Unicode."""
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        value = json.loads(text, object_pairs_hook=_unique)
+        if "\\ud" in text.lower():  # half of a pair, which no file can hold, has no other way in
+            json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON: {error.msg} in line {error.lineno}") from None
+        raise InputError(f"{where}: not JSON: {error.msg} in line {error.lineno}") from None
     except RecursionError:
-        raise InputError(f"{path}: nested too deeply to be read") from None
+        raise InputError(f"{where}: nested too deeply to be read") from None
+    except UnicodeEncodeError as error:
+        raise InputError(f"{where}: {shown(error.object[error.start : error.end])} is no character") from None
     except ValueError as error:  # a number of thousands of digits, or a key that occurs twice
-        raise InputError(f"{path}: {_one_line(str(error))}") from None
+        raise InputError(f"{where}: {_one_line(str(error))}") from None
+    return value
 
 
 def read_model(path: Path, model: type[Model]) -> Model:

@@ -25,7 +25,8 @@ PATTERNS: Mapping[str, str] = {
     "seed": "0|[1-9][0-9]*",
 }
 _FOLDER = re.compile(FOLDER.format(**{part: f"(?P<{part}>{pattern})" for part, pattern in PATTERNS.items()}))
-_LONGEST = 100
+#: Characters of a part that is text.
+LONGEST = 100
 
 
 class Named(Protocol):
@@ -59,8 +60,8 @@ class RunName:
     def __post_init__(self) -> None:
         for part in PARTS[:-1]:
             value = getattr(self, part)
-            if not isinstance(value, str) or len(value) > _LONGEST or not re.fullmatch(WORD, value):
-                raise ConfigError(f"{part} = {value!r} must be at most {_LONGEST} {WORDS}")
+            if not isinstance(value, str) or len(value) > LONGEST or not re.fullmatch(WORD, value):
+                raise ConfigError(f"{part} = {value!r} must be at most {LONGEST} {WORDS}")
         if type(self.seed) is not int or not 0 <= self.seed < 2**63:
             raise ConfigError(f"seed = {self.seed!r} must be a whole number from 0 to {2**63 - 1}")
 

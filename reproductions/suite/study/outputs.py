@@ -51,7 +51,7 @@ def exchanged(folder: Path) -> Iterator[Path]:
     with _folder(folder.parent), _temporary(folder.parent) as place:
         new, old = place / "new", place / "old"
         if folder.exists():
-            shutil.copytree(folder, new)
+            copy_folder(folder, new)
         else:
             new.mkdir()
         yield new
@@ -62,6 +62,45 @@ def exchanged(folder: Path) -> Iterator[Path]:
         except OSError:
             os.replace(old, folder)
             raise
+
+
+def copy_folder(folder: Path, target: Path, *left_out: str) -> None:
+    """Copy a folder to a place where nothing is, without the names ``left_out``. ConfigError for what in it is no file."""
+    try:
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns(*left_out), copy_function=_copy_file)
+    except shutil.Error as error:
+        source, _, why = error.args[0][0]
+        raise ConfigError(f"cannot copy {shown(str(source))}: {why}") from None
+
+
+def _copy_file(source: str, target: str) -> None:
+    if not Path(source).is_file():  # a device would be copied without end
+        raise OSError("it must be a regular file")
+    shutil.copy2(source, target)
+
+
+@contextlib.contextmanager
+def added(out: Path) -> Iterator[Path]:
+    """A fresh folder, whose folders with files in them move to the same places below ``out`` when the block ends well.
+
+    Each moves at once, and none before all can: where one is to go there must be nothing, or an empty folder.
+    """
+    with _folder(out), _temporary(out) as place, contextlib.ExitStack() as made:
+        yield place
+        folders = sorted({path.parent for path in place.rglob("*") if not path.is_dir()})
+        moves = [(folder, out / folder.relative_to(place)) for folder in folders]
+        for _, target in moves:
+            made.enter_context(_folder(target.parent))
+            if os.path.lexists(target) and not is_empty(target):
+                raise ConfigError(f"cannot write to {shown(str(target))}: there is something already")
+        for folder, target in moves:
+            os.replace(folder, target)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether it is a folder with nothing in it."""
+    with _refused(folder):
+        return folder.is_dir() and not any(folder.iterdir())
 
 
 def check(out: Path) -> None:

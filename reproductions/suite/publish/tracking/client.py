@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from pbt_core.files import Busy, locked
 from reproductions.suite.publish.tracking import schema, store
+from reproductions.suite.publish.tracking.store import REMEDY
+from reproductions.suite.study.inputs import shown
 from reproductions.suite.study.registry import ConfigError
 
 #: MLflow's limits for one call.
@@ -43,17 +47,29 @@ def opened(folder: Path, to_write: bool = True) -> Iterator[MlflowClient]:
             raise ConfigError(f"{folder}: another `track` is writing to it; try again when it has ended")
         if is_alone:
             schema.upgrade(folder)
-        client = _connected(folder)
-        if is_alone:  # otherwise the writer has done so
             store.mend(folder)
+            schema.must_be_whole(folder)  # otherwise the writer has done so
+        client = _connected(folder)
         try:
             yield client
-        except (MlflowException, DBAPIError) as error:
-            if "sqlite3." not in str(error):
+        except (ConfigError, OSError):
+            raise
+        except Exception as error:
+            if not _is_of_the_store(error):
                 raise
-            raise StoreError(
-                f"{folder / store.DATABASE}: {_first_line(error)}; the same command goes on from here"
-            ) from None
+            place, line = folder / store.DATABASE, _telling_line(error)
+            if "sqlite3." in str(error):
+                raise StoreError(f"{place}: {line}; the same command goes on from here") from None
+            raise ConfigError(f"{place}: MLflow cannot read or write what is in it ({line}): {REMEDY}") from None
+
+
+def _is_of_the_store(error: Exception) -> bool:
+    """Whether MLflow or its database raised an error, and not code of ours: what ours called last was theirs."""
+    if isinstance(error, MlflowException | SQLAlchemyError):
+        return True
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    called = [after for before, after in pairwise(modules) if before.startswith("reproductions.")]
+    return bool(called) and called[-1].partition(".")[0] in ("mlflow", "sqlalchemy")
 
 
 def _enter(held: contextlib.ExitStack, folder: Path) -> bool:
@@ -68,20 +84,20 @@ def _enter(held: contextlib.ExitStack, folder: Path) -> bool:
 
 
 def _connected(folder: Path) -> MlflowClient:
-    for name in ("mlflow.store.db.utils", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # its errors are raised, too
     try:
         client = MlflowClient(tracking_uri=store.store_uri(folder))
         client.search_experiments(max_results=1)
-    except (MlflowException, DBAPIError) as error:
-        raise ConfigError(
-            f"{folder / store.DATABASE}: cannot be used ({_first_line(error)}): move it away and track again"
-        ) from None
+    except (MlflowException, SQLAlchemyError) as error:
+        raise ConfigError(f"{folder / store.DATABASE}: cannot be used ({_telling_line(error)}): {REMEDY}") from None
     return client
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]
+def _telling_line(error: Exception) -> str:
+    """The line of an error that says most: what SQLite says, or else the first."""
+    lines = str(error).strip().splitlines() or [repr(error)]
+    return next((line for line in lines if "sqlite3." in line), lines[0])[:200]
 
 
 def experiment(client: MlflowClient, name: str, folder: Path) -> str:
@@ -91,6 +107,11 @@ def experiment(client: MlflowClient, name: str, folder: Path) -> str:
         return str(client.create_experiment(name, artifact_location=store.artifact_uri(folder, name)))
     if known.lifecycle_stage == "deleted":
         client.restore_experiment(known.experiment_id)
+    if store.path_of(known.artifact_location) is None:
+        raise ConfigError(
+            f"{folder / store.DATABASE}: the experiment {name} keeps its artifacts at {shown(known.artifact_location)}, "
+            f"which is no address: {REMEDY}"
+        )
     return str(known.experiment_id)
 
 
@@ -112,9 +133,9 @@ def by_key(every_run: Sequence[Run]) -> dict[str, list[Run]]:
     return grouped
 
 
-def is_current(written: Sequence[Run], digest: str) -> bool:
-    """Whether the runs of one key are a single complete one, made from what has this digest, with its files."""
-    if len(written) != 1 or written[0].data.tags.get(DIGEST) != digest:
+def is_current(written: Sequence[Run], digest: str, tags: Mapping[str, str]) -> bool:
+    """Whether the runs of one key are a single complete one, made from what has this digest, with its tags and files."""
+    if len(written) != 1 or not ({DIGEST: digest, **tags}.items() <= written[0].data.tags.items()):
         return False
     return store.has_artifacts(written[0].info.artifact_uri)
 

@@ -26,14 +26,19 @@ PARENT = "mlflow.parentRunId"
 
 def summarise(client: MlflowClient, experiment: str) -> list[str]:
     """Write a parent for the seeds of each method whose seeds have changed; returns the keys of those that were written."""
-    seeds = [run for run in runs(client, experiment, "tags.kind = 'seed'") if DIGEST in run.data.tags]
+    seeds = [
+        run
+        for run in runs(client, experiment, "tags.kind = 'seed'")
+        if DIGEST in run.data.tags and names.is_named(run, names.SEED)
+    ]
     written = by_key(runs(client, experiment, "tags.kind = 'method'"))
+    written.pop("", None)  # somebody else's
     seeds.sort(key=lambda run: (_method(run), int(run.data.tags["seed"])))
     fresh = []
     for key, group in groupby(seeds, _method):
         children = list(group)
         former, digest = written.pop(key, []), _digest(children)
-        if not is_current(former, digest):
+        if not is_current(former, digest, _tags(children)):
             _write(client, experiment, children, digest)
             for run in former:
                 client.delete_run(run.info.run_id)
@@ -59,14 +64,7 @@ def _write(client: MlflowClient, experiment: str, seeds: Sequence[Run], digest: 
     # A value that is missing has a tag instead, which names the seeds at fault.
     values = {name: value for name, value in _values(seeds).items() if math.isfinite(value)}
     points, _ = metrics({"best_so_far": curve}, values, period)
-    first = seeds[0].data.tags
-    tags = {"kind": "method", **{name: first[name] for name in ("domain", *names.METHOD)}}
-    tags |= {
-        KEY: _method(seeds[0]),
-        "seeds": ", ".join(run.data.tags["seed"] for run in seeds),
-        "mlflow.note.content": NOTE,
-        **without_score(seeds),
-    }
+    tags = _tags(seeds) | {"mlflow.note.content": NOTE, **without_score(seeds)}
     name = names.run_name(tags)
     method = client.create_run(experiment, start_time=start, tags=tags, run_name=name).info.run_id
     log(client, method, points, common(seeds))
@@ -74,6 +72,18 @@ def _write(client: MlflowClient, experiment: str, seeds: Sequence[Run], digest: 
         client.set_tag(run.info.run_id, PARENT, method)
     client.set_terminated(method, end_time=end)
     client.set_tag(method, DIGEST, digest)
+
+
+def _tags(seeds: Sequence[Run]) -> dict[str, str]:
+    """What the method of these seeds is filtered and grouped by."""
+    first = seeds[0].data.tags
+    named = {name: first[name] for name in ("domain", *names.METHOD)}
+    return {
+        "kind": "method",
+        **named,
+        KEY: _method(seeds[0]),
+        "seeds": ", ".join(run.data.tags["seed"] for run in seeds),
+    }
 
 
 NOTE = (

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from reproductions.suite.publish.tracking import views
+from reproductions.suite.publish.tracking import names, views
 from reproductions.suite.publish.tracking.client import DIGEST, opened, runs
 
 #: Chooses MLflow's pages for model training; by default it opens those for language models.
@@ -27,7 +27,8 @@ def pages(store: Path) -> dict[str, str]:
 
 def _pages(client: MlflowClient) -> Iterator[tuple[str, str]]:
     for experiment in client.search_experiments(order_by=["name ASC"]):
-        number, name = experiment.experiment_id, experiment.name
+        number = experiment.experiment_id
+        name = experiment.name if experiment.name.isprintable() else ascii(experiment.name)
         if not client.search_runs([number], max_results=1):
             continue  # such as MLflow's own "Default", which every store has
         address = f"/#/experiments/{number}/runs"
@@ -49,7 +50,8 @@ def _pages(client: MlflowClient) -> Iterator[tuple[str, str]]:
 def _by_problem(client: MlflowClient, experiment: str) -> dict[tuple[str, str], list[Run]]:
     grouped: dict[tuple[str, str], list[Run]] = {}
     for run in runs(client, experiment, "tags.kind = 'method'"):
-        if DIGEST in run.data.tags:  # otherwise writing it was interrupted
+        # Without its digest, writing it was interrupted.
+        if DIGEST in run.data.tags and names.is_named(run, names.METHOD):
             grouped.setdefault((run.data.tags["scale"], run.data.tags["problem"]), []).append(run)
     return grouped
 

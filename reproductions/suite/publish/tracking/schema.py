@@ -12,6 +12,7 @@ from pathlib import Path
 import mlflow
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from mlflow.store.tracking.dbmodels.models import SqlRun
 from mlflow.version import VERSION
 
 from pbt_core.files import replacing
@@ -55,6 +56,18 @@ def upgrade(folder: Path) -> Path | None:
             kept.unlink()
         os.link(database, kept)
     return kept
+
+
+def must_be_whole(folder: Path) -> None:
+    """ConfigError unless the database of a store, if it was begun, has all tables and columns that this MLflow knows."""
+    if store.revision(folder) is None:
+        return
+    with store.connected(folder) as database:
+        for name, table in sorted(SqlRun.metadata.tables.items()):
+            there = {row[1] for row in database.execute(f"PRAGMA table_xinfo({name})")}
+            if lacking := [column.name for column in table.columns if column.name not in there]:
+                what = f"column {lacking[0]} of the table {name}" if there else f"table {name}"
+                raise ConfigError(f"{folder / store.DATABASE}: lacks the {what}: {store.REMEDY}")
 
 
 def _migrations() -> ScriptDirectory:

@@ -7,6 +7,7 @@ so that a folder that was moved, or copied with its checkout, points elsewhere u
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from reproductions.suite.study.registry import ConfigError
 DATABASE = "mlflow.db"
 #: Tables that only MLflow's databases have together.
 TABLES = ("alembic_version", "experiments", "runs")
+#: What helps where a database is not what it should be.
+REMEDY = "move it away and track again"
 #: Seconds to wait for another process that is writing.
 LOCK_SECONDS = 10.0
 
@@ -39,15 +42,15 @@ def artifact_uri(store: Path, experiment: str) -> str:
 
 def check(store: Path) -> None:
     """ConfigError, in one line with the remedy, unless the store's database is MLflow's and can be written, or is not there."""
-    if not (store / DATABASE).exists():
+    if not os.path.lexists(store / DATABASE):
         return
-    with _connected(store) as database:
+    with connected(store) as database:
         _try_to_write(database)
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if tables and not tables.issuperset(TABLES):
             raise ConfigError(
                 f"{store / DATABASE}: must be MLflow's database, but is another program's, or was not made to the end: "
-                "move it away and track again, or choose another --store"
+                f"{REMEDY}, or choose another --store"
             )
 
 
@@ -61,61 +64,75 @@ def _try_to_write(database: sqlite3.Connection) -> None:
 
 def revision(store: Path) -> str | None:
     """Which schema the store's database has; None if it has none yet."""
-    if not (store / DATABASE).exists():
+    if not os.path.lexists(store / DATABASE):
         return None
-    with _connected(store) as database:
+    with connected(store) as database:
         if not list(database.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")):
             return None
         revisions = [str(name) for (name,) in database.execute("SELECT version_num FROM alembic_version")]
     if len(revisions) != 1:
-        raise ConfigError(f"{store / DATABASE}: does not say the version of its schema: move it away and track again")
+        raise ConfigError(f"{store / DATABASE}: does not say the version of its schema: {REMEDY}")
     return revisions[0]
 
 
-def has_artifacts(uri: str) -> bool:
+def path_of(address: str | None) -> str | None:
+    """The path in an address of artifacts; None if it is no address."""
+    try:
+        return unquote(urlsplit(address).path) if isinstance(address, str) and address else None
+    except ValueError:
+        return None
+
+
+def has_artifacts(uri: str | None) -> bool:
     """Whether a run's folder of artifacts is there and not empty."""
-    folder = Path(unquote(urlsplit(uri).path))
-    return folder.is_dir() and any(folder.iterdir())
+    path = path_of(uri)
+    try:
+        return path is not None and any(Path(path).iterdir())
+    except (OSError, ValueError):  # no folder, or no path that can be one
+        return False
 
 
 def mend(store: Path) -> list[str]:
     """Let experiments point to this store's artifacts if they point elsewhere; the names of those that did.
 
-    Only addresses of the form that ``track`` gives are touched.
+    Only addresses of the form that ``track`` gives are touched, and those that are missing, with which MLflow reads nothing.
     """
-    mended = []
-    with _connected(store) as database:
+    mended: list[str] = []
+    if revision(store) is None:
+        return mended
+    with connected(store) as database:
         experiments = list(database.execute("SELECT experiment_id, name, artifact_location FROM experiments"))
         for number, name, location in experiments:
-            new = artifact_uri(store, name)
-            if location == new or not _is_ours(location, name) or _is_same(location, store / "artifacts" / name):
+            new = artifact_uri(store, str(name))
+            is_missing = location is None or location == ""
+            if not is_missing and (location == new or not _is_moved(location, name, store)):
                 continue
             database.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (new, number))
+            mended.append(str(name))
+            if is_missing:
+                continue
             database.execute(
                 "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
                 "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
                 (new, len(location) + 1, number, len(location) + 1, f"{location}/"),
             )
-            mended.append(str(name))
         database.commit()
     return mended
 
 
-def _is_ours(location: str | None, experiment: str) -> bool:
-    parts = urlsplit(location or "")
-    return parts.scheme == "file" and unquote(parts.path).endswith(f"/artifacts/{experiment}")
-
-
-def _is_same(location: str, folder: Path) -> bool:
-    """Whether the old address leads to the same folder by another way, such as a link."""
-    try:
-        return Path(unquote(urlsplit(location).path)).samefile(folder)
-    except OSError:
+def _is_moved(location: str, experiment: str, store: Path) -> bool:
+    """Whether an address has the form that ``track`` gives, and leads to another folder than the store's, by any way."""
+    path, ours = path_of(location), store / "artifacts" / experiment
+    if path is None or urlsplit(location).scheme != "file" or not path.endswith(f"/artifacts/{experiment}"):
         return False
+    try:
+        return not Path(path).samefile(ours)
+    except (OSError, ValueError):
+        return True
 
 
 @contextlib.contextmanager
-def _connected(store: Path) -> Iterator[sqlite3.Connection]:
+def connected(store: Path) -> Iterator[sqlite3.Connection]:
     """The database of a store. An error of SQLite is a ConfigError."""
     path = store / DATABASE
     if not path.is_file():
@@ -133,4 +150,4 @@ def _remedy(words: str) -> str:
         return "another program is writing to it; try again when it has ended"
     if "readonly" in words or "unable to open" in words:
         return "make the file and its folder writable, or choose another --store"
-    return "move it away and track again: everything in it was made from finished runs"
+    return f"{REMEDY}: everything in it was made from finished runs"

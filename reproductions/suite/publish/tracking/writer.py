@@ -31,8 +31,9 @@ def _track(client: MlflowClient, store: Path, domain: str, records: Sequence[Rec
     written_before = by_key(runs(client, number, "tags.kind != 'member' and tags.kind != 'method'"))
     written = []
     for record in records:
-        key = names.key(names.identity(record, "seed"))
-        if not is_current(former := written_before.get(key, []), seeds.digest(record)):
+        key = names.key(tags := names.identity(record, "seed"))
+        former = written_before.get(key, [])
+        if not (is_current(former, seeds.digest(record), tags) and names.is_named(former[0], names.SEED)):
             for run in former:
                 delete(client, number, run)
             seeds.write(client, number, record)
