@@ -34,7 +34,8 @@ PROBLEMS |= {f"lab_{name}": {"level": name, "engine": "deepmind_lab", "size": 84
 MEASURE = Measure(
     score="mean return of the last episodes (selecting)",
     unit="points",
-    held_out="mean return of new episodes after training (reported)",
+    held_out="mean return of the last episodes (held out)",
+    report="mean return of new episodes after training (reported)",
     step="agent steps",
     labels={
         "lr": "learning rate",

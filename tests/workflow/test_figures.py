@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -392,6 +392,15 @@ def test_the_coloured_line_of_a_population_is_the_ancestry_of_the_answers_weight
 def test_a_run_without_an_answer_has_no_ancestry(kinds):
     """Where all diverged."""
     assert plotting.ancestry(kinds["all diverged"]).empty
+
+
+def test_curves_are_named_by_what_evaluations_hold_out_and_answers_by_their_report(run):
+    lone = run(PBT(ready=20), "pbt", population=6, steps=60)
+    measure = replace(MEASURE, report="height of the answer")
+    best_so_far, scores = plotting.best_so_far([lone], measure), plotting.score_comparison([lone], measure)
+    assert best_so_far.axes[0].get_ylabel().startswith("height, seen again (m)")
+    assert scores.axes[0].get_ylabel() == "height of the answer (m)"
+    assert MEASURE.reported == "height, seen again"
 
 
 def test_the_best_so_far_stands_against_the_cost_of_all_members_and_the_time_of_one(run):

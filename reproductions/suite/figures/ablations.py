@@ -58,7 +58,7 @@ def bars(experiments: Experiments, measure: Measure) -> Figure:
         ax.set_title(textwrap.fill(title, max(14, 13 * len(variants))))
     if everything:
         keep_proportion(axes[0], float(np.mean(everything)))
-    axes[0].set_ylabel(unit(measure.held_out or measure.score, measure.unit))
+    axes[0].set_ylabel(unit(measure.reported, measure.unit))
     figure.suptitle(f"dots are seeds, with their mean and its 95 % bootstrap interval{left_out(lost)}", fontsize=9)
     return figure
 
@@ -91,7 +91,7 @@ def curve(
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(setting)
-    ax.set_ylabel(unit(measure.held_out or measure.score, measure.unit))
+    ax.set_ylabel(unit(measure.reported, measure.unit))
     band = "band: 95 % bootstrap interval" if fewest > 1 else "band: 95 % bootstrap interval, none for one seed"
     ax.set_title(f"mean over seeds (dots){left_out(lost)}\n{band}")
     if len(lines) > 1:

@@ -68,7 +68,7 @@ def relative(frame: pd.DataFrame, measures: Mapping[str, Measure], methods: Sequ
             unit = PERCENT
             group["score"] = 100 * group.reported / group.problem.map(base)
         elif len(problems) == 1:
-            unit = (measure.held_out or measure.score) if measure is not None else "reported score"
+            unit = measure.reported if measure is not None else "reported score"
             group["score"] = group.reported
         else:
             continue

@@ -112,7 +112,7 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
     ax.set_xlim(-0.5, len(order) - 0.5)
     if records[0].problem in measure.anchors:
         ax.legend(fontsize=7)
-    ax.set_ylabel(unit(measure.held_out or measure.score, measure.unit))
+    ax.set_ylabel(unit(measure.reported, measure.unit))
     seeds = frame.groupby("method").size().min()
     interval = "mean and 95 % bootstrap interval" if seeds > 1 else "one seed: no interval"
     lost = left_out(int(frame.reported.isna().sum()))

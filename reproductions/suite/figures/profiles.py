@@ -68,7 +68,7 @@ def score_label(records: Sequence[Record], measure: Measure) -> str:
     """What ``comparable`` scores are, for an axis."""
     if len(of_each_problem(records)) > 1:
         return "human-normalised score (%)\n0: random play, 100: people"
-    return unit(measure.held_out or measure.score, measure.unit)
+    return unit(measure.reported, measure.unit)
 
 
 def problems_title(records: Sequence[Record]) -> str:

@@ -65,7 +65,7 @@ def _mark(ax: Axes, x: float, values: np.ndarray, mean: pd.DataFrame, column: st
 
 def _difference(measure: Measure) -> str:
     units = f" ({measure.unit})" if measure.unit else ""
-    return f"{measure.held_out or measure.score}{units}\nless that of the synchronous run"
+    return f"{measure.reported}{units}\nless that of the synchronous run"
 
 
 def _cluster(share: float, slowdown: float) -> str:

@@ -59,5 +59,5 @@ def _unit(domain: str, runs: pd.DataFrame) -> str:
     problems = set(runs[runs.domain == domain].problem)
     if problems & set(measure.anchors):
         return "% human-normalised"
-    score: str = (measure.held_out or measure.score).partition(" (")[0].partition(",")[0]
+    score: str = measure.reported.partition(" (")[0].partition(",")[0]
     return f"{score} ({measure.unit})" if measure.unit else score

@@ -40,7 +40,10 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Measure:
-    """How things are called on axes: the score, the reported score if it differs, steps, and the hyperparameters.
+    """How things are called on axes: scores, steps, and the hyperparameters.
+
+    ``score`` is what selects; ``held_out`` what every evaluation holds out beside it; ``report`` what is measured of the
+    answer at the end, where that is called otherwise.
 
     ``logarithmic`` are the hyperparameters to draw on a logarithmic axis; ``anchors``, by problem, make scores of several
     problems comparable. ``margin`` is the smallest relevant difference between two methods, in the unit of claims about
@@ -55,6 +58,12 @@ class Measure:
     logarithmic: tuple[str, ...] = ()
     anchors: Mapping[str, Anchor] = field(default_factory=dict)
     margin: float | None = None
+    report: str | None = None
+
+    @property
+    def reported(self) -> str:
+        """The score by which an answer is reported."""
+        return self.report or self.held_out or self.score
 
     def label(self, hyperparameter: str) -> str:
         return self.labels.get(hyperparameter, hyperparameter)

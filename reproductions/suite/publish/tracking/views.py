@@ -71,7 +71,7 @@ def charts_key(scale: str, problem: str) -> str:
 
 def charts(scale: str, problem: str, measure: Measure | None) -> View:
     """The methods on one problem side by side: scores over steps, final scores and costs."""
-    score = "score" if measure is None else measure.held_out or measure.score
+    score = "score" if measure is None else measure.reported
     unit = f" ({measure.unit})" if measure is not None and measure.unit else ""
     # The heading, of which MLflow shows about 35 characters.
     section = {"uuid": "methods", "name": score + unit, "display": True, "isReordered": True, "deleted": False,
