@@ -47,13 +47,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]}... ({len(text)} characters)"
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of a regular file: a folder, a device or a pipe is refused, so that reading ends."""
+def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
+    """The content of a regular file: a folder, a device or a pipe is refused, so that reading ends. largest: in bytes."""
     with _readable(path) as status:
         if not stat.S_ISREG(status.st_mode):
             raise InputError(f"{path}: must be a regular file")
-        if status.st_size > LARGEST:
-            raise InputError(f"{path}: must be at most {LARGEST} bytes, not {status.st_size}")
+        if status.st_size > largest:
+            raise InputError(f"{path}: must be at most {largest} bytes, not {status.st_size}")
         return path.read_bytes()
 
 
@@ -77,10 +77,10 @@ def _readable(path: Path) -> Iterator[os.stat_result]:
         raise InputError(f"{name}: {error.strerror or error}") from None
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, largest: int = LARGEST) -> str:
     """The text of a file; it must be UTF-8."""
     try:
-        return read_bytes(path).decode()
+        return read_bytes(path, largest).decode()
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8 text") from None
 
