@@ -270,6 +270,8 @@ ROW |= {"final_selected": 1.0, "final_reported": None}
         (csv([{**ROW, "scale": "huge"}]), ["scale = 'huge' of toy", "'laptop'"]),
         (csv([{**ROW, "trends": "[1]"}]), ["trends", "'[1]'", "JSON"]),
         (csv([{**ROW, "trends": "[" * 5000}]), ["trends", "JSON"]),
+        (csv([{**ROW, "trends": '{"lr": 1, "lr": -1}'}]), ["trends", "JSON"]),
+        (csv([{**ROW, "begun": "2026-13-01T00:00:00Z"}]), ["begun: '2026-13-01T00:00:00Z' must be a date"]),
         ('{"not": "CSV"}', ["t.csv"]),
     ],
 )

@@ -6,24 +6,32 @@ another version.
 
 from __future__ import annotations
 
-import json
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from reproductions.suite.results.schemas import Count, Digest, Name, Seconds, Seed, Words
-from reproductions.suite.study.inputs import shown
+from reproductions.suite.study.inputs import InputError, parsed_json, shown
 
 
 def _is_trends(text: str) -> str:
     try:
-        trends = json.loads(text)
-    except (ValueError, RecursionError):
+        trends = parsed_json("trends", text)
+    except InputError:
         trends = None
     if not isinstance(trends, dict) or not all(
         type(value) in (int, float) and abs(value) <= 1 for value in trends.values()
     ):
         raise ValueError(f"{shown(text)} must be JSON: numbers between -1 and 1, by hyperparameter")
+    return text
+
+
+def _is_date(text: str) -> str:
+    try:
+        datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        raise ValueError(f"{shown(text)} must be a date such as 2026-11-22T21:44:00Z") from None
     return text
 
 
@@ -55,7 +63,7 @@ class RunRow(Row):
     founders: Annotated[float, Field(ge=0)] | None = None
     common_ancestor: Annotated[float, Field(ge=0, le=1)] | None = None
     trends: Annotated[str, AfterValidator(_is_trends)] | None = None
-    begun: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] | None = None
+    begun: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"), AfterValidator(_is_date)] | None = None
     wall_s: Seconds | None = None
     cpu_s: Seconds | None = None
     train_s: Seconds | None = None
