@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from pbt_core.errors import RunError
 from pbt_core.values import shown
 
 #: What can stand where a file should, by the type in its mode.
@@ -36,6 +37,14 @@ def must_be_file(path: Path) -> None:
         return
     if kind != stat.S_IFREG:
         raise OSError(errno.EINVAL, f"it is {_KINDS.get(kind, 'something else')}, and no file", str(path))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, if they are missing. RunError where something else stands in their place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise RunError(f"{folder} cannot be made: it, or what should be a folder above it, is something else") from None
 
 
 def opened(path: Path) -> BinaryIO:
@@ -140,7 +149,11 @@ def locked(folder: Path, wait: bool = False) -> Iterator[None]:
 
     Raises Busy where another process holds it, unless this is to ``wait`` until it lets go.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    try:
+        must_be_file(folder / "lock")
+    except OSError as error:
+        raise RunError(f"{folder / 'lock'} cannot be held: {error.strerror}") from None
     with contextlib.closing(Handle(folder / "lock", os.O_RDWR | os.O_CREAT)) as lock:
         try:
             fcntl.flock(lock.number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

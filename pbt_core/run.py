@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pbt_core.checking import check_loader
 from pbt_core.errors import RunError
-from pbt_core.files import located
+from pbt_core.files import located, make_folder
 from pbt_core.leases.log import LOG
 from pbt_core.ledger import Ledger, as_evaluated
 from pbt_core.lineage import Lineage, Segment
@@ -234,6 +234,6 @@ class Run:
     def export(self, directory: Path | str) -> None:
         """Write ``events.parquet`` and ``lineage.json``, each at once or not at all."""
         directory = located(directory, "directory")
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         self.record.write_parquet(directory / "events.parquet")
         self.lineage.write(directory / "lineage.json")

@@ -217,7 +217,10 @@ def _check_dimension(name: str, dimension: Any) -> None:
         raise ValueError(
             f"{begins} is a mapping, and spaces are flat: name its hyperparameters like {f'{name}.{inner}'!r}"
         )
-    value = plain(dimension)
+    try:
+        value = plain(dimension)
+    except RecursionError:
+        raise ValueError(f"{begins} is no dimension: it is nested too deeply") from None
     if isinstance(value, tuple | range | set | frozenset):
         pair = isinstance(value, tuple) and len(value) == 2 and all(map(is_number, value))
         ways = [*(["a range is Uniform(low, high) or LogUniform(low, high)"] if pair else [])]

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from pbt_core.compact import compact
-from pbt_core.files import read_bytes, sync_folder, write_all
+from pbt_core.files import make_folder, read_bytes, sync_folder, write_all
 from pbt_core.layout import TYPES, file_bytes
 from pbt_core.schema import DIGEST
 from pbt_core.values import is_text
@@ -235,7 +235,7 @@ class Store:
     def __init__(self, directory: Path, durable: bool = False) -> None:
         self.directory, self.durable = directory, durable
         self._folder = str(directory)
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
 
     @classmethod
     def reading(cls, directory: Path) -> Store:

@@ -155,7 +155,7 @@ def listed(owner: str, name: str, values: Any, example: str) -> tuple[Any, ...]:
 
 def items(values: Any) -> tuple[Any, ...] | None:
     """What a sequence holds, in its order; None for what has no order or no end, and for texts."""
-    if isinstance(values, str | bytes | Mapping | Set):
+    if isinstance(values, str | bytes | bytearray | memoryview | Mapping | Set | np.generic):
         return None
     try:
         found = values if values.__class__ is tuple else tuple(islice(values, MOST_ITEMS + 1))

@@ -129,7 +129,9 @@ class Cluster:
         seconds = plain(called("durations", self.durations.seconds, work, stream))
         if not is_number(seconds) or seconds <= 0:
             name = type(self.durations).__name__
-            raise ValueError(f"{name}.seconds = {shown(seconds)} for member {work.member} must be finite and above 0")
+            raise ValueError(
+                f"{name}.seconds = {shown(seconds)} for member {work.member} must be a finite number above 0"
+            )
         return max(SHORTEST, float(seconds) / self.speeds[worker])
 
     def _check_preemptions(self, preemptions: Iterable[Preemption]) -> None:

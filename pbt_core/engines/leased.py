@@ -25,7 +25,7 @@ from pbt_core.engines.pipes import new_mark, sendable
 from pbt_core.engines.worker import Assignment, Worker
 from pbt_core.errors import RunError
 from pbt_core.fields import checked
-from pbt_core.files import located
+from pbt_core.files import located, make_folder
 from pbt_core.first_use import used
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
@@ -141,7 +141,7 @@ def _joined(
     engine: Leased, task: AnyTask, method: Method, plan: Plan, directory: Path, observer: Observer | None
 ) -> Iterator[Participant]:
     """A participant that gives signs of life while the block lasts, and its claim back when it ends."""
-    (directory / LOG).mkdir(parents=True, exist_ok=True)
+    make_folder(directory / LOG)
     name = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     heartbeat = Heartbeat(directory / WORKERS, name, engine.lease)
     participant = Participant(task, method, plan, directory, heartbeat, observer)

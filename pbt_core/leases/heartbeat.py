@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from pbt_core.files import opened
+from pbt_core.files import make_folder, opened
 
 #: Signs of life in the length of a lease.
 BEATS = 6
@@ -40,7 +40,7 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Heartbeat:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self.beat()
         self._thread.start()
         return self

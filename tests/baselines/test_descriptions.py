@@ -226,7 +226,8 @@ ANNEALED = "kind: annealed, values: {h0: 1.0, h1: 1.0}"
         ("{kind: pbt, ready: 10, explore: [{kind: noise}]}", "search.explore.0.scale: is required"),
         (
             "{kind: pbt, ready: 10, initial: [{h0: {a: 1}}]}",
-            "initial, setting 1 of 1: hyperparameter 'h0' = {'a': 1} must be a number in [0.0, 2.0]",
+            "search.initial = ({'h0': {'a': 1}},): initial[0]['h0'] = {'a': 1} must be a number, a text, True, False, None "
+            "or a tuple of such, and not one which is a dict",
         ),
         ("{kind: pb2, ready: 0}", "search.ready = 0 must be at least 1 step"),
         ("{kind: pb2, ready: 10, window: 5}", "search.window = 5 must be at least startup_intervals = 10"),

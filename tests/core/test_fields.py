@@ -261,3 +261,18 @@ def test_a_field_takes_its_kind_of_value_or_refuses_in_one_line(kind):
 def test_every_public_dataclass_has_an_example():
     """So that none escapes the test above; what the library gives out is named."""
     assert set(public_dataclasses()) == set(EXAMPLES) | GIVEN_OUT
+
+
+@dataclasses.dataclass(frozen=True)
+class Derived(Truncation):
+    """A user's declaration: one annotation is for a type checker alone, another is none that could be checked."""
+
+    hidden: "OnlyForATypeChecker" = None  # noqa: F821
+    words: list[str] = dataclasses.field(default_factory=list)
+
+
+def test_a_users_class_may_be_derived_from_a_declaration():
+    """What it inherits is checked, under its own name; what it adds is its own."""
+    assert Derived(np.float64(0.25), hidden=3, words=["a"]) == Derived(0.25, 3, ["a"])
+    with pytest.raises(ValueError, match=r"^Derived: fraction = 0.7 must be in \(0, 0.5\]$"):
+        Derived(0.7)

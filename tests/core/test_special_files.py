@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from baselines import replay
-from pbt_core import PBT, CheckpointError, Leased, Plan, RecordError, Run, Serial
+from pbt_core import PBT, CheckpointError, Leased, Plan, RecordError, Run, RunError, Serial
 from pbt_core.lineage import read_schedule
 from pbt_core.record import read
 from pbt_core.testing import Hill
@@ -112,6 +112,19 @@ def test_an_entry_of_a_shared_log_that_is_no_file_is_refused(tmp_path, make):
     plan = Plan(population=2, steps=20, interval=10, synchronous=False)
     with pytest.raises(RecordError, match=f"cannot be read: it is {KINDS[make]}, and no file$"):
         Leased().run(Hill(), METHOD, plan, tmp_path)
+
+
+@pytest.mark.parametrize("make", [pipe, link_to_a_pipe, device, listening], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("name", ["run", "run/checkpoints", "run/lock", "run/log", "run/workers"])
+def test_what_stands_where_an_engine_makes_its_folders_is_named(tmp_path, name, make):
+    """Nothing waits, and nothing of it is replaced."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    make(tmp_path / name)
+    leased = name in ("run/log", "run/workers")
+    plan = Plan(population=2, steps=20, interval=10, synchronous=not leased)
+    with pytest.raises(RunError, match=f"{name} cannot be (made|held): it"):
+        (Leased() if leased else Serial()).run(Hill(), METHOD, plan, tmp_path / "run")
+    assert not (tmp_path / name).is_file()
 
 
 def test_links_to_files_are_files(run, tmp_path):
