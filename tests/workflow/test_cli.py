@@ -159,13 +159,20 @@ def test_the_same_command_again_changes_nothing(tmp_path):
     assert (tmp_path / "events.parquet").read_bytes() == first
 
 
-@pytest.mark.parametrize("change", [["--seed", "1"], ["--set", "task.lr=0.02"], ["--set", "steps=100"]])
-def test_a_folder_with_another_run_is_refused_with_the_key_that_differs(change, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--seed", "1"], "seed was 0 and is 1"),
+        (["--set", "task.lr=0.02"], "task.lr was 'not there' and is 0.02"),
+        (["--set", "steps=100"], "steps was 200 and is 100"),
+    ],
+)
+def test_a_folder_with_another_run_is_refused_with_the_key_that_differs(change, words, tmp_path, capsys):
     """Also where only the task's settings differ, of which the core knows nothing."""
     assert main([*RUN, str(tmp_path)]) == 0
     before = (tmp_path / "events.parquet").read_bytes()
     assert main([*RUN, str(tmp_path), *change]) == 2
-    assert "holds another run" in capsys.readouterr().err
+    assert f"holds another run: {words}. " in capsys.readouterr().err
     assert (tmp_path / "events.parquet").read_bytes() == before
 
 

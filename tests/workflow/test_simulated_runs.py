@@ -127,6 +127,14 @@ def test_what_does_not_go_together_is_refused(chosen, words, tmp_path):
         resolve_execution("toy", "laptop", **chosen)
 
 
+def test_members_that_wait_for_each_other_have_no_staleness(tmp_path):
+    """One option says that they wait, the other how little."""
+    described = cluster(tmp_path, "workers: 3\nper_step: 1\n")
+    execution = resolve_execution("toy", "laptop", engine="simulated", cluster=described, staleness=2)
+    with pytest.raises(ConfigError, match="staleness = 2 needs --no-sync"):
+        execution.check(resolve("toy", "pbt", synchronous=True))
+
+
 def test_the_seconds_of_a_simulated_run_are_the_clusters(tmp_path):
     """Ten rounds of one second without stragglers; how it was carried out is in the summary, and it is a valid run."""
     out = ran(tmp_path, "calm", "--sync", stragglers=0)

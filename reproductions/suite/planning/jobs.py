@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reproductions.suite.results.schemas import Summary
 from reproductions.suite.study import configuration
 from reproductions.suite.study.availability import LEFT_OUT
+from reproductions.suite.study.inputs import read_model
 from reproductions.suite.study.names import RunName
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.sources import sources_digest
@@ -112,7 +113,7 @@ def _why(rows: Sequence[Mapping[str, str]], folder: Path) -> str:
 def _other_sources(summary: Path) -> bool:
     """Whether a finished run was made by other sources than today's, whose digest is one of its rule's parameters."""
     try:
-        content = json.loads(summary.read_text())
-        return bool(content["sources"] != sources_digest(content["domain"], content["settings"]["search"]["kind"]))
-    except (OSError, ValueError, KeyError, TypeError, ConfigError):
+        made = read_model(summary, Summary)
+        return made.sources != sources_digest(made.domain, (made.settings.model_extra or {})["search"]["kind"])
+    except (KeyError, TypeError, ConfigError):  # there is none, or none that says so
         return False

@@ -125,6 +125,8 @@ class Execution(Checked):
         """ConfigError unless a run of these settings can be carried out so."""
         if self.form == "batched" and not hasattr(registry.task_class(settings.domain), "step_all"):
             raise ConfigError(f"engine = 'batched': {settings.domain} has no population form: use another engine")
+        if self.staleness is not None and settings.synchronous:
+            raise ConfigError(f"staleness = {self.staleness} needs --no-sync: synchronous members are never ahead")
         if self.shared and settings.synchronous:
             raise ConfigError("engine = 'leased' has nobody who makes members wait for each other: needs --no-sync")
         if self.shared and settings.stop is not None and settings.stop.seconds is not None:

@@ -93,13 +93,20 @@ class _Asked:
         for key, value in self.request.settings.items():
             if key not in self.may_differ and held.settings.get(key) != value:
                 raise ConfigError(
-                    f"{state.parent} holds another run: {key} was {shown(held.settings.get(key))} and is {shown(value)}. "
-                    "Choose another --out"
+                    f"{state.parent} holds another run: {_difference(key, held.settings.get(key), value)}. Choose another --out"
                 )
         if unlike := differences(numerics, self.numerics):
             raise ConfigError(
                 f"{state.parent} was made with other numerics: {', '.join(unlike)}. Go on as before, or choose another --out"
             )
+
+
+def _difference(key: str, held: Any, asked: Any) -> str:
+    """Where two values at ``key`` differ first, in words."""
+    if isinstance(held, dict) and isinstance(asked, dict):
+        name = next(name for name in {**held, **asked} if held.get(name, ...) != asked.get(name, ...))
+        return _difference(f"{key}.{name}", held.get(name, "not there"), asked.get(name, "not there"))
+    return f"{key} was {shown(held)} and is {shown(asked)}"
 
 
 def _prepare_locked(state: Path, asked: _Asked, shared: bool) -> None:
