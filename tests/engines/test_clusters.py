@@ -126,5 +126,5 @@ class Undefined:
 
 def test_durations_that_raise_are_named(tmp_path):
     """In one line."""
-    with pytest.raises(ValueError, match=r"^durations seconds raised KeyError: 0 \(.*test_simulated.py, line \d+\)$"):
+    with pytest.raises(ValueError, match=r"^durations seconds raised KeyError: 0 \(.*test_clusters.py, line \d+\)$"):
         Simulated(Cluster((1.0,), Undefined())).run(Hill(), METHOD, ROUNDS, tmp_path)
