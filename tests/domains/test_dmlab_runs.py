@@ -17,6 +17,7 @@ for module in ("vizdoom", "labmaze"):
 
 from pbt_core import PBT, Plan, Processes, Serial, Stream  # noqa: E402 (torch's import takes long)
 from reproductions.dmlab.doom import scenario  # noqa: E402
+from reproductions.dmlab.engine import launch  # noqa: E402
 from reproductions.dmlab.levels import LEVELS  # noqa: E402
 from reproductions.dmlab.sweep import SCALES  # noqa: E402
 from reproductions.dmlab.task import DMLab  # noqa: E402
@@ -136,6 +137,14 @@ def test_damaged_levels_are_one_line_before_any_engine_starts(harm: bytes, tmp_p
     with pytest.raises(ConfigError, match=r"^task\.data = '.*manifest\.json .* remove the folder to build it again$"):
         task.prepare(PLAN)
     assert not list(tmp_path.glob("data/doom-starting"))
+
+
+def test_a_launcher_that_may_not_run_is_one_line(tmp_path: Path) -> None:
+    """ViZDoom would end the process where it cannot start an engine."""
+    task = tiny(tmp_path)
+    launch(tmp_path / "data").chmod(0o644)
+    with pytest.raises(ConfigError, match=r"^task\.data = '.*/launch cannot be executed: chmod \+x it"):
+        task.prepare(PLAN)
 
 
 def test_figures_and_settings_need_no_engine() -> None:
