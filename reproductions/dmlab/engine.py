@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from reproductions.dmlab import launcher
 from reproductions.dmlab.levels import FRAME_SKIP, Move
 from reproductions.dmlab.scratch import Scratch
-from reproductions.shared.assets import once
+from reproductions.shared.assets import DataError, once
 
 #: Where the engine's shared memory has its names; on other systems than Linux they are no files.
 SHARED_MEMORY = Path("/dev/shm")
@@ -35,7 +35,7 @@ cv2.setNumThreads(1)
 
 
 def launch(root: Path) -> Path:
-    """The program that becomes an engine, made below the folder ``root`` once."""
+    """The program that becomes an engine, made below the folder ``root`` once; DataError if it cannot run."""
     command = shlex.join([sys.executable, "-IS", str(Path(launcher.__file__).resolve()), vizdoom.exe_path])
     script = f'#!/bin/sh\nexec {command} "$@"\n'
     key = hashlib.sha256(script.encode()).hexdigest()[:12]
@@ -44,7 +44,10 @@ def launch(root: Path) -> Path:
         (empty / "launch").write_text(script, encoding="utf-8")
         (empty / "launch").chmod(0o755)
 
-    return (once(root / f"doom-launcher-{key}", ("launch",), build) / "launch").resolve()
+    program = (once(root / f"doom-launcher-{key}", ("launch",), build) / "launch").resolve()
+    if not os.access(program, os.X_OK):  # the engine would end this process
+        raise DataError(f"{program} cannot be executed: chmod +x it, or keep the data where programs may run")
+    return program
 
 
 class Game:

@@ -19,6 +19,7 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from pbt_core.files import locked, write_whole
 from pbt_core.values import shown
@@ -92,16 +93,25 @@ def once(folder: Path, names: Collection[str], build: Callable[[Path], None]) ->
 def check(folder: Path, names: Collection[str]) -> None:
     """DataError unless ``folder`` holds the files ``names``, all of them those of its manifest; it says which is not."""
     try:
-        with regular(folder / MANIFEST) as file:
-            digests = json.loads(file.read(_LONGEST_MANIFEST))
+        digests = _manifest(folder / MANIFEST)
         if not isinstance(digests, dict) or set(digests) != set(names):
             raise ValueError(f"{MANIFEST} must hold the checksums of {', '.join(sorted(names))}, and no others")
         for name in sorted(names):
             if (found := sha256(folder / name)) != digests[name]:
                 raise ValueError(f"sha256 of {name} is {found}, of the manifest {shown(digests[name])}")
-    except (OSError, ValueError, RecursionError) as error:
-        reason = f"{MANIFEST} is nested too deeply" if isinstance(error, RecursionError) else reason_of(error)
-        raise DataError(f"{folder} is torn or altered ({reason}); remove the folder to build it again") from None
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{folder} is torn or altered ({reason_of(error)}); remove the folder to build it again"
+        ) from None
+
+
+def _manifest(path: Path) -> Any:
+    with regular(path) as file:
+        content = file.read(_LONGEST_MANIFEST)
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):  # nested too deeply, or a number of too many digits
+        raise ValueError(f"{path.name} is no JSON that can be read") from None
 
 
 def verified(path: Path, expected: str) -> Path:
@@ -126,6 +136,8 @@ def regular(path: Path) -> io.BufferedReader:
 
 def reason_of(error: Exception) -> str:
     """What an error says, without its number: the file first."""
+    if isinstance(error, FileExistsError):
+        return f"{error.filename} must be a folder"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)

@@ -47,6 +47,8 @@ def _check(folder: Path, split: str) -> str:
     """The digest of both files; DataError unless they have as many lines as they should and are not tokenised."""
     counts = {file: _count(folder / file) for file in files(split)}
     for file, count in counts.items():
+        if not count:
+            raise DataError(f"{folder / file}: is empty. Remedy: {REMEDY}")
         if split in LINES and count != LINES[split]:
             raise DataError(
                 f"{folder / file}: {count} lines, expected {LINES[split]}; take the full {split}, one sentence a line"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -257,6 +258,29 @@ def test_a_map_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     assert cache.fetch("maps/a\nb/../c", str(tmp_path / "to"))
     assert (tmp_path / "to").read_bytes() == b"map"
     assert not cache.fetch("maps/other", str(tmp_path / "to"))
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed", "another", "empty"])
+def test_a_map_that_was_altered_is_compiled_again(harm: str, tmp_path: Path) -> None:
+    """It would be another level under the same name, or none that DeepMind Lab can read."""
+    cache = LevelCache(tmp_path / "maps")
+    (tmp_path / "from").write_bytes(b"map")
+    cache.write("key", str(tmp_path / "from"))
+    (path,) = (tmp_path / "maps").iterdir()
+    content = path.read_bytes()
+    path.write_bytes({"cut": content[:-1], "changed": content[:-1] + b"x", "another": b"map", "empty": b""}[harm])
+    assert not cache.fetch("key", str(tmp_path / "to"))
+    assert not (tmp_path / "to").exists()
+    cache.write("key", str(tmp_path / "from"))
+    assert cache.fetch("key", str(tmp_path / "to"))
+
+
+def test_what_is_no_map_is_not_waited_for(tmp_path: Path) -> None:
+    """A pipe, from which nothing would ever come."""
+    cache = LevelCache(tmp_path / "maps")
+    os.mkfifo(cache._path("key"))
+    with pytest.raises(OSError, match="must be a regular file"):
+        cache.fetch("key", str(tmp_path / "to"))
 
 
 def test_the_module_is_needed_where_an_environment_is_made_and_nowhere_else() -> None:

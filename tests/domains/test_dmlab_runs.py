@@ -16,6 +16,9 @@ for module in ("vizdoom", "labmaze"):
     pytest.importorskip(module, reason=f"{module} is not installed: pip install 'pbt-suite[dmlab]'")
 
 from pbt_core import PBT, Plan, Processes, Serial, Stream  # noqa: E402 (torch's import takes long)
+from reproductions.dmlab.doom import scenario  # noqa: E402
+from reproductions.dmlab.engine import launch  # noqa: E402
+from reproductions.dmlab.levels import LEVELS  # noqa: E402
 from reproductions.dmlab.sweep import SCALES  # noqa: E402
 from reproductions.dmlab.task import DMLab  # noqa: E402
 from reproductions.suite.study.registry import ConfigError  # noqa: E402
@@ -26,6 +29,7 @@ HYPERPARAMETERS = {"lr": 1e-3, "entropy_cost": 0.01, "unroll": 7}
 
 
 def tiny(folder: Path, **changes: object) -> DMLab:
+    (folder / "data").mkdir(exist_ok=True)
     return DMLab(**{**SCALES["smoke"].task, "data": str(folder / "data"), **changes})  # type: ignore[arg-type]
 
 
@@ -122,6 +126,25 @@ def test_a_clone_takes_weights_and_keeps_its_own_games_and_memory(folder: Path) 
     frames = parent.tensors["own.memory.observations.pixels"]
     assert frames.dtype == np.uint8
     assert not np.array_equal(frames, child.tensors["own.memory.observations.pixels"])
+
+
+@pytest.mark.parametrize("harm", [b"", b"{}", b"[" * 100_000], ids=["empty", "no-names", "deep"])
+def test_damaged_levels_are_one_line_before_any_engine_starts(harm: bytes, tmp_path: Path) -> None:
+    """With the setting, the file and what makes the folder anew."""
+    task = tiny(tmp_path)
+    path = scenario(LEVELS[task.level], tmp_path / "data")
+    path.with_name("manifest.json").write_bytes(harm)
+    with pytest.raises(ConfigError, match=r"^task\.data = '.*manifest\.json .* remove the folder to build it again$"):
+        task.prepare(PLAN)
+    assert not list(tmp_path.glob("data/doom-starting"))
+
+
+def test_a_launcher_that_may_not_run_is_one_line(tmp_path: Path) -> None:
+    """ViZDoom would end the process where it cannot start an engine."""
+    task = tiny(tmp_path)
+    launch(tmp_path / "data").chmod(0o644)
+    with pytest.raises(ConfigError, match=r"^task\.data = '.*/launch cannot be executed: chmod \+x it"):
+        task.prepare(PLAN)
 
 
 def test_figures_and_settings_need_no_engine() -> None:

@@ -237,6 +237,23 @@ def test_classifier_is_trained_once_and_reloaded_equal(
     assert torch.get_num_threads() == 1
 
 
+def test_a_classifier_of_less_than_an_epoch_sees_so_much_of_the_data_once(
+    bars: data.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whole batches; one of more epochs sees all of it in each."""
+    seen: list[int] = []
+
+    def scaled(images: Tensor) -> Tensor:
+        seen.extend(image.numpy().tobytes().__hash__() for image in images)
+        return data.scaled(images)
+
+    monkeypatch.setattr(classifier, "scaled", scaled)
+    for epochs, images, different in ((0.5, 75, 75), (0.4, 75, 75), (1, 150, 150), (1.5, 225, 150)):
+        seen.clear()
+        classifier.train(bars, dataclasses.replace(RECIPE, epochs=epochs))
+        assert (len(seen), len(set(seen))) == (images, different)
+
+
 def test_classifier_is_trained_by_one_of_two_that_ask_at_once(
     bars: data.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

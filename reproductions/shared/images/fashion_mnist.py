@@ -94,6 +94,7 @@ def fetch(root: Path) -> None:
     """Make sure that the raw folder below ``root`` holds the four files; DataError tells what was tried."""
     raw = raw_folder(root)
     if not _is_complete(raw):
+        raw.mkdir(parents=True, exist_ok=True)  # or nothing that is fetched could be put there
         with assets.workspace(raw) as temporary:
             if not _is_complete(raw):  # another process may have fetched them while this one waited
                 _fetch(raw, temporary)

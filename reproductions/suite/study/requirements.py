@@ -76,7 +76,7 @@ def files(what: str, names: Sequence[str], remedy: str, when: Task | None = None
     """Files or folders below the folder that the task's setting ``below`` names, which by default has that name itself."""
 
     def check(task: Task) -> str | None:
-        lost = [path for path in (Path(str(task.get(below, below)), name) for name in names) if not path.exists()]
+        lost = [path for path in (Path(str(task.get(below, below)), name) for name in names) if not _is_there(path)]
         return f"{lost[0]} is missing" if lost else None
 
     return Requirement(what, remedy, check, when or {})
@@ -87,7 +87,7 @@ def download(what: str, name: str, url: str, when: Task | None = None, below: st
 
     def check(task: Task) -> str | None:
         path = Path(str(task.get(below, below)), name)
-        return None if path.exists() or _answers(url) else f"{path} is missing and its server does not answer"
+        return None if _is_there(path) or _answers(url) else f"{path} is missing and its server does not answer"
 
     return Requirement(what, f"with internet, get {url} and put it there", check, when or {})
 
@@ -127,6 +127,10 @@ def require(run: str, lines: Iterable[str]) -> None:
     """ConfigError where a run, in words, lacks something; ``lines`` are those of ``missing``."""
     if wanting := list(lines):
         raise ConfigError(f"{run} cannot run here: it needs {'; '.join(wanting)}")
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - False, too, for a name that is too long
 
 
 @cache
