@@ -82,9 +82,14 @@ def test_a_run_has_the_cores_that_it_has_a_use_for(run, cores):
 
 @pytest.mark.parametrize("name", ["smoke", "laptop", "paper"])
 def test_every_configuration_of_the_repository_can_be_run(name):
-    """Each of its runs has settings, and its experiments compare equal budgets or say that they do not."""
+    """Its runs have settings, its experiments compare equal budgets or say that they do not, its figures can be drawn."""
     files = [ROOT / "config" / "config.yaml", ROOT / "config" / f"{name}.yaml"]
-    check(configuration.overlaid(files))
+    config = configuration.overlaid(files)
+    check(config)
+    asked = requested.RequestedRuns(config)
+    for section in requested.SECTIONS:
+        for experiment in config[section]:
+            asked.check_figures(section, experiment, asked.runs(section, experiment))
 
 
 @pytest.mark.parametrize(
