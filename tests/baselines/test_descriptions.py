@@ -192,7 +192,10 @@ ANNEALED = "kind: annealed, values: {h0: 1.0, h1: 1.0}"
         ("{kind: pbt}", "search.ready: is required"),
         ("{kind: pbt, ready: '2'}", "search.ready = '2': input should be a valid integer"),
         ("{kind: pbt, ready: 10.0}", "search.ready = 10.0: input should be a valid integer"),
-        ("{kind: pbt, ready: .nan}", "search.ready = nan must be a finite number"),
+        (
+            "{kind: pbt, ready: .nan}",
+            "--set 'search={kind: pbt, ready: .nan}': search.ready = nan must be a finite number",
+        ),
         ("{kind: pbt, ready: 0}", "search.ready = 0 must be at least 1 step"),
         ("{kind: binary_tournament}", f"search.kind = 'binary_tournament' must be one of {METHODS}"),
         ("{kind: random_search, ready: 10}", "search.ready: no such key; 'random_search' has ['initial']"),

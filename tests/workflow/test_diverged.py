@@ -25,7 +25,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     asked = [(method, seed, []) for method in ("pbt", "grid") for seed in (0, 1)]
     for method, seed, more in [*asked, ("pbt", 2, HOT), ("pbt", 3, [*HOT, "--variant", "hot"])]:
-        settings = [*(more or ["--set", "task.lr=0.01"]), "--set", "steps=9"]
+        settings = more or ["--set", "task.lr=0.01", "--set", "steps=9"]
         command = ["run", "toy", method, "--seed", str(seed), "--quiet", *settings]
         label = f"{method}-{seed}"
         with pytest.warns(RuntimeWarning) if more else contextlib.nullcontext():

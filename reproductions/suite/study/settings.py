@@ -144,9 +144,8 @@ def resolve(
 def valid(data: Mapping[str, Any]) -> Settings:
     """The settings that ``data`` holds, those of the method complete; ConfigError, in one line, if they cannot be run."""
     plain(data)
-    settings = _settings(data)
+    settings = _settings({**data, "search": descriptions.complete(METHOD, data.get("search"), "search")})
     _check_names(settings.domain, settings.scale, settings.method, settings.problem)
-    settings = _settings({**data, "search": descriptions.complete(METHOD, data["search"], "search")})
     try:
         settings.plan()
         _check_values(settings, registry.space(settings.domain, settings.problem))
