@@ -47,6 +47,8 @@ def _methods(steps: int, ready: int) -> dict[str, Any]:
     return compared(ready, steps, [*(decaying(values, steps) for values in settings), fixed(_OURS)])
 
 
+_TINY = {"width": 16, "d": 8, "k": 4, "c": 3}
+
 SCALES = {
     "smoke": Scale(
         problems=("ms_pacman", "amidar"),
@@ -54,7 +56,7 @@ SCALES = {
         steps=1280,
         interval=320,
         workers=1,  # so short a run is mostly starting Python: side by side on one core each they are done sooner
-        task={"width": 16, "d": 8, "k": 4, "c": 3, "batch": 4, "unroll": 5, "report_episodes": 4},
+        task={**_TINY, "batch": 4, "unroll": 5, "report_episodes": 4, "report_steps": 100},
         methods=_methods(1280, 320),
     ),
     # Where people and random play differ within minutes; the other two games stay flat at this length. 15 chances to exploit

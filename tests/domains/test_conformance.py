@@ -19,11 +19,11 @@ PLAN = Plan(population=3, steps=12, interval=4)
 
 @pytest.mark.parametrize("domain", registry.domains())
 def test_every_domain_keeps_the_contract_of_domain_tasks(domain):
-    """At smoke scale, for an interval."""
+    """At smoke scale, for an interval, or for the first steps of a long one."""
     settings = resolve(domain, next(iter(registry.sweep(domain).METHODS)), scale="smoke")
     if reasons := missing(domain, settings.task):
         pytest.skip(f"{domain} needs {reasons[0]}")
-    check_domain_task(settings.build_task(), settings.plan(), steps=settings.interval)
+    check_domain_task(settings.build_task(), settings.plan(), steps=min(settings.interval, 80))
 
 
 @dataclass(frozen=True)
