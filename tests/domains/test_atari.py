@@ -115,8 +115,8 @@ def test_an_unknown_game_and_broken_steps_are_refused_before_any_work():
 
 def test_runs_are_the_same_for_any_number_of_workers(tmp_path):
     """Emulators are shared by the members of a worker, and yet every game goes on where it was."""
-    plan = Plan(population=4, steps=1920, interval=640, seed=0)
-    method = PBT(ready=640)
+    plan = Plan(population=4, steps=960, interval=320, seed=0)
+    method = PBT(ready=320)
     runs = [
         engine.run(Atari(**TINY), method, plan, tmp_path / str(index))
         for index, engine in enumerate((Serial(), Processes(workers=2)))
