@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from refusal import refused
 
 from reproductions.suite.cli import main
 from reproductions.suite.planning.costs import past_costs
@@ -36,24 +37,6 @@ def runs(made, tmp_path, monkeypatch):
         shutil.copytree(made / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def refused(capsys, *arguments):
-    """The one line of a request that is refused; the current folder stays as it was."""
-    before = sorted(Path().rglob("*"))
-    capsys.readouterr()
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as exit:
-        code = exit.code
-    printed = capsys.readouterr()
-    assert code == 2, printed
-    assert printed.out == ""
-    (line,) = printed.err.splitlines()
-    assert line.startswith("error: ")
-    assert len(line) < 1000
-    assert sorted(Path().rglob("*")) == before
-    return line
 
 
 READERS = [

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from refusal import refused
 
 from reproductions.suite.cli import main
 from reproductions.suite.publish.pictures import pictures
@@ -37,28 +38,6 @@ def study(made, tmp_path, monkeypatch):
     shutil.copytree(made, tmp_path / "study")
     monkeypatch.chdir(tmp_path / "study")
     return tmp_path / "study"
-
-
-def refused(capsys, *arguments):
-    """The one line of a request that is refused; nothing is printed, and no file is changed or left."""
-
-    def listing():
-        return {path: path.lstat().st_mtime_ns for path in Path().rglob("*") if path.is_symlink() or not path.is_dir()}
-
-    before = listing()
-    capsys.readouterr()
-    try:
-        code = main(list(arguments))
-    except SystemExit as exit:
-        code = exit.code
-    printed = capsys.readouterr()
-    assert code == 2, printed
-    assert printed.out == ""
-    (line,) = printed.err.splitlines()
-    assert line.startswith("error: ")
-    assert len(line) < 500
-    assert listing() == before
-    return line
 
 
 REPORT = ["report", "laptop", "--out", "report.html"]
