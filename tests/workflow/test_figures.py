@@ -4,20 +4,17 @@ import dataclasses
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyArrowPatch
 
 from baselines import RandomSearch
 from pbt_core import PBT, Choice, LogUniform, Perturb, Plan, Serial, Space
-from pbt_core import Record as Events
 from pbt_core.method import Continue, Restart
 from pbt_core.testing import Hill
-from reproductions.suite.figures import ablations, headline, plotting, profiles
+from reproductions.suite.figures import plotting, profiles
 from reproductions.suite.figures.branches import ancestors, answer, branches, founders, kept_until
 from reproductions.suite.figures.family import copying_runs, lineages, tree
 from reproductions.suite.figures.look import STYLE, arrange, draw
@@ -27,7 +24,7 @@ from reproductions.suite.results import statistics
 from reproductions.suite.results.records import Record
 from reproductions.suite.study import registry
 from reproductions.suite.study.figure_names import drawable
-from reproductions.suite.study.sweep import Anchor, Measure
+from reproductions.suite.study.sweep import Measure
 
 MEASURE = Measure("height", "m", "height, seen again", "steps", {"lr": "learning rate"}, logarithmic=("lr",))
 SPACE = Hill().space
@@ -274,103 +271,6 @@ def test_improvement_over_several_problems_averages_within_problems():
     assert profiles.improved(ours, theirs) == statistics.Estimate(0.5, 0.5, 0.5)
     alone = profiles.improved(ours[:1], theirs[:1])
     assert alone == statistics.probability_of_improvement(list(ours[0]), list(theirs[0]))
-
-
-def scored(method, seed, score, problem="hill"):
-    """The record of a run that never was."""
-    final = {"score": score, "held_out": None, "metrics": {}} if math.isfinite(score) else None
-    summary = {"problem": problem, "method": method, "variant": "default", "seed": seed, "final": final}
-    return Record(Path(problem), summary, Events())
-
-
-def test_improvement_has_a_row_for_each_rival_and_tells_of_runs_without_a_score():
-    """Nothing is hidden."""
-    records = [scored(m, s, s + (m == "pbt")) for m in ("pbt", "grid", "random_search") for s in range(3)]
-    records.append(scored("grid", 3, math.nan))
-    ax = profiles.improvement(records, MEASURE).axes[0]
-    assert [label.get_text() for label in ax.get_yticklabels()] == [
-        "grid\n(3 against 4 runs)",
-        "random search\n(3 against 3 runs)",
-    ]
-    assert [text.get_text() for text in ax.texts] == ["1 without a score, ranked last"]
-
-
-def test_figures_across_problems_are_human_normalised():
-    """Over all problems with anchors, which alone make scores comparable."""
-    anchors = {"small": Anchor(0, 1, ""), "large": Anchor(0, 1000, "")}
-    measure = Measure("score", "", None, "steps", anchors=anchors)
-    records = [scored(m, s, 0.5, "small") for m in ("pbt", "grid") for s in range(2)]
-    records += [scored(m, s, 250.0 + s, "large") for m in ("pbt", "grid") for s in range(2)]
-    figures = plotting.across_problems(records, measure)
-    assert list(figures) == ["human_normalised", "performance_profile", "improvement"]
-    assert "4 runs a method" in figures["performance_profile"]().axes[0].get_title()
-    assert profiles.comparable(records, measure)["pbt"]["large"] == pytest.approx([25.0, 25.1])
-    assert list(plotting.across_problems(records[:4], measure)) == ["human_normalised"]
-    with pytest.raises(ValueError, match="anchors"):
-        profiles.performance_profile(records, MEASURE)
-
-
-def test_ablations_have_a_panel_an_experiment_and_a_place_a_variant(tmp_path):
-    """Also for a variant that was not run, or whose members all diverged; titles and labels are those given."""
-    runs = [scored("pbt", seed, 1.0 + seed) for seed in range(3)]
-    experiments = {
-        "population": {"4": runs[:1], "8": runs},
-        "copied": {"both": runs, "weights": [], "none": [scored("pbt", 0, math.nan)]},
-    }
-    figure = ablations.bars(experiments, MEASURE)
-    assert [ax.get_title() for ax in figure.axes] == ["population", "copied"]
-    assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == ["both", "weights", "none"]
-    assert [text.get_text() for text in figure.axes[1].texts] == ["no run", "no run"]
-    assert "1 run without a finite score left out" in figure.get_suptitle()
-    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
-    draw({"bars": lambda: figure, "nothing": lambda: ablations.bars({"empty": {}}, MEASURE)}, tmp_path)
-
-
-def test_a_curve_has_its_settings_as_ticks_on_a_logarithmic_axis(tmp_path):
-    """A line a label through the means."""
-    points = {size: [scored("pbt", seed, size + seed) for seed in range(3)] for size in (4, 40, 8)}
-    figure = ablations.curve({"pbt": points, "random_search": {4: points[4][:1], 8: []}}, "members", MEASURE)
-    ax = figure.axes[0]
-    assert ax.get_xscale() == "log"
-    assert list(ax.get_xticks()) == [4, 8, 40]
-    assert list(ax.lines[0].get_ydata()) == [5, 9, 41]
-    assert ax.get_title().endswith("none for one seed")
-    draw({"curve": lambda: figure, "nothing": lambda: ablations.curve({}, "members", MEASURE)}, tmp_path)
-
-
-def test_the_headline_has_a_panel_a_domain_with_its_own_unit():
-    """Human-normalised with anchors, in per cent of random search without; no panel for a method on its own."""
-    rows = [
-        {
-            "domain": domain,
-            "problem": problem,
-            "method": method,
-            "variant": "default",
-            "seed": seed,
-            "final_reported": score,
-        }
-        for domain, problem, base in (
-            ("games", "a", 10.0),
-            ("games", "b", 100.0),
-            ("images", "c", 4.0),
-            ("alone", "d", 1.0),
-        )
-        for method, score in (("pbt", 1.5 * base), ("random_search", base))
-        for seed in range(2)
-        if domain != "alone" or method == "pbt"
-    ]
-    rows.append({**rows[0], "variant": "other", "final_reported": 1e6})
-    frame = pd.DataFrame(rows)
-    anchors = {"a": Anchor(0, 20, ""), "b": Anchor(0, 200, "")}
-    measures = {"games": Measure("return", "", None, "steps", anchors=anchors)}
-    scores = headline.relative(frame, measures).set_index(["domain", "method"]).score
-    assert list(scores["games", "pbt"]) == [75, 75]
-    assert list(scores["images", "pbt"]) == [150, 150]
-    figure = headline.headline(frame, measures)
-    drawn = [ax for ax in figure.axes if ax.axison]
-    assert [ax.get_title() for ax in drawn] == ["games", "images"]
-    assert [ax.get_ylabel() for ax in drawn] == ["human-normalised score (%)", "% of random search's mean"]
-    assert headline.headline(frame[:0]).axes
 
 
 def test_the_common_style_keeps_text_as_text_and_ids_fixed():
