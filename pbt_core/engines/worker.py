@@ -96,7 +96,8 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
             raise RunError(script.failure)
         bench = bench_of(assignment)
     except RunError as error:
-        pipe.send(error)
+        with contextlib.suppress(OSError):  # the driver has heard it from another worker, and closed this pipe
+            pipe.send(error)
         return
     # The pipe closes when all is done, or breaks when the driver dies: here both look the same.
     with global_generators_kept(), contextlib.suppress(EOFError, OSError):

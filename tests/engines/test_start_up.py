@@ -1,6 +1,7 @@
 """How workers begin: as forks of a process that has imported the calling script once, as it is now."""
 
 import importlib
+import multiprocessing
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from misread import Leaving
 
 from pbt_core import PBT, Plan, Processes, RunError
 from pbt_core.engines import preload
+from pbt_core.engines.worker import Assignment, Worker, serve
 
 HERE = Path(__file__).parent
 PLAN = Plan(population=3, steps=10, interval=10)
@@ -96,6 +98,17 @@ def test_workers_that_cannot_begin_are_one_line(body, error, tmp_path):
     )
     assert done.stderr.count("RunError:") <= 2  # once more by the pool that carries it over
     assert "AttributeError" not in done.stderr
+
+
+def test_a_worker_that_cannot_begin_is_silent_where_the_driver_has_gone_on(tmp_path):
+    """Another worker has told it, and the pipe is closed: this one has nobody to tell, and prints no traceback."""
+    here, there = multiprocessing.Pipe()
+    here.close()
+    assignment = Assignment(Worker(0, 2), b"no pickle", tmp_path, False, 0, 1, 1, "none")
+    worker = multiprocessing.get_context("spawn").Process(target=serve, args=(assignment, there))
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
 
 
 def test_a_temporary_folder_with_too_long_a_name_is_one_line_that_names_it(tmp_path):
