@@ -1,16 +1,18 @@
-"""What PBT costs over a bare loop: python benchmarks/pbt_cost.py [--out FILE] [--steps N ...] [--rounds N] [--instructions]
+"""What PBT costs over a bare loop: python benchmarks/pbt_cost.py [--out FILE] [--steps N ...] [--rounds N] [--instructions] ...
 
 The work is the README's example: an MLP on scikit-learn's digits, population 8, batch 64. What a search costs it costs once an
 interval, so the work is done with intervals of 50 steps (about 20 ms), 150 (60 ms) and 2,600 (1 s); ``--steps`` picks of these.
-Contenders: the bare loop (train and evaluate, no search), two bare loops side by side (what two cores of this machine
-give at all), our serial engine, our processes engine with 1 and with 2 workers (synchronous, and asynchronous as in the
-paper), one leased worker, our engine on a Ray of two workers, and Ray Tune and Syne Tune if they are installed (``pip
+Contenders (``--contenders`` picks): the bare loop (train and evaluate, no search), two bare loops side by side (what two cores
+of this machine give at all), our serial engine, our processes engine with 1 and with 2 workers (synchronous, and asynchronous
+as in the paper), one leased worker, our engine on a Ray of two workers, and Ray Tune and Syne Tune if they are installed (``pip
 install 'pbt-suite[peers]'``).
 
-Each contender runs in a process of its own, one thread each, after a short run that loads libraries and starts
-servers (its time is printed apart, as start-up). CPU seconds are those of the whole process tree. Contenders take turns over
-the rounds and do short work several times in each; the least wall and CPU time of all is printed, since whatever else the
-machine does can only add to it. Peers, which take long, do the work once.
+Each contender runs in a process of its own, one thread each, after a run of one interval that loads libraries and starts
+servers (printed apart, as start-up). A second such run tells what every run begins with, such as actors that import torch
+(printed as CPU to begin, less the bare loop's). It is taken off the work, off the bare loop's too: what is compared is what
+intervals cost. CPU seconds are those of the whole process tree. Contenders take turns over the rounds and do short work
+several times in each; the least wall and CPU time of all is printed, since whatever else the machine does can only add to it.
+Peers, which take long, do the work once. What ``--out`` holds of other lengths stays there.
 
 ``--instructions`` counts instead of timing: the instructions of the bare loop and of the serial engine under valgrind's
 cachegrind, which hardly depend on what else the machine does. valgrind knows no SHA instructions, which nearly all processors
@@ -60,7 +62,7 @@ class Work:
 
 
 #: By the steps of an interval: the work that is measured, and how often a process does it.
-WORKS = {50: (Work(50, 40), 3), 150: (Work(150, 20), 3), 2600: (Work(2600, 8), 1)}
+WORKS = {50: (Work(50, 40), 3), 150: (Work(150, 20), 3), 2600: (Work(2600, 4), 1)}
 #: What is counted is the difference between these works: start-up and imports fall out.
 COUNTED = (Work(50, 4), Work(50, 12))
 
@@ -181,19 +183,21 @@ class Meter:
 
 
 def measure(name: str, work: Work, laps: int) -> None:
-    """In a process of its own: start-up with a short run, then the work so many times; prints JSON."""
+    """In a process of its own: start-up, then what a run begins with, then the work so many times; prints JSON."""
     from pbt_core.engines.base import limit_threads
 
     limit_threads(1)
     meter, contender = Meter(), CONTENDERS[name]
     with tempfile.TemporaryDirectory() as directory:
-        contender(Path(directory) / "short", Work(50, 1))
-        startup = meter.lap()
+        begun = []
+        for name_of_run in ("first", "second"):
+            contender(Path(directory) / name_of_run, Work(work.steps, 1))
+            begun.append(meter.lap())
         measured = []
         for number in range(1 if name in PEERS else laps):
             contender(Path(directory) / f"work-{number}", work)
             measured.append(meter.lap())
-    print(json.dumps({"startup": startup, "laps": measured}), flush=True)
+    print(json.dumps({"startup": begun[0], "begin": begun[1], "laps": measured}), flush=True)
     os._exit(0)  # servers that peers leave behind must not keep this process
 
 
@@ -264,9 +268,8 @@ def toy(population: int) -> float:
         return time.perf_counter() - begun
 
 
-def compare(steps: int, rounds: int) -> dict[str, Any]:
-    """Measure all contenders with intervals of so many steps, and print a table; ratios, and what was measured."""
-    names = [name for name in CONTENDERS if name not in NEEDS or importlib.util.find_spec(NEEDS[name])]
+def compare(steps: int, rounds: int, names: list[str]) -> dict[str, Any]:
+    """Measure contenders with intervals of so many steps, and print a table; ratios, and what was measured."""
     measured: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number in range(rounds):
         for name in names if number == 0 else [name for name in names if name not in PEERS]:
@@ -274,35 +277,42 @@ def compare(steps: int, rounds: int) -> dict[str, Any]:
             measured[name] += side_by_side(name, steps, 2 if name == "bare_2" else 1)
 
     def least(name: str, key: str) -> float:
-        return min(lap[key] for process in measured[name] for lap in process["laps"])
+        return min(lap[key] for process in measured[name] for lap in process["laps"]) - begin(name, key)
+
+    def begin(name: str, key: str) -> float:
+        return min(process["begin"][key] for process in measured[name])
+
+    def to_begin(name: str) -> float:
+        return begin(name, "cpu_s") - begin("bare", "cpu_s")
 
     def ratio(key: str, over: str, under: str) -> float:
         return round(least(over, key) / least(under, key), 4)
 
-    intervals = POPULATION * WORKS[steps][0].intervals
-    ratios = {
-        "bare_ms_an_interval": round(1000 * least("bare", "cpu_s") / intervals, 3),
-        "serial_over_bare_cpu": ratio("cpu_s", "serial", "bare"),
-        "serial_over_bare_wall": ratio("wall_s", "serial", "bare"),
-        "processes_1_over_bare_cpu": ratio("cpu_s", "processes_1", "bare"),
-        "processes_2_over_bare_cpu": ratio("cpu_s", "processes_2", "bare"),
-        "speedup_2_workers": ratio("wall_s", "processes_1", "processes_2"),
-        "speedup_2_workers_async": ratio("wall_s", "processes_1", "processes_2_async"),
-        "leased_1_over_bare_cpu": ratio("cpu_s", "leased_1", "bare"),
-        "speedup_2_bare_loops": round(2 / ratio("wall_s", "bare_2", "bare"), 4),
-        **{f"{name}_over_bare_{key[:-2]}": ratio(key, name, "bare")
-           for name in NEEDS if name in names for key in ("cpu_s", "wall_s")},
-    }  # fmt: skip
-    print(
-        f"{'contender':18} {'wall s':>8} {'CPU s':>8} {'start-up s':>11} {'CPU / bare':>11} {'ms over bare an interval':>25}"
-    )
+    intervals = POPULATION * (WORKS[steps][0].intervals - 1)  # one was to begin with
+    ratios = {"bare_ms_an_interval": round(1000 * least("bare", "cpu_s") / intervals, 3)}
+    for name in (name for name in names if name not in ("bare", "bare_2")):
+        ratios[f"{name}_over_bare_cpu"] = ratio("cpu_s", name, "bare")
+        ratios[f"{name}_over_bare_wall"] = ratio("wall_s", name, "bare")
+        ratios[f"{name}_cpu_s_to_begin"] = round(to_begin(name), 3)
+    if "bare_2" in names:
+        ratios["speedup_2_bare_loops"] = round(2 / ratio("wall_s", "bare_2", "bare"), 4)
+    for name in ("processes_2", "processes_2_async"):
+        if {name, "processes_1"} <= set(names):
+            ratios[f"speedup_{name}"] = ratio("wall_s", "processes_1", name)
+    columns = ("wall s", "CPU s", "start-up s", "CPU s to begin", "CPU / bare", "ms over bare an interval")
+    print(f"{'contender':18}" + "".join(f"  {column}" for column in columns))
     for name in names:
         start = min(process["startup"]["wall_s"] for process in measured[name])
         over = 1000 * (least(name, "cpu_s") - least("bare", "cpu_s")) / intervals
-        cells = [least(name, "wall_s"), least(name, "cpu_s"), start, ratio("cpu_s", name, "bare"), over]
-        print(
-            f"{name:18}" + "".join(f"{cell:>{width}.3f}" for cell, width in zip(cells, (9, 9, 12, 12, 26), strict=True))
+        cells = (
+            least(name, "wall_s"),
+            least(name, "cpu_s"),
+            start,
+            to_begin(name),
+            ratio("cpu_s", name, "bare"),
+            over,
         )
+        print(f"{name:18}" + "".join(f"  {cell:{len(column)}.3f}" for cell, column in zip(cells, columns, strict=True)))
     return {"ratios": ratios, "measured": measured}
 
 
@@ -311,6 +321,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path)
     parser.add_argument("--steps", type=int, nargs="+", choices=WORKS, default=list(WORKS), help="of an interval")
+    parser.add_argument(
+        "--contenders", nargs="+", choices=CONTENDERS, help="the bare loop and these; default: all there are"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--instructions", action="store_true", help="count instructions (valgrind) instead of timing")
     parser.add_argument("--only", choices=CONTENDERS | COUNTABLE, help=argparse.SUPPRESS)
@@ -324,11 +337,19 @@ def main() -> None:
     if arguments.instructions:
         keep(report_instructions(), arguments.out)
         return
-    compared = {f"{steps} steps an interval": compare(steps, arguments.rounds) for steps in arguments.steps}
+    there = [name for name in CONTENDERS if name not in NEEDS or importlib.util.find_spec(NEEDS[name])]
+    if missing := set(arguments.contenders or ()) - set(there):
+        parser.error(f"--contenders: {min(missing)} needs {NEEDS[min(missing)]}: pip install 'pbt-suite[peers]'")
+    names = [name for name in there if name == "bare" or name in (arguments.contenders or there)]
+    compared = {f"{steps} steps an interval": compare(steps, arguments.rounds, names) for steps in arguments.steps}
     report: dict[str, Any] = {length: told["ratios"] for length, told in compared.items()}
     report |= {"toy_population_2_s": round(toy(2), 3), "toy_population_16_s": round(toy(16), 3)}
     print(json.dumps(report, indent=1))
-    keep(report | {"measured": {length: told["measured"] for length, told in compared.items()}}, arguments.out)
+    measured = {length: told["measured"] for length, told in compared.items()}
+    if arguments.out and arguments.out.exists():  # other lengths stay as they were measured
+        before = json.loads(arguments.out.read_text())
+        report, measured = before | report, before["measured"] | measured
+    keep(report | {"measured": measured}, arguments.out)
 
 
 if __name__ == "__main__":
