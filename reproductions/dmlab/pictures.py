@@ -1,6 +1,6 @@
 """Pictures of levels: what a player sees, and maps from above.
 
-``python -m reproductions.dmlab.pictures figures/laptop/dmlab/levels.png`` draws the picture in this domain's README.
+``python -m reproductions.dmlab.pictures reproductions/dmlab/levels.png`` draws the picture in this domain's README.
 """
 
 from __future__ import annotations

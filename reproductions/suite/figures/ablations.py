@@ -10,7 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reproductions.suite.figures.look import PALETTE, keep_proportion, left_out, mark_scores, panels, pretty, unit
+from reproductions.suite.figures.look import (
+    PALETTE,
+    keep_proportion,
+    left_out,
+    mark_scores,
+    over_seeds,
+    panels,
+    pretty,
+    unit,
+)
 from reproductions.suite.figures.profiles import means
 from reproductions.suite.results.records import Outcome
 from reproductions.suite.results.tables import final_scores
@@ -73,7 +82,7 @@ def curve(
     figure, axes = panels(1, 1, 5.2, 3.2)
     ax: Axes = axes[0, 0]
     values = sorted({value for points in lines.values() for value in points})
-    fewest = 0
+    seeds: list[int] = []
     lost = sum(len(runs) - len(reported(runs)) for points in lines.values() for runs in points.values())
     for shade, (label, points) in zip(PALETTE * 9, lines.items(), strict=False):
         measured = {value: scores for value in sorted(points) if (scores := reported(points[value]))}
@@ -84,7 +93,7 @@ def curve(
         ax.fill_between(x, low, high, color=shade, alpha=0.2, lw=0)
         for value, scores in measured.items():
             ax.plot([value] * len(scores), scores, "o", ms=3.5, alpha=0.6, color=shade)
-        fewest = min([fewest or 10**9, *map(len, measured.values())])
+        seeds += map(len, measured.values())
     if logarithmic and min(values, default=1) > 0:
         ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator(values))
@@ -92,7 +101,7 @@ def curve(
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(setting)
     ax.set_ylabel(unit(measure.reported, measure.unit))
-    band = "band: 95 % bootstrap interval" if fewest > 1 else "band: 95 % bootstrap interval, none for one seed"
+    band = over_seeds(seeds or [0], "band: 95 % bootstrap interval")
     ax.set_title(f"mean over seeds (dots){left_out(lost)}\n{band}")
     if len(lines) > 1:
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,14 @@ def problem_name(records: Sequence[Record]) -> str:
 def left_out(lost: int) -> str:
     """The end of a title that says how many runs could not be drawn; empty if all were."""
     return f"; {lost} run{'s' * (lost != 1)} without a finite score left out" if lost else ""
+
+
+def over_seeds(counts: Iterable[int], interval: str = "95 % bootstrap interval") -> str:
+    """What a title says of the ``interval`` of means over so many seeds each: one seed has none."""
+    counts = list(counts)
+    if max(counts) < 2:
+        return "one seed: no interval"
+    return interval if min(counts) > 1 else f"{interval}, none for one seed"
 
 
 def mark_random_play(ax: Axes, records: Sequence[Record], measure: Measure) -> None:

@@ -6,6 +6,7 @@ Each function draws the runs of one problem unless it says otherwise; ``by_probl
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -29,6 +30,7 @@ from reproductions.suite.figures.look import (
     left_out,
     mark_random_play,
     mark_scores,
+    over_seeds,
     panels,
     plot_heights,
     pretty,
@@ -113,8 +115,7 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
     if records[0].problem in measure.anchors:
         ax.legend(fontsize=7)
     ax.set_ylabel(unit(measure.reported, measure.unit))
-    seeds = frame.groupby("method").size().min()
-    interval = "mean and 95 % bootstrap interval" if seeds > 1 else "one seed: no interval"
+    interval = over_seeds(frame.groupby("method").size(), "mean and 95 % bootstrap interval")
     lost = left_out(int(frame.reported.isna().sum()))
     ax.set_title(f"{problem_name(records)}: final best member\ndots are seeds, {interval}{lost}")
     return figure
@@ -139,11 +140,10 @@ def human_normalised_scores(records: Sequence[Record], measure: Measure) -> Figu
     ax.axhline(0, color="black", lw=0.8)
     ax.set_xticks(range(len(problems)), [name.replace("_", " ") for name in problems])
     ax.set_ylabel("human-normalised score (%)\n0: random play, 100: people")
-    seeds = frame.seeds.min()
-    interval = ", 95 % bootstrap interval over seeds" if seeds > 1 else " (one seed)"
+    interval = over_seeds(frame.seeds, "95 % bootstrap interval over seeds")
     # No bar where a seed has no score: a mean over the others would be too good.
     none = f"; no bar: a run without a finite score ({lost})" if (lost := int(frame.without_score.sum())) else ""
-    ax.set_title(f"Final best member{interval}{none}")
+    ax.set_title(f"Final best member, {interval}{none}")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
@@ -175,11 +175,10 @@ def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
     if max(longest) > 2 * min(longest):  # otherwise the shortest, PBT among them, would be a spot at the edge
         ax.set_xscale("log")
     axes[0, 0].set_ylabel(f"{unit(measure.held_out or measure.score, measure.unit)}\nof the best so far")
-    seeds = min(sum(record.method == name for record in records) for name in method_order(records))
-    band = ", band: 95 % bootstrap interval" if seeds > 1 else " (one seed: no interval)"
+    band = over_seeds(Counter(record.method for record in records).values(), "band: 95 % bootstrap interval")
     axes[0, 0].set_title("against cost")
     ax.set_title("against time, a worker for each member")
-    figure.suptitle(f"{problem_name(records)}: mean over seeds{band}", fontsize=9)
+    figure.suptitle(f"{problem_name(records)}: mean over seeds, {band}", fontsize=9)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
