@@ -38,7 +38,7 @@ def gain_figure(table: pd.DataFrame) -> Figure:
         right.set_xlim(-max(-low, high), max(-low, high))
         seeds = f"{rows.seeds.min()}" if rows.seeds.nunique() == 1 else f"{rows.seeds.min()} to {rows.seeds.max()}"
         left.set_ylabel(f"{domain}\n{seeds} seeds", rotation=0, ha="right", va="center")
-        right.set_xlabel(textwrap.shorten(rows.unit.iloc[0], 45))
+        right.set_xlabel(textwrap.fill(rows.unit.iloc[0], 45))
     axes[-1, 0].set_xlabel("standard deviations over seeds")
     axes[0, 0].set_title("gain of PBT, in standard deviations")
     axes[0, 1].set_title("in the domain's unit; grey: within the margin")

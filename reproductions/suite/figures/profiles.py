@@ -166,13 +166,13 @@ def improved(ours: Sequence[Array], theirs: Sequence[Array]) -> Estimate:
 def improvement(records: Sequence[Record], measure: Measure) -> Figure:
     """Probability that a run of PBT scores higher than one of each other method: a dot with its 95 % bootstrap interval.
 
-    Where one side wins every pair, resampling seeds cannot say how sure that is, so there is no interval.
+    Where one side wins every pair, resampling seeds cannot say how sure that is, so there is no interval; nor with one seed.
     """
     scores = comparable(records, measure)
     ours, *others = [name for name in contenders(records) if name in scores]
     figure, axes = panels(1, 1, 6.0, 1.1 + 0.34 * len(others))
     ax: Axes = axes[0, 0]
-    labels = []
+    labels, single = [], False
     for y, method in enumerate(others):
         shared = [problem for problem in scores[ours] if problem in scores[method]]
         pair = [[scores[name][problem] for problem in shared] for name in (ours, method)]
@@ -181,6 +181,7 @@ def improvement(records: Sequence[Record], measure: Measure) -> Figure:
         if estimate.low < estimate.high:
             ax.plot([estimate.low, estimate.high], [y, y], color=shade, lw=6, alpha=0.4, solid_capstyle="butt")
         ax.plot(estimate.value, y, "o", color=shade, ms=6)
+        single |= any(len(seeds) == 1 for side in pair for seeds in side)
         lost = sum(int(np.isnan(seeds).sum()) for side in pair for seeds in side)
         if lost or not shared:
             reason = f"{lost} without a score, ranked last" if shared else "no problem in common"
@@ -190,6 +191,7 @@ def improvement(records: Sequence[Record], measure: Measure) -> Figure:
     ax.set(xlim=(-0.02, 1.02), ylim=(len(others) - 0.5, -0.5))
     ax.set_yticks(range(len(others)), labels)
     ax.set_xlabel(f"probability that a run of {pretty(ours)} scores higher (dashed: chance)")
-    bar = "bar: 95 % bootstrap interval over seeds, none where one side wins every pair"
+    where = "none where one side wins every pair" + ",\nor with one seed of a problem" * single
+    bar = f"bar: 95 % bootstrap interval over seeds, {where}"
     ax.set_title(f"{problems_title(records)}: {pretty(ours)} against each\n{bar}")
     return figure
