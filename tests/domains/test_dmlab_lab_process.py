@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -63,7 +64,12 @@ def equal(one: list[NDArray[np.generic]], other: list[NDArray[np.generic]]) -> b
 
 def processes() -> list[psutil.Process]:
     """Those of DeepMind Lab that this one has started."""
-    return [each for each in psutil.Process().children() if lab_process.__name__ in each.cmdline()]
+    found = []
+    for each in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that has ended, of another test
+            if lab_process.__name__ in each.cmdline():
+                found.append(each)
+    return found
 
 
 def test_a_seed_names_the_same_episodes_whatever_was_played_before(make: Callable[..., LabProcess]) -> None:
