@@ -62,7 +62,7 @@ class Work:
 
 
 #: By the steps of an interval: the work that is measured, and how often a process does it.
-WORKS = {50: (Work(50, 40), 3), 150: (Work(150, 20), 3), 2600: (Work(2600, 4), 1)}
+WORKS = {50: (Work(50, 40), 3), 150: (Work(150, 20), 3), 2600: (Work(2600, 8), 1)}
 #: What is counted is the difference between these works: start-up and imports fall out.
 COUNTED = (Work(50, 4), Work(50, 12))
 
@@ -316,6 +316,19 @@ def compare(steps: int, rounds: int, names: list[str]) -> dict[str, Any]:
     return {"ratios": ratios, "measured": measured}
 
 
+def kept(out: Path | None, parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """What is at ``out`` already, whose other lengths stay; the command ends where that is no report of this benchmark."""
+    if out is None or not out.exists():
+        return {"measured": {}}
+    try:
+        report: dict[str, Any] = json.loads(out.read_text())
+        if set(report["measured"]) <= {f"{steps} steps an interval" for steps in WORKS}:
+            return report
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    parser.error(f"--out: {out} is there and no report of this benchmark: give another, or remove it")
+
+
 def main() -> None:
     """Measure, print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -341,14 +354,15 @@ def main() -> None:
     if missing := set(arguments.contenders or ()) - set(there):
         parser.error(f"--contenders: {min(missing)} needs {NEEDS[min(missing)]}: pip install 'pbt-suite[peers]'")
     names = [name for name in there if name == "bare" or name in (arguments.contenders or there)]
-    compared = {f"{steps} steps an interval": compare(steps, arguments.rounds, names) for steps in arguments.steps}
-    report: dict[str, Any] = {length: told["ratios"] for length, told in compared.items()}
+    report = kept(arguments.out, parser)
+    measured = report.pop("measured")
+    for steps in arguments.steps:
+        told = compare(steps, arguments.rounds, names)
+        report[f"{steps} steps an interval"] = told["ratios"]
+        measured[f"{steps} steps an interval"] = told["measured"]
+        keep(report | {"measured": measured}, arguments.out)  # after each, since it takes long
     report |= {"toy_population_2_s": round(toy(2), 3), "toy_population_16_s": round(toy(16), 3)}
     print(json.dumps(report, indent=1))
-    measured = {length: told["measured"] for length, told in compared.items()}
-    if arguments.out and arguments.out.exists():  # other lengths stay as they were measured
-        before = json.loads(arguments.out.read_text())
-        report, measured = before | report, before["measured"] | measured
     keep(report | {"measured": measured}, arguments.out)
 
 

@@ -49,6 +49,28 @@ def test_figures_across_problems_are_human_normalised():
         profiles.performance_profile(records, MEASURE)
 
 
+def test_titles_tell_which_means_have_no_interval_and_legends_which_methods_lack_a_problem():
+    """An unfinished study: some methods have a seed, some have more, one has not all problems."""
+    anchors = {"small": Anchor(0, 1, ""), "large": Anchor(0, 1000, "")}
+    measure = Measure("score", "", None, "steps", anchors=anchors)
+    pbt = [scored("pbt", seed, 0.5 + seed, problem) for seed in range(2) for problem in anchors]
+    whole = [*pbt, *(scored("grid", seed, 0.1, problem) for seed in range(2) for problem in anchors)]
+    mixed = [*pbt, scored("grid", 0, 0.1, "small")]
+    interval = "95 % bootstrap interval"
+    for records, said in (
+        (whole, interval),
+        (mixed, f"{interval}, none for one seed"),
+        (pbt[:1], "one seed: no interval"),
+    ):
+        figures = profiles.performance_profile(records, measure), plotting.human_normalised_scores(records, measure)
+        for title in (figure.axes[0].get_title().replace(" over seeds", "") for figure in figures):
+            assert title.endswith(said)
+    legend = profiles.performance_profile(mixed, measure).axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["PBT", "grid\n(1 of 2 problems)"]
+    assert profiles.improvement(mixed, measure).axes[0].get_title().endswith("or with one seed of a problem")
+    assert profiles.improvement(whole, measure).axes[0].get_title().endswith("one side wins every pair")
+
+
 def test_ablations_have_a_panel_an_experiment_and_a_place_a_variant(tmp_path):
     """Also for a variant that was not run, or whose members all diverged; titles and labels are those given."""
     runs = [scored("pbt", seed, 1.0 + seed) for seed in range(3)]

@@ -101,7 +101,7 @@ def curve(
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(setting)
     ax.set_ylabel(unit(measure.reported, measure.unit))
-    band = over_seeds(seeds or [0], "band: 95 % bootstrap interval")
+    band = over_seeds(seeds, "band: 95 % bootstrap interval")
     ax.set_title(f"mean over seeds (dots){left_out(lost)}\n{band}")
     if len(lines) > 1:
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

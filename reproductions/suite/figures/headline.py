@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reproductions.suite.figures.look import PALETTE, left_out, mark_mean, panels, pretty
+from reproductions.suite.figures.look import PALETTE, left_out, mark_mean, over_seeds, panels, pretty
 from reproductions.suite.results.comparable import must_be_comparable, must_be_of_one_scale
 from reproductions.suite.results.scores import reported, scores_of
 from reproductions.suite.study.names import DEFAULT
@@ -38,7 +38,7 @@ def headline(
         _panel(ax, scores[scores.domain == domain], methods)
         ax.set_title(str(domain).replace("_", " "))
     seeds = scores[scores.domain.isin(shown)].groupby(["domain", "method"]).size()
-    interval = "mean over seeds (dots) with 95 % bootstrap interval" if len(seeds) and seeds.max() > 1 else "one seed"
+    interval = over_seeds(seeds, "mean over seeds (dots) with 95 % bootstrap interval")
     figure.suptitle(f"Final best member: {interval}{left_out(scores.attrs['lost'])}", fontsize=9)
     return figure
 

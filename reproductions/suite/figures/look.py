@@ -129,7 +129,7 @@ def left_out(lost: int) -> str:
 def over_seeds(counts: Iterable[int], interval: str = "95 % bootstrap interval") -> str:
     """What a title says of the ``interval`` of means over so many seeds each: one seed has none."""
     counts = list(counts)
-    if max(counts) < 2:
+    if max(counts, default=0) < 2:
         return "one seed: no interval"
     return interval if min(counts) > 1 else f"{interval}, none for one seed"
 

@@ -15,7 +15,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from reproductions.suite.figures.look import colour, dashes, mark_random_play, panels, pretty, problem_name, unit
+from reproductions.suite.figures.look import (
+    colour,
+    dashes,
+    mark_random_play,
+    over_seeds,
+    panels,
+    pretty,
+    problem_name,
+    unit,
+)
 from reproductions.suite.results import statistics
 from reproductions.suite.results.records import Record, method_order, of_each_problem
 from reproductions.suite.results.scores import scores_of
@@ -104,6 +113,7 @@ def performance_profile(records: Sequence[Record], measure: Measure) -> Figure:
     all_scores = all_scores[np.isfinite(all_scores)]
     least, most = (all_scores.min(), all_scores.max()) if len(all_scores) else (0.0, 1.0)
     margin = 0.04 * (most - least) or 0.5
+    problems = len(set().union(*scores.values()))
     for method, by_problem in scores.items():
         taus, *curves = profile(list(by_problem.values()))
         finite_share = sum(np.isfinite(seeds).mean() for seeds in by_problem.values()) / len(by_problem)
@@ -111,7 +121,10 @@ def performance_profile(records: Sequence[Record], measure: Measure) -> Figure:
         # Below the lowest score all runs that have one are above tau, beyond the highest none.
         value, low, high = (np.array([finite_share, *curve, 0.0]) for curve in curves)
         shade = colour(records, method)
-        ax.step(x, value, where="post", color=shade, ls=dashes(records, method), lw=1.8, label=pretty(method))
+        label = pretty(method)
+        if len(by_problem) < problems:
+            label += f"\n({len(by_problem)} of {problems} problems)"
+        ax.step(x, value, where="post", color=shade, ls=dashes(records, method), lw=1.8, label=label)
         if len(scores) <= MOST_BANDS:
             ax.fill_between(x, low, high, step="post", color=shade, alpha=0.1, lw=0)
     if len(of_each_problem(records)) == 1:
@@ -120,9 +133,11 @@ def performance_profile(records: Sequence[Record], measure: Measure) -> Figure:
     ax.set_xlabel("tau: " + score_label(records, measure).replace("\n0:", ", 0:").replace("\n", " "))
     ax.set_ylabel("fraction of runs above tau")
     runs = [sum(map(len, by_problem.values())) for by_problem in scores.values()]
-    seeds = min(min(map(len, by_problem.values())) for by_problem in scores.values())
-    many = "bands of so many methods are left out" if seeds > 1 else "no interval"
-    band = "band: 95 % bootstrap interval" if seeds > 1 and len(scores) <= MOST_BANDS else many
+    band = over_seeds(
+        map(len, (seeds for each in scores.values() for seeds in each.values())), "band: 95 % bootstrap interval"
+    )
+    if len(scores) > MOST_BANDS:
+        band = "bands of so many methods are left out"
     ax.set_title(
         f"{problems_title(records)}: performance profile of final best members\n{runs_in_words(runs)} a method; {band}"
     )

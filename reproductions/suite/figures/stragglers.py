@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reproductions.suite.figures.look import PALETTE, panels, pretty
+from reproductions.suite.figures.look import PALETTE, over_seeds, panels, pretty
 from reproductions.suite.results.stragglers import ASYNCHRONOUS, SYNCHRONOUS, VARIED, table
 from reproductions.suite.study.sweep import Measure
 
@@ -41,7 +41,7 @@ def stragglers(frame: pd.DataFrame, method: str, problem: str, measure: Measure)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(modes))
     seeds = int(means["seeds"].min())
-    interval = "with Student's 95 % interval" if seeds > 1 else "one seed: no interval"
+    interval = over_seeds(means["seeds"], "with Student's 95 % interval")
     title = f"{pretty(method)} on {problem.replace('_', ' ')}, simulated: dots are {seeds} seeds, marks their mean {interval}"
     figure.suptitle(title, fontsize=9)
     return figure
