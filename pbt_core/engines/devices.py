@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 from pbt_core.fields import Rule
 
@@ -48,3 +49,17 @@ def visible(devices: Sequence[str], inherited: str | None) -> str | None:
         if card.isdigit() and int(card) >= len(lent):
             raise ValueError(f"device {card!r} must be below {len(lent)}: {VISIBLE} is {inherited!r}")
     return ",".join(lent[int(card)] if card.isdigit() else card for card in cards)
+
+
+def repeatable(device: str) -> Callable[[], None]:
+    """From now on this process gets the same bits each time from torch's convolutions on that kind of device; to be undone.
+
+    By default cuDNN also takes algorithms on NVIDIA's cards whose sums come in whatever order threads end in. The flag is
+    torch's own, of cards alone. Nothing is done where no torch has been imported.
+    """
+    torch: Any = sys.modules.get("torch")
+    if device != "cuda" or torch is None:
+        return lambda: None
+    cudnn = torch.backends.cudnn
+    before, cudnn.deterministic = cudnn.deterministic, True
+    return lambda: setattr(cudnn, "deterministic", before)

@@ -17,7 +17,7 @@ from pathlib import Path
 from pbt_core.calls import global_generators_kept
 from pbt_core.engines import script
 from pbt_core.engines.base import limit_threads
-from pbt_core.engines.devices import VISIBLE, kind
+from pbt_core.engines.devices import VISIBLE, kind, repeatable
 from pbt_core.engines.pool import Ready
 from pbt_core.engines.process_tree import MARK, kill_marked
 from pbt_core.errors import RunError
@@ -53,12 +53,14 @@ def current_worker() -> Worker | None:
 
 @contextlib.contextmanager
 def acting_as(worker: Worker | None) -> Iterator[None]:
-    """Within the block this process acts as ``worker``."""
+    """Within the block this process acts as ``worker``, on a card repeatably."""
     global _current
     before, _current = _current, worker
+    undo = repeatable("cpu" if worker is None else worker.kind)
     try:
         yield
     finally:
+        undo()
         _current = before
 
 
@@ -121,6 +123,7 @@ def bench_of(assignment: Assignment, store: Store | None = None) -> Bench:
         task = pickle.loads(assignment.task)  # noqa: S301 - from the driver's memory, not from disk
     except Exception as error:
         raise RunError(f"workers cannot make the task: {type(error).__name__}: {error}") from None
+    repeatable(assignment.worker.kind)  # the task has imported torch, if it uses it
     store = Store(assignment.checkpoints, assignment.durable) if store is None else store
     return Bench(task, store, assignment.seed, assignment.capacity, interruptible=False)
 

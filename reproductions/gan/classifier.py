@@ -121,8 +121,9 @@ def load_or_train(dataset: Dataset, cache_dir: Path, recipe: Recipe | None = Non
         (empty / _FACTS).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
     folder = assets.once(cache_dir / f"classifier-{dataset.name}-{key}", (_WEIGHTS, _FACTS), build)
-    network = Network(dataset.train_images.shape[1])
-    network.load_state_dict(load_file(folder / _WEIGHTS))
+    with torch.device("meta"):  # nothing is drawn for weights that are loaded
+        network = Network(dataset.train_images.shape[1])
+    network.load_state_dict(load_file(folder / _WEIGHTS), assign=True)
     record = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
     return Classifier(network.eval(), record["accuracy"], record)
 

@@ -94,6 +94,19 @@ def test_a_process_does_the_part_of_a_worker_for_a_while():
     assert current_worker() is None
 
 
+@pytest.mark.parametrize("engine", [Serial, Processes], ids=lambda engine: engine.__name__)
+def test_convolutions_on_a_card_add_up_in_one_order(engine, tmp_path, monkeypatch):
+    """In the run's processes and only there; for other devices nothing is set."""
+    torch = pytest.importorskip("torch")
+    from convolving import Convolving
+
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    for devices, repeatable in ((("cuda:0",), 1.0), (("mps",), 0.0)):
+        run = engine(devices=devices).run(Convolving(), METHOD, PLAN, tmp_path / devices[0][:3])
+        assert {event["score"] for event in run.events if "score" in event} == {repeatable}
+        assert not torch.backends.cudnn.deterministic
+
+
 @pytest.mark.parametrize("settings", [{"devices": "cuda:0"}, {"devices": ("a b",)}, {"threads": 0}], ids=repr)
 def test_the_serial_engine_refuses_what_cannot_be(settings):
     """By the name of the key."""
