@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import signal
 import socket
 import sys
 import time
@@ -214,6 +215,8 @@ class _Actor:
 
     def __init__(self, assignment: Assignment, paths: list[str], shares_folder: bool) -> None:
         sys.path.extend(path for path in paths if path not in sys.path)
+        # A task's children inherit it, and with Ray's handler do not end when told to: a multiprocessing.Pool waits for ever.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self._carried = None if shares_folder else CarriedStore()
         self._bench = bench_of(assignment, self._carried)
 

@@ -1,6 +1,7 @@
 """The cluster engine, on clusters of several nodes that are processes of this machine."""
 
 import hashlib
+import multiprocessing
 import os
 import pickle
 import signal
@@ -123,6 +124,25 @@ def test_an_actor_that_dies_is_replaced_and_its_interval_done_again(cluster, tmp
     killed = Ray(workers=2).run(Striking(file=str(tmp_path / "once")), METHOD, PLAN, tmp_path / "killed")
     assert [e for e in killed.events if e["event"] != "started"] == [e for e in run.events if e["event"] != "started"]
     assert '"lost_worker"' in (tmp_path / "killed" / "timing.jsonl").read_text()
+
+
+@dataclass(frozen=True)
+class Pooling(Hill):
+    """Trains with children of its own, which are ended by a signal when the pool closes."""
+
+    def step(self, state, hyperparameters, steps, seed):
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            assert pool.map(abs, [-1, -2, -3]) == [1, 2, 3]
+        return super().step(state, hyperparameters, steps, seed)
+
+
+def test_children_of_a_task_end_when_they_are_told_to(cluster, tmp_path):
+    """Ray's own handler of the signal is no longer theirs: a pool would wait for them for ever."""
+    runs = [
+        engine.run(Pooling(), METHOD, PLAN, tmp_path / name)
+        for name, engine in (("serial", Serial()), ("ray", Ray(workers=2, timeout=300)))
+    ]
+    assert list(runs[0].events) == list(runs[1].events)
 
 
 def test_a_node_that_is_killed_in_the_middle_is_survived(tmp_path):
