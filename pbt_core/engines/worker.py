@@ -121,7 +121,7 @@ def bench_of(assignment: Assignment, store: Store | None = None) -> Bench:
     limit_threads(assignment.threads)
     try:
         task = pickle.loads(assignment.task)  # noqa: S301 - from the driver's memory, not from disk
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RunError(f"workers cannot make the task: {type(error).__name__}: {error}") from None
     repeatable(assignment.worker.kind)  # the task has imported torch, if it uses it
     store = Store(assignment.checkpoints, assignment.durable) if store is None else store

@@ -227,12 +227,13 @@ def test_a_data_loader_with_workers_works_within_a_worker(tmp_path):
     assert not [event for event in events[0] if event["event"] == "failed"]
 
 
-def test_a_worker_that_cannot_make_the_task_ends_the_run_with_one_line(tmp_path):
-    """Say, a class whose pickled form asks for something that is not there."""
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_a_worker_that_cannot_make_the_task_ends_the_run_with_one_line(error, tmp_path):
+    """Say, a class whose pickled form asks for something that is not there, or a module that ends the program."""
     from unmade import Unmade
 
-    with pytest.raises(RunError, match="workers cannot make the task: ValueError: not here"):
-        Processes(workers=1).run(Unmade(), METHOD, PLAN, tmp_path)
+    with pytest.raises(RunError, match=f"workers cannot make the task: {error.__name__}: not here"):
+        Processes(workers=1).run(Unmade(error=error), METHOD, PLAN, tmp_path)
 
 
 def test_a_space_that_is_none_is_refused_by_name(tmp_path):

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pbt_core.testing import Hill
 
 
-def made():
-    raise ValueError("not here")
+def made(error):
+    raise error("not here")
 
 
 @dataclass(frozen=True)
 class Unmade(Hill):
+    error: type[BaseException] = ValueError
+
     def __reduce__(self):
-        return made, ()
+        return made, (self.error,)
