@@ -92,7 +92,7 @@ class Ray:
         machine alone, which ends with the run.
     weights: how checkpoints get to workers. "folder": through the run's, which all nodes see; "objects": through Ray's
         object store, for nodes that share nothing.
-    timeout, threads: as in ``Processes``. A worker sees the cards that Ray lends it, as "cuda:0" and so on.
+    timeout, threads: as in ``Processes``. A worker's devices are the cards that Ray lends it; it sees no others.
     """
 
     workers: Workers | None = None
@@ -210,6 +210,14 @@ def _must_answer(address: str) -> None:
         raise RunError(f"Ray: address = {address!r} cannot be joined: {error}") from None
 
 
+def _lent() -> list[str]:
+    """The cards that Ray lends this process, by its names for them. It sees no others, and numbers them from 0."""
+    import ray
+
+    lent: dict[str, list[str]] = ray.get_runtime_context().get_accelerator_ids() if ray.is_initialized() else {}
+    return lent.get("GPU", [])
+
+
 class _Actor:
     """A worker's end: what ``serve`` is to a process."""
 
@@ -218,7 +226,9 @@ class _Actor:
         # A task's children inherit it, and with Ray's handler do not end when told to: a multiprocessing.Pool waits for ever.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self._carried = None if shares_folder else CarriedStore()
-        self._bench = bench_of(assignment, self._carried)
+        cards = tuple(f"cuda:{card}" for card in _lent())
+        worker = replace(assignment.worker, devices=cards, isolated=bool(cards))
+        self._bench = bench_of(replace(assignment, worker=worker), self._carried)
 
     def ready(self) -> bool:
         return True

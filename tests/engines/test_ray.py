@@ -15,7 +15,7 @@ import pytest
 from slow import Slow
 from waiting import LONG
 
-from pbt_core import PBT, Plan, Run, RunError, Serial, current_worker
+from pbt_core import PBT, Plan, Run, RunError, Score, Serial, current_worker
 from pbt_core.engines.ray import Ray, _Actor
 from pbt_core.engines.worker import Assignment, Worker
 from pbt_core.testing import Hill, check_decisions, check_engine
@@ -33,7 +33,7 @@ def cluster():
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-    nodes.add_node(num_cpus=2, resources={"second": 1})
+    nodes.add_node(num_cpus=2, num_gpus=2, resources={"second": 1})  # cards that are not there, as Ray lends them
     ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
     yield nodes
     ray.shutdown()
@@ -196,8 +196,27 @@ def test_workers_get_what_they_ask_for(cluster, tmp_path):
     engine = Ray(workers=1, cpus=0, resources={"second": 0.5})
     run = engine.run(Placed(), METHOD, PLAN, tmp_path / "second")
     assert not [e for e in run.events if e["event"] == "failed"]
-    with pytest.raises(RunError, match=r"a worker wants \{'GPU': 1.0\}, of which the cluster has \{'GPU': 0.0\}"):
-        Ray(gpus=1).run(Hill(), METHOD, PLAN, tmp_path / "gpu")
+    with pytest.raises(RunError, match=r"a worker wants \{'GPU': 3.0\}, of which the cluster has \{'GPU': 2.0\}"):
+        Ray(gpus=3).run(Hill(), METHOD, PLAN, tmp_path / "gpu")
+
+
+@dataclass(frozen=True)
+class OnCards(Hill):
+    """Scores by how many cards its worker has, which are all that its process sees."""
+
+    def evaluate(self, state, seed):
+        worker = current_worker()
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        assert worker.devices == tuple(f"cuda:{card}" for card in visible.split(",") if card)
+        assert worker.isolated is bool(worker.devices)
+        return Score(float(len(worker.devices)))
+
+
+@pytest.mark.parametrize(("gpus", "cards"), [(0.5, 1.0), (2, 2.0), (0, 0.0)])
+def test_the_devices_of_a_worker_are_the_cards_that_ray_lends_it(gpus, cards, cluster, tmp_path):
+    """So that a task computes on them. Workers may share one."""
+    run = Ray(workers=1, gpus=gpus).run(OnCards(), METHOD, PLAN, tmp_path)
+    assert {event["score"] for event in run.events if "score" in event} == {cards}
 
 
 @pytest.mark.parametrize(
