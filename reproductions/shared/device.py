@@ -1,7 +1,8 @@
 """The device that this process computes on: the one that its worker was given, or the processor.
 
 Draws that decide numbers are made on the processor, from the streams that their names give, and moved here afterwards: on
-another device a run differs by rounding alone, not by other draws.
+another device a run differs by rounding alone, not by other draws. The exception are the actions of actor-critics, which are
+drawn where their probabilities are: waiting for these at every step would cost more than the step.
 """
 
 from __future__ import annotations
