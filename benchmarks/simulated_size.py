@@ -50,7 +50,7 @@ def main() -> None:
     if a.one:
         name, mode, folder = a.one
         if name == "core":
-            spent = drive(Path(folder) / "core", a.members, INTERVALS, mode == "synchronous")
+            spent = sum(drive(Path(folder) / "core", a.members, INTERVALS, mode == "synchronous"))
         else:
             spent = simulate(name, mode, a.members, Path(folder))
         print(json.dumps(round(spent, 2)))
