@@ -184,12 +184,13 @@ def _joined(ray: Any, address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    named = address or os.environ.get("RAY_ADDRESS")
-    alone = {} if named else {"_node_ip_address": "127.0.0.1"}
-    if named:
+    where: dict[str, str | None] = {"address": address}
+    if named := address or os.environ.get("RAY_ADDRESS"):
         _must_answer(named)
+    else:  # without an address Ray would join whatever cluster somebody has started on this machine, and go down with it
+        where = {"address": "local", "_node_ip_address": "127.0.0.1"}
     try:
-        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="ERROR", **alone)
+        ray.init(**where, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise RunError(f"Ray: address = {address!r} cannot be joined: {error}") from None
     try:

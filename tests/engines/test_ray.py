@@ -229,14 +229,26 @@ def test_wrong_settings_are_named(settings):
         Ray(**settings)
 
 
-def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
-    """In a process that has joined none."""
+def elsewhere(tmp_path, engine):
+    """What a process that has joined no cluster says when it runs this engine."""
     program = (
         "from pathlib import Path; from pbt_core import PBT, Plan; from pbt_core.engines.ray import Ray\n"
         "from pbt_core.testing import Hill\n"
-        f"Ray(address='127.0.0.1:1').run(Hill(), PBT(ready=10), Plan(2, 20, 10), Path({str(tmp_path)!r}))"
+        f"{engine}.run(Hill(), PBT(ready=10), Plan(2, 20, 10), Path({str(tmp_path)!r}))"
     )
     paths = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": paths}
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | {"PYTHONPATH": paths}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
-    assert "RunError: Ray: address = '127.0.0.1:1' cannot be joined" in done.stderr
+    return done.stderr
+
+
+def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
+    """In a process that has joined none."""
+    said = elsewhere(tmp_path, "Ray(address='127.0.0.1:1')")
+    assert "RunError: Ray: address = '127.0.0.1:1' cannot be joined" in said
+
+
+def test_without_an_address_no_cluster_of_somebody_else_is_joined(cluster, tmp_path):
+    """Not even where Ray notes one on this machine: a run would go down with it."""
+    said = elsewhere(tmp_path, "Ray(workers=None, cpus=0, resources={'second': 0.5})")
+    assert "RunError: Ray: a worker wants {'second': 0.5}, of which the cluster has {'second': 0.0}" in said
