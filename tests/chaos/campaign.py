@@ -42,7 +42,8 @@ HANDS = {"leased": 3, "leased-limited": 3}
 MODES = {"leased": ("asynchronous",), "leased-limited": ("asynchronous",)}
 MOST_STRIKES = 4
 #: How a process may end that was struck: well, by our signal, or with a line that says what is wrong.
-ENDS = {0, 3, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 1}
+#: A driver of Ray ends with the signal's number, by Ray's own handler.
+ENDS = {0, 3, -signal.SIGKILL, -signal.SIGTERM, signal.SIGTERM, -signal.SIGINT, 1}
 #: Seconds after which a run that is not struck counts as stuck.
 STUCK = 600.0
 
