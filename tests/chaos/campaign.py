@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,8 +42,7 @@ HANDS = {"leased": 3, "leased-limited": 3}
 MODES = {"leased": ("asynchronous",), "leased-limited": ("asynchronous",)}
 MOST_STRIKES = 4
 #: How a process may end that was struck: well, by our signal, or with a line that says what is wrong.
-#: A driver of Ray ends with the signal's number, by Ray's own handler.
-ENDS = {0, 3, -signal.SIGKILL, -signal.SIGTERM, signal.SIGTERM, -signal.SIGINT, 1}
+ENDS = frozenset({0, 3, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 1})
 #: Seconds after which a run that is not struck counts as stuck.
 STUCK = 600.0
 
@@ -108,14 +107,14 @@ def family(processes: Sequence[subprocess.Popen[bytes]]) -> list[psutil.Process]
     return members
 
 
-def wait(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def wait(processes: Sequence[subprocess.Popen[bytes]], ends: Set[int] = ENDS) -> None:
     """Until all have ended, in one of the ways in which they may."""
     for process in processes:
         try:
             code = process.wait(timeout=STUCK)
         except subprocess.TimeoutExpired:
             raise Failure("the run is stuck") from None
-        if code not in ENDS:
+        if code not in ends:
             raise Failure(f"a process ended with {code}")
 
 
@@ -146,7 +145,8 @@ def signalled(number: signal.Signals) -> Callable[[Trial], None]:
         if trial.moment(processes):
             for process in processes:
                 process.send_signal(number)
-        wait(processes)
+        # Ray's own handler of SIGTERM ends a driver with the number of the signal.
+        wait(processes, ENDS | {number} if trial.engine == "ray" else ENDS)
 
     return strike
 
