@@ -38,7 +38,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reporting import keep
+from reporting import keep, kept
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "examples"), str(ROOT / "benchmarks")]
@@ -316,17 +316,9 @@ def compare(steps: int, rounds: int, names: list[str]) -> dict[str, Any]:
     return {"ratios": ratios, "measured": measured}
 
 
-def kept(out: Path | None, parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """What is at ``out`` already, whose other lengths stay; the command ends where that is no report of this benchmark."""
-    if out is None or not out.exists():
-        return {"measured": {}}
-    try:
-        report: dict[str, Any] = json.loads(out.read_text())
-        if set(report["measured"]) <= {f"{steps} steps an interval" for steps in WORKS}:
-            return report
-    except (OSError, ValueError, LookupError, TypeError):
-        pass
-    parser.error(f"--out: {out} is there and no report of this benchmark: give another, or remove it")
+def is_ours(report: dict[str, Any]) -> bool:
+    """Whether a file's content is a report of this benchmark."""
+    return set(report["measured"]) <= {f"{steps} steps an interval" for steps in WORKS}
 
 
 def main() -> None:
@@ -354,7 +346,7 @@ def main() -> None:
     if missing := set(arguments.contenders or ()) - set(there):
         parser.error(f"--contenders: {min(missing)} needs {NEEDS[min(missing)]}: pip install 'pbt-suite[peers]'")
     names = [name for name in there if name == "bare" or name in (arguments.contenders or there)]
-    report = kept(arguments.out, parser)
+    report = kept(arguments.out, is_ours, parser) or {"measured": {}}
     measured = report.pop("measured")
     for steps in arguments.steps:
         told = compare(steps, arguments.rounds, names)

@@ -13,8 +13,6 @@ from the first to begin to the last to end. What ``--out`` holds of other proble
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import multiprocessing
 import sys
 import time
@@ -25,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from reporting import keep
+from reporting import keep, kept
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT)]
@@ -199,7 +197,8 @@ def main() -> None:
         parser.error(f"--processes {a.processes[0]} needs a card: --device cuda:0")
     as_measured()
     name = torch.cuda.get_device_name(a.device) if card else "cpu"
-    report = kept(a.out, {"device": name, "torch": torch.__version__}, parser)
+    here = {"device": name, "torch": torch.__version__}
+    report = kept(a.out, lambda report: here.items() <= report.items(), parser) or dict(here)
     for problem in a.problems:
         make, updates = PROBLEMS[problem]
         updates = a.updates or updates
@@ -214,17 +213,6 @@ def main() -> None:
                 figures[f"{members} members by {processes} processes, member-steps a second"] = round(rate, 1)
                 print(f"{members} members shared by {processes} processes: {rate:.4g} steps a second", flush=True)
         keep(report, a.out)
-
-
-def kept(out: Path | None, here: dict[str, str], parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """What was measured before of this device, whose other figures stay; the command ends where ``out`` is anything else."""
-    if out is None or not out.exists():
-        return dict(here)
-    with contextlib.suppress(ValueError, TypeError, AttributeError):
-        report: dict[str, Any] = json.loads(out.read_text())
-        if here.items() <= report.items():
-            return report
-    parser.error(f"--out: {out} is there and no report of {here}: give another, or remove it")
 
 
 if __name__ == "__main__":
