@@ -22,12 +22,11 @@ def copied(folder):
 
 
 def command(*arguments, cwd, check=True):
-    """``python -m ARGUMENTS`` in a copy, with its own sources."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    """``python -m ARGUMENTS`` in a copy, with its own sources, as from an environment that is not activated."""
     done = subprocess.run(
         [sys.executable, "-m", *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(cwd)},
+        env={**os.environ, "PATH": os.defpath, "PYTHONPATH": str(cwd)},
         capture_output=True,
         text=True,
         timeout=LONG,

@@ -1,6 +1,5 @@
 """What Snakemake makes of a configuration: one line for a wrong one, and words that reach commands as they are."""
 
-import os
 import shlex
 import shutil
 from pathlib import Path
@@ -61,11 +60,9 @@ def test_every_word_of_a_rule_reaches_its_command_as_it_is(checkout):
     stand_in.write_text(f'#!/bin/sh\nprintf "%s\\0" "$@" >> {shlex.quote(str(checkout / "called"))}\nexit 1\n')
     stand_in.chmod(0o755)
     target = "results/smoke/runs/classifier/fashion_mnist/pbt/odd/seed-0/summary.json"
-    path = f"{stand_in.parent}{os.pathsep}"
-    runner = "import os, sys; os.environ['PATH'] = sys.argv.pop(1) + os.environ['PATH']; "
-    runner += "from snakemake.cli import main; main()"
+    runner = "import sys; from snakemake.cli import main; sys.executable = sys.argv.pop(1); main()"
     (checkout / "runner.py").write_text(runner)
-    done = command("runner", path, target, "--cores", "1", cwd=checkout, check=False)
+    done = command("runner", stand_in, target, "--cores", "1", cwd=checkout, check=False)
     assert (checkout / "called").exists(), done.stderr
     words = (checkout / "called").read_text().split("\0")
     assert set(requested.overrides({"task.data": odd})) < set(words)

@@ -8,6 +8,8 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
+# `python` in rules is the one that runs Snakemake, also where its environment is not activated.
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 # Rules call the package from the checkout, whatever is installed.
 sys.path.insert(0, str(Path(workflow.basedir)))
 from reproductions.suite.study import configuration, registry
