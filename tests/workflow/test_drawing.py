@@ -1,6 +1,7 @@
 """How figures are asked for and written: many in one process, of what is there, and what cannot be drawn in one line."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
@@ -135,6 +136,24 @@ def test_the_legend_of_schedules_lies_beside_their_title_and_panels(methods, tmp
         assert not box.overlaps(title)
         assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes)
         assert title.width < figure.bbox.width
+
+
+def test_finished_runs_are_not_made_again_whatever_is_newer(tmp_path):
+    """A copy of runs loses their order in time: a replay older than the lineage that it trained on is not begun again."""
+    checkout = copied(tmp_path)
+    configure(checkout, methods=("pbt", "replay"))
+    run = "results/smoke/runs/toy/quadratic/{}/default/seed-0"
+    pbt, replay = (checkout / run.format(method) for method in ("pbt", "replay"))
+    of_toy = "reproductions run toy --quiet --scale smoke".split()
+    command(*of_toy, "pbt", "--out", pbt, cwd=checkout)
+    command(*of_toy, "replay", "--lineage", pbt / "lineage.json", "--out", replay, cwd=checkout)
+    made = (replay / "summary.json").read_bytes()
+    later = (replay / "summary.json").stat().st_mtime + 60
+    os.utime(pbt / "lineage.json", (later, later))
+    done = snakemake("toy", "--config", "runs=finished", cwd=checkout)
+    assert "rule run" not in done.stdout + done.stderr
+    assert (replay / "summary.json").read_bytes() == made
+    assert (checkout / "results/smoke/tables/toy").is_dir()
 
 
 def test_results_can_be_made_of_the_runs_that_are_there(tmp_path):

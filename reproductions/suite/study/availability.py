@@ -39,7 +39,7 @@ class Availability:
         finished_only: bool = False,
     ) -> None:
         self._requested, self._results, self._assume, self._say = requested, results, assume, say
-        self._finished_only = finished_only
+        self.finished_only = finished_only
         self._said: set[tuple[str, str, str]] = set()
         self._lacking = cache(self._look)
         self.study = cache(self._study)
@@ -75,7 +75,7 @@ class Availability:
         """What a run lacks, or the run that it replays: nothing, where it was made already."""
         if (self._results / run.folder / "summary.json").is_file():
             return ()
-        if self._finished_only:
+        if self.finished_only:
             return (NOT_MADE,)
         if self._assume:
             return ()
