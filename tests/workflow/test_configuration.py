@@ -69,16 +69,18 @@ def test_what_the_command_line_says_is_yaml_and_lies_over_the_files(tmp_path):
         (RunName("smoke", "gan", "fashion_mnist", "pbt"), 1),  # the scale's workers
         (RunName("paper", "gan", "cifar10", "pbt"), 45),
         (RunName("laptop", "atari", "amidar", "pbt"), 5),  # the configuration's threads
+        (RunName("laptop", "translation", "catalogues", "pbt"), 1),  # the configuration's engine
     ],
 )
 def test_a_run_has_the_cores_that_it_has_a_use_for(run, cores):
     """By its domain's scale and its own population: no configuration lists domains."""
     config = {**copy.deepcopy(BASE), "scale": run.scale, "threads": {"atari": 5}}
+    config["execution"] = {"translation": {"engine": "serial"}}
     config["variants"] = {"small": {"population": 3}}
     assert requested.RequestedRuns(config).cores(run) == cores
 
 
-@pytest.mark.parametrize("name", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("name", ["smoke", "laptop", "paper", "card"])
 def test_every_configuration_of_the_repository_can_be_run(name):
     """Its runs have settings, its experiments compare equal budgets or say that they do not, its figures can be drawn."""
     files = [ROOT / "config" / "config.yaml", ROOT / "config" / f"{name}.yaml"]
@@ -120,6 +122,28 @@ def test_every_configuration_of_the_repository_can_be_run(name):
         ("threads: {toy: true}", ["config.threads.toy: true must be a whole number"]),
         ("threads: {toy: 2}", ["config.threads.toy: 2 must be 1: the engine 'serial' has one worker"]),
         ("threads: {mars: 1}", ["config.threads: 'mars' must be one of"]),
+        ("execution: {mars: {engine: serial}}", ["config.execution: 'mars' must be one of"]),
+        ("execution: {gan: {}}", ["config.execution.gan:"]),
+        ("execution: {gan: {workers: 2}}", ["config.execution.gan:", "workers"]),
+        ("execution: {gan: {engine: fast}}", ["config.execution.gan.engine: 'fast' must be one of"]),
+        ("execution: {gan: {engine: simulated}}", ["config.execution.gan.engine: 'simulated' must be one of"]),
+        (
+            "{execution: {gan: {device: gpu}}, experiments: {gan: {methods: [pbt], seeds: [0]}}}",
+            ["config.execution.gan: device = 'gpu' must be cpu, mps, cuda"],
+        ),
+        (
+            "{execution: {gan: {engine: batched, device: 'cuda:0,cuda:1'}}, experiments: {gan: {methods: [pbt], seeds: [0]}}}",
+            ["config.execution.gan: device = 'cuda:0,cuda:1' needs engine = 'processes'"],
+        ),
+        (
+            "{execution: {translation: {engine: batched}}, experiments: {translation: {methods: [pbt], seeds: [0]}}}",
+            ["config.execution.translation:", "no population form"],
+        ),
+        ("execution: {toy: {device: cuda}}", ["config.execution.toy: device = 'cuda': its task computes on cpu alone"]),
+        (
+            "{execution: {gan: {engine: batched}}, threads: {gan: 2}, experiments: {gan: {methods: [pbt], seeds: [0]}}}",
+            ["config.threads.gan: 2 must be 1: the engine 'batched' has one worker"],
+        ),
         ("assume_requirements: 1", ["config.assume_requirements: 1 must be true or false"]),
         ("assume_requirements: 'yes'", ["config.assume_requirements: 'yes' must be true or false"]),
         ("variants: null", ["config.variants: null must be a mapping"]),

@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -55,6 +56,17 @@ def test_a_wrong_configuration_is_refused_before_anything_is_planned(change, wor
     assert line.startswith("error: config")
     for word in words:
         assert word in line
+
+
+def test_the_configuration_chooses_engine_and_device_of_runs_that_are_still_to_be_made(tmp_path):
+    """By domain, instead of those of the scale; a run that is finished stays."""
+    checkout = copied(tmp_path)
+    configure(checkout)
+    summaries = [f"results/smoke/runs/toy/quadratic/{method}/default/seed-0/summary.json" for method in ("pbt", "grid")]
+    snakemake(summaries[0], cwd=checkout)
+    snakemake(*summaries, "--config", "execution={toy: {engine: processes}}", cwd=checkout)
+    engines = [json.loads((checkout / summary).read_text())["execution"]["engine"] for summary in summaries]
+    assert engines == ["serial", "processes"]
 
 
 def test_verdicts_tables_and_figures_are_made_again_when_what_makes_them_changes(tmp_path):

@@ -137,6 +137,12 @@ def changes(wildcards):
     return options("--set", REQUESTED.changes(named(wildcards)))
 
 
+def execution(wildcards):
+    """Engine and device of a run as words for the shell. A resource and no parameter: with others finished runs stay."""
+    chosen = checked(REQUESTED.execution, wildcards.domain)
+    return shlex.join(["--engine", chosen.engine, "--device", chosen.device])
+
+
 def needed(wildcards):
     """The lineage that a replay trains anew; nothing for other methods. An error for a run that cannot be made here."""
     checked(REQUESTED.settings, named(wildcards))

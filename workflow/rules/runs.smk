@@ -16,10 +16,13 @@ rule run:
     log:
         RUN_LOG,
     threads: lambda wildcards: REQUESTED.cores(named(wildcards))
+    resources:
+        execution=execution,
     conda:
         "../../environment.yml"
     shell:
         "python -m reproductions run {wildcards.domain:q} {wildcards.method:q} --problem {wildcards.problem:q}"
         " --variant {wildcards.variant:q} --seed {wildcards.seed:q} --scale {wildcards.scale:q} --workers {threads}"
+        " {resources.execution}"
         " --out {params.folder:q} {params.lineage:q} {params.overrides:q}"
         " 2> >(tee {log:q} >&2)"

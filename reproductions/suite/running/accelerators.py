@@ -14,9 +14,7 @@ def accelerator_names(device: str, supported: Sequence[str]) -> tuple[str, ...]:
     supported: the kinds of devices that the task can compute on. ConfigError, in one line, for another kind and for a device
     that is not there.
     """
-    requested = kind(device.partition(",")[0])
-    if requested not in supported:
-        raise ConfigError(f"device = {device!r}: its task computes on {' or '.join(supported)} alone")
+    requested = must_be_supported(device, supported)
     if requested == "cpu":
         return ()
     present = _visible(requested)
@@ -25,6 +23,13 @@ def accelerator_names(device: str, supported: Sequence[str]) -> tuple[str, ...]:
         if name not in present:
             raise ConfigError(f"device = {device!r}: {name} must be one of {', '.join(present)}")
     return names
+
+
+def must_be_supported(device: str, supported: Sequence[str]) -> str:
+    """The kind of ``device``. ConfigError if it is none that the task can compute on, whether or not it is there."""
+    if (requested := kind(device.partition(",")[0])) not in supported:
+        raise ConfigError(f"device = {device!r}: its task computes on {' or '.join(supported)} alone")
+    return requested
 
 
 def _visible(requested: str) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from typing import Any
 
 from pbt_core import Stream
 from pbt_core.lineage import Segment
-from reproductions.suite.running.execution import knowing
+from reproductions.suite.running.accelerators import must_be_supported
+from reproductions.suite.running.execution import Execution, knowing, resolve_execution
 from reproductions.suite.study import registry
 from reproductions.suite.study.figure_names import drawable
 from reproductions.suite.study.inputs import shown
@@ -76,13 +77,23 @@ class RequestedRuns:
         """What the variant of a run changes, in the form of ``--set``."""
         return overrides(self._variant(run))
 
+    def execution(self, domain: str) -> Execution:
+        """The engine and the device of a domain's runs: those of its ``execution`` in the configuration, else the scale's.
+
+        ConfigError if they do not go together. Whether the device is there is for the machine that runs them.
+        """
+        try:
+            return resolve_execution(domain, self._config["scale"], **self._config["execution"].get(domain, {}))
+        except ConfigError as error:
+            raise ConfigError(f"config.execution.{domain}: {error}") from None
+
     def cores(self, run: RunName) -> int:
         """The cores of a run: its domain's ``threads`` in the configuration; else its workers, at most one a member."""
         threads: Mapping[str, int] = self._config["threads"]
-        size = registry.sweep(run.domain).SCALES[run.scale]
-        if size.engine not in knowing("workers"):
+        execution = self.execution(run.domain)
+        if execution.engine not in knowing("workers"):
             return 1
-        return threads.get(run.domain) or size.workers or min(self.settings(run).population, MOST_CORES)
+        return threads.get(run.domain) or execution.workers or min(self.settings(run).population, MOST_CORES)
 
     def check_all(self) -> None:
         """``check`` every experiment."""
@@ -93,7 +104,7 @@ class RequestedRuns:
     def _check(self, section: str, name: str) -> None:
         """ConfigError unless all runs of an experiment can be run and compared."""
         key, experiment = f"config.{section}.{name}", self._config[section][name]
-        engine = registry.sweep(domain := experiment["domain"]).SCALES[self._config["scale"]].engine
+        engine = (execution := self.execution(domain := experiment["domain"])).engine
         if (cores := self._config["threads"].get(domain, 1)) > 1 and engine not in knowing("workers"):
             raise ConfigError(f"config.threads.{domain}: {cores} must be 1: the engine {engine!r} has one worker")
         for problem in experiment["problems"]:
@@ -106,6 +117,12 @@ class RequestedRuns:
                     after = f"{error} ({key}, {method} on {problem})"
                     before = f"{key}.methods: {method} on {problem}: {error}"
                     raise ConfigError(before if run.variant == DEFAULT else after) from None
+                try:
+                    execution.check(settings)
+                    if execution.device != "cpu" and domain in self._config["execution"]:
+                        must_be_supported(execution.device, settings.build_task().devices)
+                except ConfigError as error:
+                    raise ConfigError(f"config.execution.{domain}: {error} ({key})") from None
                 budgets[method] = settings.population * settings.steps
             if len(set(budgets.values())) > 1 and not experiment.get("budgets_differ"):
                 least, most = min(budgets, key=budgets.__getitem__), max(budgets, key=budgets.__getitem__)
