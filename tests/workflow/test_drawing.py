@@ -144,7 +144,7 @@ def test_finished_runs_are_not_made_again_whatever_is_newer(tmp_path):
     configure(checkout, methods=("pbt", "replay"))
     run = "results/smoke/runs/toy/quadratic/{}/default/seed-0"
     pbt, replay = (checkout / run.format(method) for method in ("pbt", "replay"))
-    of_toy = "reproductions run toy --quiet --scale smoke".split()
+    of_toy = ["reproductions", "run", "toy", "--quiet", "--scale", "smoke"]
     command(*of_toy, "pbt", "--out", pbt, cwd=checkout)
     command(*of_toy, "replay", "--lineage", pbt / "lineage.json", "--out", replay, cwd=checkout)
     made = (replay / "summary.json").read_bytes()
