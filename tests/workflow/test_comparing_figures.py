@@ -9,17 +9,26 @@ import pytest
 from pbt_core import Record as Events
 from reproductions.suite.figures import ablations, headline, plotting, profiles
 from reproductions.suite.figures.look import draw
-from reproductions.suite.results.records import Record
+from reproductions.suite.results.records import Record, method_order
 from reproductions.suite.study.sweep import Anchor, Measure
 
 MEASURE = Measure("height", "m", "height, seen again", "steps", {"lr": "learning rate"}, logarithmic=("lr",))
 
 
-def scored(method, seed, score, problem="hill"):
+def scored(method, seed, score, problem="hill", variant="default"):
     """The record of a run that never was."""
     final = {"score": score, "held_out": None, "metrics": {}} if math.isfinite(score) else None
-    summary = {"problem": problem, "method": method, "variant": "default", "seed": seed, "final": final}
+    summary = {"problem": problem, "method": method, "variant": variant, "seed": seed, "final": final}
     return Record(Path(problem), summary, Events())
+
+
+def test_methods_come_in_one_order_with_numbers_by_their_size():
+    """PBT first; a population of 6 before one of 24, a share of 0.05 before one of 0.3."""
+    order = ["pbt", "pbt (fraction-0.05)", "pbt (fraction-0.3)", "pbt (population-6)", "pbt (population-24)"]
+    order += ["pbt_t_test", "grid", "random_search"]
+    named = [name.rstrip(")").split(" (") for name in reversed(order)]
+    records = [scored(method, 0, 1.0, variant=variant[0] if variant else "default") for method, *variant in named]
+    assert method_order(records) == order
 
 
 def test_improvement_has_a_row_for_each_rival_and_tells_of_runs_without_a_score():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -253,5 +254,13 @@ def of_each_problem(records: Sequence[Record]) -> dict[str, list[Record]]:
 
 
 def method_order(records: Sequence[Record]) -> list[str]:
-    """The methods that occur: PBT first, the others by name, so that every figure has the same colours."""
-    return sorted({record.method for record in records}, key=lambda name: (not name.startswith("pbt"), name))
+    """The methods that occur: PBT first, the others by name, so that every figure has the same colours.
+
+    Numbers in a name go by their size: a population of 6 comes before one of 24.
+    """
+    return sorted({record.method for record in records}, key=lambda name: (not name.startswith("pbt"), _natural(name)))
+
+
+def _natural(name: str) -> list[tuple[str, float]]:
+    """A name as pairs of text and the number after it, to sort by; 0 where there is none."""
+    return [(text, float(number or 0)) for text, number in re.findall(r"(\D*)(\d+(?:\.\d+)?)?", name)]
