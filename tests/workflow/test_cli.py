@@ -150,6 +150,13 @@ def test_a_run_leaves_its_record_its_lineage_and_its_summary(tmp_path, capsys):
     assert events == read(tmp_path / "run" / "state" / "events.jsonl")
 
 
+def test_a_run_is_named_with_its_variant(tmp_path, capsys):
+    """Two runs of a study that differ by it alone are told apart on the terminal."""
+    assert main([*RUN, str(tmp_path), "--variant", "slow"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("toy quadratic pbt (slow) seed 0: score ")
+
+
 def test_the_same_command_again_changes_nothing(tmp_path):
     """A finished run is finished."""
     for _ in range(2):

@@ -17,7 +17,7 @@ config.clear()
 config.update(CONFIGURED)
 checked(configuration.complete, config, Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml")
 RESULTS = Path("results")
-REQUESTED = RequestedRuns(config)
+REQUESTED = checked(RequestedRuns, config)
 AVAILABLE = Availability(
     REQUESTED, RESULTS, config["assume_requirements"], finished_only=config.get("runs") == "finished"
 )

@@ -133,7 +133,7 @@ def _carry_out(settings: Settings, out: Path, execution: Execution, quiet: bool,
         if os.path.lexists(out / place) and not is_one(out / place):
             raise ConfigError(f"--out {out}: {place} in it must be a {'folder' if place == 'state' else 'file'}")
     from reproductions.suite.running.execute import execute
-    from reproductions.suite.running.progress import showing
+    from reproductions.suite.running.progress import naming, showing
 
     summary = execute(settings, out, lambda earlier: showing(settings, earlier, quiet), extend, execution)
     final = summary["final"]
@@ -142,7 +142,7 @@ def _carry_out(settings: Settings, out: Path, execution: Execution, quiet: bool,
         scores += f", held out {_shown(final['held_out'])}"
     if final and final["reported"] is not None:
         scores += f", reported {_shown(final['reported']['value'])}"
-    print(f"{settings.domain} {settings.problem} {settings.method} seed {settings.seed}: {scores}; in {out}")
+    print(f"{naming(settings)}: {scores}; in {out}")
 
 
 def _shown(score: float) -> str:

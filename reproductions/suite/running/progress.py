@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pbt_core.journal import Observer
 from pbt_core.schema import Event
+from reproductions.suite.study.names import label
 from reproductions.suite.study.settings import Settings
 
 #: Seconds between two lines where the output is not a terminal.
@@ -64,12 +65,17 @@ class Tally:
         return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
 
 
+def naming(settings: Settings) -> str:
+    """A run in the words of its lines on the terminal; the variant where it has one."""
+    return f"{settings.domain} {settings.problem} {label(settings.method, settings.variant)} seed {settings.seed}"
+
+
 @contextmanager
 def showing(settings: Settings, earlier: Sequence[Event], quiet: bool = False) -> Iterator[Observer]:
     """An observer that shows progress: a bar on a terminal, a line now and then elsewhere, nothing if ``quiet``."""
     tally = Tally(settings)
     tally.resumed_at(earlier)
-    name = f"{settings.domain} {settings.problem} {settings.method} seed {settings.seed}"
+    name = naming(settings)
     if quiet:
         yield tally.count
     elif sys.stderr.isatty():

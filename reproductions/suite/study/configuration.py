@@ -81,9 +81,8 @@ def complete(config: dict[str, Any], schema: Path) -> None:
     if error is not None:
         raise ConfigError(f"{'.'.join(['config', *map(str, error.absolute_path)])}: {_short(error.message)}")
     config.setdefault("assume_requirements", False)
-    for key in ("threads", "execution"):
-        for domain in config.setdefault(key, {}):
-            _check_one_of(f"config.{key}", domain, registry.domains())
+    for domain in config.setdefault("threads", {}):
+        _check_one_of("config.threads", domain, registry.domains())
     if (simulated := config.get("stragglers")) is not None:
         _check_one_of("config.stragglers.domain", simulated["domain"], registry.domains())
         _check_one_of("config.stragglers.method", simulated["method"], registry.sweep(simulated["domain"]).METHODS)

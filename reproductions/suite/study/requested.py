@@ -56,6 +56,10 @@ class RequestedRuns:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = config
+        self._execution: Mapping[str, Any] = config.get("execution", {})
+        for domain in self._execution:
+            if domain not in (known := registry.domains()):
+                raise ConfigError(f"config.execution: {shown(domain)} must be one of {list(known)}")
         self._resolved = cache(self._resolve)
         self.check = cache(self._check)
 
@@ -83,7 +87,7 @@ class RequestedRuns:
         ConfigError if they do not go together. Whether the device is there is for the machine that runs them.
         """
         try:
-            return resolve_execution(domain, self._config["scale"], **self._config["execution"].get(domain, {}))
+            return resolve_execution(domain, self._config["scale"], **self._execution.get(domain, {}))
         except ConfigError as error:
             raise ConfigError(f"config.execution.{domain}: {error}") from None
 
@@ -119,7 +123,7 @@ class RequestedRuns:
                     raise ConfigError(before if run.variant == DEFAULT else after) from None
                 try:
                     execution.check(settings)
-                    if execution.device != "cpu" and domain in self._config["execution"]:
+                    if execution.device != "cpu" and domain in self._execution:
                         must_be_supported(execution.device, settings.build_task().devices)
                 except ConfigError as error:
                     raise ConfigError(f"config.execution.{domain}: {error} ({key})") from None
