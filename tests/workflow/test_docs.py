@@ -14,6 +14,7 @@ import yaml
 import pbt_core
 from reproductions.suite.cli import main, parser
 from reproductions.suite.publish.readme import bench, fill, readmes
+from reproductions.suite.results import tables
 from reproductions.suite.study import registry
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,6 +37,25 @@ def test_the_readmes_tables_and_listings_are_those_of_the_files_they_name():
     """Nobody typed a number: results/reference and examples are the source."""
     for path in readmes(ROOT):
         assert fill(path.read_text(), ROOT) == path.read_text(), path
+
+
+def interval(value, low, high, written):
+    """``value [low, high]`` as in the text, with as many decimals as ``written`` has; and what is better the other way round."""
+    decimals = len(written.partition(".")[2])
+    ways = ((value, low, high), (-value, -high, -low))
+    return {tuple(f"{number:.{decimals}f}" for number in way) for way in ways}
+
+
+@pytest.mark.parametrize("page", ["README.md", "reproductions/gan/README.md"])
+def test_every_interval_in_prose_is_one_of_the_kept_claims(page):
+    """Sentences are typed; what is measured again changes their numbers, and then this fails."""
+    claims = tables.read(ROOT / "results/reference/laptop/claims.csv").dropna(subset="ours")
+    prose = re.sub(r"<!-- [a-z]+: .*?<!-- end -->", "", PROSE[ROOT / page], flags=re.DOTALL)
+    said = re.findall(r"(\d+(?:\.\d+)?)\s+\[(-?\d+(?:\.\d+)?), (-?\d+(?:\.\d+)?)\]", prose)
+    assert len(said) > 3
+    for numbers in said:
+        known = [interval(row.ours, row.ours_low, row.ours_high, numbers[0]) for row in claims.itertuples()]
+        assert any(numbers in ways for ways in known), numbers
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m reproductions (\w+[^\n`]*)", ALL))))
