@@ -167,7 +167,10 @@ def test_results_can_be_made_of_the_runs_that_are_there(tmp_path):
     for seed in (0, 1):
         command(*f"reproductions run toy pbt --quiet --scale smoke --seed {seed}".split(),
                 *("--out", runs / f"pbt/default/seed-{seed}"), cwd=checkout)  # fmt: skip
+    (checkout / "figures/smoke/toy").mkdir(parents=True)
+    (former := checkout / "figures/smoke/toy/scores_of_former_problems.svg").touch()
     done = snakemake("figures", "-p", "--config", "runs=finished", cwd=checkout)
+    assert not former.exists()
     printed = done.stdout + done.stderr
     assert "left out: toy (2 of 4 runs), again (2 of 4 runs): needs runs that are not there" in printed
     assert "pbt/default/seed-{0,1} --out figures/smoke/toy --only --then " in printed
