@@ -40,7 +40,7 @@ def test_the_readmes_tables_and_listings_are_those_of_the_files_they_name():
 
 
 def interval(value, low, high, written):
-    """``value [low, high]`` as in the text, with as many decimals as ``written`` has; and what is better the other way round."""
+    """``value [low, high]`` as in the text, with as many decimals as ``written`` has; and with its signs turned."""
     decimals = len(written.partition(".")[2])
     ways = ((value, low, high), (-value, -high, -low))
     return {tuple(f"{number:.{decimals}f}" for number in way) for way in ways}
