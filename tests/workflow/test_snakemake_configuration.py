@@ -75,6 +75,7 @@ def test_every_value_in_a_command_of_the_workflow_is_quoted():
     """By Snakemake, or where it is made: words that bash is to expand. All but the number of threads, which Snakemake makes."""
     made = (ROOT / "workflow" / "rules" / "common.smk").read_text()
     quoted = {"params.folders": "in_shell", "params.drawing": "drawing", "params.drawings": "drawing"}
+    quoted |= {"resources.execution": "execution"}
     for function in set(quoted.values()):
         assert "shlex.quote" in made.split(f"def {function}(")[1].split("\n\n\n")[0]
     for path in (ROOT / "workflow" / "rules").glob("*.smk"):

@@ -140,7 +140,7 @@ def changes(wildcards):
 def execution(wildcards):
     """Engine and device of a run as words for the shell. A resource and no parameter: with others finished runs stay."""
     chosen = checked(REQUESTED.execution, wildcards.domain)
-    return shlex.join(["--engine", chosen.engine, "--device", chosen.device])
+    return f"--engine {shlex.quote(chosen.engine)} --device {shlex.quote(chosen.device)}"
 
 
 def needed(wildcards):
