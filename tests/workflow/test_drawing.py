@@ -156,6 +156,14 @@ def test_finished_runs_are_not_made_again_whatever_is_newer(tmp_path):
     assert (checkout / "results/smoke/tables/toy").is_dir()
 
 
+def test_simulated_runs_are_not_made_either_where_only_finished_ones_count():
+    """The other rule that trains: what it would have made is missing, and nothing is planned."""
+    plan = snakemake("stragglers", "-n", "--config", "runs=finished", check=False)
+    assert plan.returncode != 0
+    assert "simulated" in plan.stdout + plan.stderr
+    assert "rule simulated_run" not in plan.stdout + plan.stderr
+
+
 def test_results_can_be_made_of_the_runs_that_are_there(tmp_path):
     """`runs=finished` makes no run, and says in one line what is left out; seeds of a method are one word of a command."""
     checkout = copied(tmp_path)

@@ -12,39 +12,41 @@ if STRAGGLERS is not None:
         checked(read_cluster, Path("config", "clusters", f"{name}.yaml"))
     MODES |= {f"staleness-{bound}": ["--no-sync", "--staleness", str(bound)] for bound in STRAGGLERS["staleness"]}
 
-    rule simulated_run:
-        input:
-            cluster="config/clusters/{cluster}.yaml",
-        output:
-            f"{SIMULATED}/events.parquet",
-            f"{SIMULATED}/lineage.json",
-            summary=f"{SIMULATED}/summary.json",
-        wildcard_constraints:
-            cluster="|".join(map(re.escape, STRAGGLERS["clusters"])),
-            mode="|".join(MODES),
-        params:
-            folder=subpath(output.summary, parent=True),
-            domain=STRAGGLERS["domain"],
-            method=STRAGGLERS["method"],
-            scale=SCALE,
-            how=lambda wildcards: MODES[wildcards.mode],
-            made_from=made_from(
-                RunName(
-                    SCALE,
-                    STRAGGLERS["domain"],
-                    registry.sweep(STRAGGLERS["domain"]).SCALES[SCALE].problems[0],
-                    STRAGGLERS["method"],
-                )
-            ),
-        log:
-            f"results/{SCALE}/logs/simulated/{{cluster}}-{{mode}}-seed-{{seed}}.log",
-        conda:
-            "../../environment.yml"
-        shell:
-            "python -m reproductions run {params.domain:q} {params.method:q} --seed {wildcards.seed:q}"
-            " --scale {params.scale:q} --variant {wildcards.cluster:q}-{wildcards.mode:q} --engine simulated"
-            " --cluster {input.cluster:q} {params.how:q} --out {params.folder:q}"
-            " 2> >(tee {log:q} >&2)"
+    if not AVAILABLE.finished_only:  # else nothing trains, here too
+
+        rule simulated_run:
+            input:
+                cluster="config/clusters/{cluster}.yaml",
+            output:
+                f"{SIMULATED}/events.parquet",
+                f"{SIMULATED}/lineage.json",
+                summary=f"{SIMULATED}/summary.json",
+            wildcard_constraints:
+                cluster="|".join(map(re.escape, STRAGGLERS["clusters"])),
+                mode="|".join(MODES),
+            params:
+                folder=subpath(output.summary, parent=True),
+                domain=STRAGGLERS["domain"],
+                method=STRAGGLERS["method"],
+                scale=SCALE,
+                how=lambda wildcards: MODES[wildcards.mode],
+                made_from=made_from(
+                    RunName(
+                        SCALE,
+                        STRAGGLERS["domain"],
+                        registry.sweep(STRAGGLERS["domain"]).SCALES[SCALE].problems[0],
+                        STRAGGLERS["method"],
+                    )
+                ),
+            log:
+                f"results/{SCALE}/logs/simulated/{{cluster}}-{{mode}}-seed-{{seed}}.log",
+            conda:
+                "../../environment.yml"
+            shell:
+                "python -m reproductions run {params.domain:q} {params.method:q} --seed {wildcards.seed:q}"
+                " --scale {params.scale:q} --variant {wildcards.cluster:q}-{wildcards.mode:q} --engine simulated"
+                " --cluster {input.cluster:q} {params.how:q} --out {params.folder:q}"
+                " 2> >(tee {log:q} >&2)"
 
     rule stragglers:
         input:
