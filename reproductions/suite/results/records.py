@@ -115,11 +115,16 @@ class Record(Outcome):
         scores are left out.
         """
         frame = self.evaluations
-        frame = frame[np.isfinite(frame["score"])].sort_values(["step", "score"], kind="stable")
-        leaders = frame.loc[frame["score"] > frame["score"].cummax().shift(fill_value=-np.inf)]
-        steps = np.sort(self.evaluations["step"].unique())
-        column = leaders.set_index("step")["held_out" if reported else "score"]
-        return column[~column.index.duplicated(keep="last")].reindex(steps, method="ffill")
+        steps, scores = frame["step"].to_numpy(), frame["score"].to_numpy()
+        # In plain arrays: a figure asks for hundreds of these curves, and pandas takes ten times as long.
+        order = np.lexsort((scores, steps))
+        order = order[np.isfinite(scores[order])]
+        leads = np.diff(np.maximum.accumulate(scores[order]), prepend=-np.inf) > 0
+        leaders = order[leads]
+        values = frame["held_out" if reported else "score"].to_numpy()[leaders]
+        of_steps = np.unique(steps)
+        led = np.searchsorted(steps[leaders], of_steps, side="right")
+        return pd.Series(np.concatenate([[np.nan], values])[led], of_steps)
 
 
 def load(folders: Iterable[Path], read: Callable[[Path], Record] | None = None) -> list[Record]:
