@@ -50,7 +50,7 @@ def vector_environment(game: str) -> tuple[Any, int, int]:
     """The emulator's own, at our sizes."""
     from ale_py.vector_env import AtariVectorEnv
 
-    environments = AtariVectorEnv(
+    environments: Any = AtariVectorEnv(
         game, num_envs=BATCH, num_threads=1, img_height=SIZE, img_width=SIZE, stack_num=4, frameskip=4
     )
     return environments, 4, int(environments.single_action_space.n)
@@ -68,7 +68,7 @@ def gymnasium_environment(game: str) -> tuple[Any, int, int]:
         one = gymnasium.make(f"ALE/{LIBRARY_NAMES[game]}-v5", frameskip=1, repeat_action_probability=0.0)
         return wrappers.FrameStackObservation(wrappers.AtariPreprocessing(one, screen_size=SIZE), 4)
 
-    environments = gymnasium.vector.SyncVectorEnv([make] * BATCH)
+    environments: Any = gymnasium.vector.SyncVectorEnv([make] * BATCH)
     return environments, 4, int(environments.single_action_space.n)
 
 
@@ -80,7 +80,7 @@ def shares(agent: str, game: str, steps: int) -> dict[str, float]:
 
     original = Emulators.step
     Emulators.step = parts.timed("environment", original)  # type: ignore[method-assign]
-    state.agent.act = parts.timed("acting", state.agent.act)
+    state.agent.act = parts.timed("acting", state.agent.act)  # type: ignore[method-assign]
     begun = time.process_time()
     try:
         task.step(state, SETTINGS, steps, Stream(1))
@@ -99,12 +99,12 @@ def main() -> None:
     arguments = parser.parse_args()
     limit_threads(1)
     game, steps = arguments.game, arguments.steps
-    coefficients = {name: SETTINGS[name] for name in ("lr", "entropy_cost")}
+    lr, entropy_cost = SETTINGS["lr"], SETTINGS["entropy_cost"]
     contenders: dict[str, Training] = {
         "lstm": ours("lstm", game),
         "fun": ours("fun", game),
-        "reference": reference(*vector_environment(game), **coefficients),
-        "reference_gym": reference(*gymnasium_environment(game), **coefficients),
+        "reference": reference(*vector_environment(game), lr=lr, entropy_cost=entropy_cost),
+        "reference_gym": reference(*gymnasium_environment(game), lr=lr, entropy_cost=entropy_cost),
     }
     rates = fastest(contenders, steps, arguments.rounds)
     report = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 import timeit
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,10 @@ def main() -> None:
     shapes = {"weight": (24, 64), "bias": (64,), "momentum": (64,)}
     state = {f"layer{i}.{name}": np.ones(shape, np.float32) for i in range(6) for name, shape in shapes.items()}
     note = '[{},{"work":{"member":3,"start":380,"stop":400},"score":{"score":0.9432}}]'
-    writers = {"layout": lambda: file_bytes(state, note), "safetensors": lambda: save(state, {"pbt": note})}
+    writers: dict[str, Callable[[], bytes]] = {
+        "layout": lambda: file_bytes(state, note),
+        "safetensors": lambda: save(state, {"pbt": note}),
+    }
     assert len({write() for write in writers.values()}) == 1, "they make the same bytes"
     least = dict.fromkeys(writers, float("inf"))
     for _ in range(ROUNDS):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,14 +33,16 @@ DRAWS = 100
 BASE = {"lr": 0.02, "one_minus_momentum": 0.1, "weight_decay": 1e-4, "dropout": 0.0}
 
 
-def trained(task: Classifier, values: Mapping[str, float], seed: int, decay: bool) -> float:
+def trained(task: Classifier, values: Mapping[str, Any], seed: int, decay: bool) -> float:
     """Reported accuracy after a training with constant values, or with a learning rate falling linearly to a fiftieth."""
     stream = Stream(seed)
     state = task.init(stream.child("init"), values)
     for step in range(0, STEPS, INTERVAL):
         lr = values["lr"] * (1 - 0.98 * step / STEPS if decay else 1)
         task.step(state, {**values, "lr": lr}, INTERVAL, stream.child("step", step))
-    return task.evaluate(state, stream).held_out
+    accuracy = task.evaluate(state, stream).held_out
+    assert accuracy is not None
+    return accuracy
 
 
 def line(task: Classifier, decay: bool, **changes: float) -> str:

@@ -26,6 +26,7 @@ import cv2
 import gymnasium
 import numpy as np
 import psutil
+import vizdoom
 from reference_loop import BATCH, SIZE, Training, reference
 from reporting import keep
 from timing import Parts, fastest
@@ -71,7 +72,7 @@ class Script(gymnasium.Env[Any, Any]):
         self._moves = [
             [move.turn, move.strafe, move.forward, move.fire] for move in map(MOVES.get, level.moves) if move
         ]
-        self._counters = [getattr(engine.vizdoom.GameVariable, gain.counter) for gain in level.gains]
+        self._counters = [getattr(vizdoom.GameVariable, gain.counter) for gain in level.gains]
         self._game = engine.configured(scenario(level, root), root)
         engine.start(self._game, root)
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import logging
 import os
 import re
 import shutil
@@ -91,11 +92,16 @@ def ours(engine: str, workers: int = 1, synchronous: bool = True) -> Contender:
     def run(directory: Path, work: Work) -> None:
         from digits import Digits
 
-        from pbt_core import PBT, Leased, Plan, Processes, Ray, Serial
+        from pbt_core import PBT, Engine, Leased, Plan, Processes, Ray, Serial
 
         if engine == "ray":
             _join_ray(workers)
-        engines = {"serial": Serial(), "processes": Processes(workers), "leased": Leased(), "ray": Ray(workers)}
+        engines: dict[str, Engine] = {
+            "serial": Serial(),
+            "processes": Processes(workers),
+            "leased": Leased(),
+            "ray": Ray(workers),
+        }
         plan = Plan(POPULATION, work.intervals * work.steps, work.steps, synchronous=synchronous)
         engines[engine].run(Digits(), PBT(ready=work.ready), plan, directory)
 
@@ -107,7 +113,7 @@ def _join_ray(cpus: int) -> None:
     import ray
 
     if not ray.is_initialized():
-        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
 
 def peer(name: str) -> Contender:
@@ -277,10 +283,10 @@ def compare(steps: int, rounds: int, names: list[str]) -> dict[str, Any]:
             measured[name] += side_by_side(name, steps, 2 if name == "bare_2" else 1)
 
     def least(name: str, key: str) -> float:
-        return min(lap[key] for process in measured[name] for lap in process["laps"]) - begin(name, key)
+        return float(min(lap[key] for process in measured[name] for lap in process["laps"])) - begin(name, key)
 
     def begin(name: str, key: str) -> float:
-        return min(process["begin"][key] for process in measured[name])
+        return float(min(process["begin"][key] for process in measured[name]))
 
     def to_begin(name: str) -> float:
         return begin(name, "cpu_s") - begin("bare", "cpu_s")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def run(directory: Path, population: int, intervals: int, interval: int, ready: 
 
     with contextlib.redirect_stdout(io.StringIO()):
         if not ray.is_initialized():
-            ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+            ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         prior = {"lr": tune.loguniform(1e-5, 1e-1), "weight_decay": tune.loguniform(1e-5, 1.0)}
         scheduler = PopulationBasedTraining(
             time_attr="training_iteration",
@@ -69,7 +70,7 @@ def trainable_class(interval: int) -> Any:
             parts = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             torch.save(parts, Path(checkpoint_dir) / "state.pt")
 
-        def load_checkpoint(self, checkpoint_dir: str) -> None:
+        def load_checkpoint(self, checkpoint_dir: Any) -> None:
             import torch
 
             parts = torch.load(Path(checkpoint_dir) / "state.pt", weights_only=True)

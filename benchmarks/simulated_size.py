@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from growth import drive
 from reporting import keep
@@ -26,10 +27,10 @@ TASKS, MODES, INTERVALS = ("hill", "recorded"), ("asynchronous", "synchronous"),
 def simulate(task_name: str, mode: str, members: int, folder: Path) -> float:
     """CPU seconds of one simulated run."""
     from baselines import RandomSearch
-    from pbt_core import PBT, Cluster, IntervalTimes, Plan, RecordedCurves, Serial, Simulated
+    from pbt_core import PBT, Cluster, IntervalTimes, Plan, RecordedCurves, Serial, Simulated, Task
     from pbt_core.testing import Hill
 
-    task = Hill()
+    task: Task[Any] = Hill()
     if task_name == "recorded":
         recorded = Serial().run(Hill(), RandomSearch(), Plan(100, 10 * INTERVALS, 10), folder / "recorded")
         task = RecordedCurves.of(recorded.record, Hill().space)
