@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ import pbt_core
 from reproductions.suite.cli import main, parser
 from reproductions.suite.publish.readme import bench, fill, readmes
 from reproductions.suite.results import tables
-from reproductions.suite.study import registry
+from reproductions.suite.study import configuration, registry
+from reproductions.suite.study.names import RunName
+from reproductions.suite.study.requested import RequestedRuns
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -56,6 +59,25 @@ def test_every_interval_in_prose_is_one_of_the_kept_claims(page):
     for numbers in said:
         known = [interval(row.ours, row.ours_low, row.ours_high, numbers[0]) for row in claims.itertuples()]
         assert any(numbers in ways for ways in known), numbers
+
+
+def test_how_many_runs_of_a_study_are_kept_is_said_right_on_every_page():
+    """As ``29 of 168``, or in the table of docs/evidence.md; no two studies have the same number of runs."""
+    config = configuration.overlaid([ROOT / "config/config.yaml"])
+    configuration.complete(config, ROOT / "workflow/schemas/config.schema.yaml")
+    studies = defaultdict(set)
+    for experiment, chosen in config["experiments"].items():
+        studies[chosen["domain"]] |= set(RequestedRuns(config).runs("experiments", experiment))
+    rows = tables.read(ROOT / "results/reference/laptop/runs.csv")[["domain", "problem", "method", "variant", "seed"]]
+    there = {RunName("laptop", *row) for row in rows.itertuples(index=False)}
+    kept = {len(runs): len(runs & there) for runs in studies.values()}
+    pages = [ROOT / "README.md", ROOT / "docs/evidence.md", *ROOT.glob("reproductions/*/README.md")]
+    text = "\n".join(PROSE[page] for page in pages)
+    said = re.findall(r"(\d+)(?: runs)? of (?:the )?(\d+)\b", text)
+    said += [(there, of) for of, there in re.findall(r"^\| \w+ \| (\d+) \| (\d+)[ :]", text, re.MULTILINE)]
+    counts = {(int(there), int(of)) for there, of in said if int(of) in kept}
+    assert len(counts) > 3
+    assert all(kept[of] == there for there, of in counts), counts
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m reproductions (\w+[^\n`]*)", ALL))))
