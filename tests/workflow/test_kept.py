@@ -3,6 +3,7 @@
 import json
 import lzma
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from reproductions.suite.results import tables as tables_of
 from reproductions.suite.results.records import load
 from reproductions.suite.study.inputs import InputError
 from reproductions.suite.study.registry import ConfigError
+
+REFERENCE = Path(__file__).parent.parent.parent / "results" / "reference" / "laptop"
 
 
 @pytest.fixture(scope="module")
@@ -299,3 +302,11 @@ def test_the_report_needs_nothing_beside_itself_and_takes_its_numbers_from_the_t
     assert row["fixed"] in page.words
     with pytest.raises(ConfigError, match="has no table of runs"):
         report("paper", tmp_path, figures)
+
+
+def test_the_report_of_the_kept_study_says_what_has_no_interval_and_shows_no_nan(tmp_path):
+    """One seed of one method is enough for that."""
+    page = Page()
+    page.feed(report("laptop", REFERENCE, tmp_path))
+    assert "PBT less random search: " in page.words
+    assert not re.search(r"\bnan\b", page.words, re.IGNORECASE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -110,16 +111,16 @@ def _domain(
 
 def _sentence(row: Mapping[Any, Any]) -> str:
     """What PBT gains over a baseline, in words."""
-    estimate = Estimate(row["gain"], row["gain_low"], row["gain_high"])
-    if estimate.value != estimate.value:
-        return f"Against {pretty(row['baseline'])}: a run has no finite score."
-    side = "above" if estimate.value >= 0 else "below"
-    standard = row["standard_gain"]
-    deviations = "" if standard != standard else f", {standard:.2f} standard deviations over seeds"
-    return (
-        f"PBT is {abs(estimate.value):.3g} {row['unit']} {side} {pretty(row['baseline'])} (interval {estimate.low:.3g} to "
-        f"{estimate.high:.3g}, {row['seeds']} seeds{deviations})."
+    against, gain = pretty(row["baseline"]), row["gain"]
+    if math.isnan(gain):
+        return f"Against {against}: a run has no finite score."
+    less = f"PBT less {against}: {gain:.3g} {row['unit']}"
+    if math.isnan(row["gain_low"]):
+        return f"{less} ({row['seeds']} seed{'s' * (row['seeds'] > 1)}: no interval)."
+    deviations = (
+        "" if math.isnan(row["standard_gain"]) else f", {row['standard_gain']:.2f} standard deviations over seeds"
     )
+    return f"{less} (95 % interval {row['gain_low']:.3g} to {row['gain_high']:.3g}, {row['seeds']} seeds{deviations})."
 
 
 def _sizes(domain: str, records: Path) -> list[tuple[str, str, str]]:
