@@ -69,8 +69,9 @@ def test_how_many_runs_of_a_study_are_kept_is_said_right_on_every_page():
     for experiment, chosen in config["experiments"].items():
         studies[chosen["domain"]] |= set(RequestedRuns(config).runs("experiments", experiment))
     rows = tables.read(ROOT / "results/reference/laptop/runs.csv")[["domain", "problem", "method", "variant", "seed"]]
-    there = {RunName("laptop", *row) for row in rows.itertuples(index=False)}
-    kept = {len(runs): len(runs & there) for runs in studies.values()}
+    finished = {RunName("laptop", *row) for row in rows.itertuples(index=False)}
+    kept = {len(runs): len(runs & finished) for runs in studies.values()}
+    assert len(kept) == len(studies)
     pages = [ROOT / "README.md", ROOT / "docs/evidence.md", *ROOT.glob("reproductions/*/README.md")]
     text = "\n".join(PROSE[page] for page in pages)
     said = re.findall(r"(\d+)(?: runs)? of (?:the )?(\d+)\b", text)

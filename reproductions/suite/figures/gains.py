@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reproductions.suite.figures.look import PALETTE, panels, pretty
+from reproductions.suite.figures.look import PALETTE, counted, panels, pretty
 from reproductions.suite.results.gains import BASELINES
 
 MARKS = ("o", "s", "D", "^")
@@ -36,8 +36,7 @@ def gain_figure(table: pd.DataFrame) -> Figure:
             right.axvspan(-margin, margin, color="0.85", lw=0, zorder=0)
         low, high = right.get_xlim()
         right.set_xlim(-max(-low, high), max(-low, high))
-        seeds = f"{rows.seeds.min()}" if rows.seeds.nunique() == 1 else f"{rows.seeds.min()} to {rows.seeds.max()}"
-        left.set_ylabel(f"{domain}\n{seeds} seeds", rotation=0, ha="right", va="center")
+        left.set_ylabel(f"{domain}\n{counted(rows.seeds.tolist(), 'seed')}", rotation=0, ha="right", va="center")
         right.set_xlabel(textwrap.fill(rows.unit.iloc[0], 45))
     axes[-1, 0].set_xlabel("standard deviations over seeds")
     axes[0, 0].set_title("gain of PBT, in standard deviations")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,12 @@ def problem_name(records: Sequence[Record]) -> str:
 def left_out(lost: int) -> str:
     """The end of a title that says how many runs could not be drawn; empty if all were."""
     return f"; {lost} run{'s' * (lost != 1)} without a finite score left out" if lost else ""
+
+
+def counted(numbers: Collection[int], what: str) -> str:
+    """``3 runs``, or ``2 to 3 runs`` where methods have different numbers of them."""
+    few, many = min(numbers), max(numbers)
+    return f"{few if few == many else f'{few} to {many}'} {what}{'s' * (many != 1)}"
 
 
 def over_seeds(counts: Iterable[int], interval: str = "95 % bootstrap interval") -> str:

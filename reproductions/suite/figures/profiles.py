@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from reproductions.suite.figures.look import (
     colour,
+    counted,
     dashes,
     mark_random_play,
     over_seeds,
@@ -139,16 +140,10 @@ def performance_profile(records: Sequence[Record], measure: Measure) -> Figure:
     if len(scores) > MOST_BANDS:
         band = "bands of so many methods are left out"
     ax.set_title(
-        f"{problems_title(records)}: performance profile of final best members\n{runs_in_words(runs)} a method; {band}"
+        f"{problems_title(records)}: performance profile of final best members\n{counted(runs, 'run')} a method; {band}"
     )
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
-
-
-def runs_in_words(runs: Sequence[int]) -> str:
-    """``3 runs``, or ``2 to 3 runs`` where methods have different numbers of them."""
-    few, many = min(runs), max(runs)
-    return ("1 run" if many == 1 else f"{many} runs") if few == many else f"{few} to {many} runs"
 
 
 def contenders(records: Sequence[Record]) -> list[str]:

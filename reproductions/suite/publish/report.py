@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from reproductions.suite.figures.look import pretty
+from reproductions.suite.figures.look import counted, pretty
 from reproductions.suite.publish import packing
 from reproductions.suite.publish.pictures import KINDS, pictures
 from reproductions.suite.publish.readme import cell
@@ -100,7 +100,7 @@ def _domain(
         "runs": len(ours),
         "cpu_hours": ours.cpu_s.sum() / 3600,
         "commits": sorted({str(commit)[:10] for commit in ours.commit.dropna()}),
-        "seeds": ours.groupby(["problem", "method", "variant"]).seed.nunique(),
+        "seeds": counted(ours.groupby(["problem", "method", "variant"]).seed.nunique().tolist(), "seed"),
         "gains": [_sentence(row) for row in rows],
         "sizes": _sizes(name, packed(kept, name)),
         "tables": {one: _comparison(kept / "tables" / one / "comparison.csv") for one in experiments},
@@ -116,7 +116,7 @@ def _sentence(row: Mapping[Any, Any]) -> str:
         return f"Against {against}: a run has no finite score."
     less = f"PBT less {against}: {gain:.3g} {row['unit']}"
     if math.isnan(row["gain_low"]):
-        return f"{less} ({row['seeds']} seed{'s' * (row['seeds'] > 1)}: no interval)."
+        return f"{less} ({counted([row['seeds']], 'seed')}: no interval)."
     deviations = (
         "" if math.isnan(row["standard_gain"]) else f", {row['standard_gain']:.2f} standard deviations over seeds"
     )
