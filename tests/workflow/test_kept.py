@@ -310,3 +310,12 @@ def test_the_report_of_the_kept_study_says_what_has_no_interval_and_shows_no_nan
     page.feed(report("laptop", REFERENCE, tmp_path))
     assert "PBT less random search: " in page.words
     assert not re.search(r"\bnan\b", page.words, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("command", ["claims", "power"])
+def test_what_is_printed_of_the_kept_study_shows_no_nan(command, capsys):
+    """Where a lone seed, or a few of a share, tell nothing, words say so."""
+    assert main([command, str(REFERENCE / "runs.csv")]) == 0
+    printed = capsys.readouterr().out
+    assert "dmlab" in printed
+    assert not re.search(r"\bnan\b", printed, re.IGNORECASE)

@@ -138,13 +138,15 @@ def _power(a: argparse.Namespace) -> None:
     from reproductions.suite.results.claims import all_claims
 
     for row in design.seeds_of_claims(all_claims(), run_table.read_runs(a.table)).to_dict("records"):
+        print(f"{row['domain']:12} {row['claim']}\n{'':12} {row['seeds']} seed(s), ", end="")
+        if math.isnan(row["deviation"]):
+            print("no standard deviation: what more would see is not known")
+            continue
         unit = f" {row['unit']}" if row["unit"] else ""
         needed = f"{row['seeds_needed']:.0f} seed(s)" if math.isfinite(row["seeds_needed"]) else "too many seeds"
         margin = f"a margin of {row['margin']:.3g} needs {needed}" if math.isfinite(row["margin"]) else "no margin"
-        print(
-            f"{row['domain']:12} {row['claim']}\n{'':12} {row['seeds']} seed(s), standard deviation {row['deviation']:.3g}"
-            f"{unit}; they see {row['detectable']:.3g}; {margin}"
-        )
+        sees = "too few to see any" if math.isnan(row["detectable"]) else f"they see {row['detectable']:.3g}"
+        print(f"standard deviation {row['deviation']:.3g}{unit}; {sees}; {margin}")
 
 
 def _verdict(row: dict[Hashable, Any]) -> str:
