@@ -29,6 +29,7 @@ CLAIMS = (
     ),
     _of.beats("random_schedules", "PBT plays better than random search over schedules at equal compute", _LATER),
     _of.beats("hand_tuned", "PBT plays better than hand-tuned settings at equal compute", _FIRST),
+    _of.ablation("schedule alone", "2026-11-27T10:56", "dmlab_replay"),
     _of.trend(
         "unroll",
         "above",

@@ -29,6 +29,7 @@ CLAIMS = (
     _of.beats("random_schedules", "PBT plays better than random search over schedules at equal compute", _LATER),
     _of.beats("hand_tuned", "PBT plays better than hand-tuned settings at equal compute", _FIRST),
     _of.ablation("both against weights", _FIRST, paper=("both is best, on Atari and the GAN", "medium")),
+    _of.ablation("schedule alone", "2026-11-27T10:56", "starcraft_replay"),
     _of.claim(
         "With the entropy cost as a second hyperparameter PBT plays better",
         NOT_MEASURED,

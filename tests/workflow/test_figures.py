@@ -23,7 +23,7 @@ from reproductions.suite.figures.schematic import schematic
 from reproductions.suite.results import statistics
 from reproductions.suite.results.records import Record
 from reproductions.suite.study import registry
-from reproductions.suite.study.figure_names import drawable
+from reproductions.suite.study.figure_names import drawable, meant
 from reproductions.suite.study.sweep import Measure
 
 MEASURE = Measure("height", "m", "height, seen again", "steps", {"lr": "learning rate"}, logarithmic=("lr",))
@@ -197,6 +197,9 @@ def test_every_figure_of_a_domain_has_a_name_that_a_configuration_may_ask_for(do
     ]
     drawn = set(registry.analysis(domain).figures(records))
     assert drawn == set(drawable(domain, problems))
+    of_each = [f"scores_{problem}" for problem in problems] if len(problems) > 1 else ["scores"]
+    assert meant("scores", problems, drawn) == of_each
+    assert [meant(name, problems, drawn) for name in (of_each[0], "score", "scores_")] == [of_each[:1], [], []]
 
 
 def test_equal_runs_give_equal_bytes(run, kinds, tmp_path):

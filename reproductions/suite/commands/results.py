@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reproductions.suite.commands import Commands, path, study
 from reproductions.suite.study import registry
+from reproductions.suite.study.figure_names import meant
 from reproductions.suite.study.inputs import shown
 from reproductions.suite.study.outputs import staged, staged_file
 from reproductions.suite.study.registry import ConfigError
@@ -167,7 +168,13 @@ def _verdict(row: dict[Hashable, Any]) -> str:
 def _add_figure(commands: Commands) -> None:
     p = commands.add_parser("figure", help="draw the figures of a domain from finished runs, as SVG and PNG")
     _add_runs(p)
-    p.add_argument("--only", metavar="NAME", nargs="*", default=[], help="draw these figures (default: all)")
+    p.add_argument(
+        "--only",
+        metavar="NAME",
+        nargs="*",
+        default=[],
+        help="draw these figures, of every problem where a name has none (default: all)",
+    )
     p.add_argument("--then", metavar="ARG", nargs=argparse.REMAINDER, default=[],
                    help="RUN... --out DIR and options: draw these too, in one process, which reads each run once")  # fmt: skip
     p.set_defaults(do=_figure, parser=p)
@@ -188,10 +195,13 @@ def _figure(a: argparse.Namespace) -> None:
     for one, runs in zip(asked, loaded, strict=True):
         with staged(one.out) as place:
             figures = registry.analysis(a.domain).figures(runs)
-            if unknown := sorted(set(one.only) - set(figures)):
+            problems = list(records.of_each_problem(runs))
+            asked_for = {name: meant(name, problems, figures) for name in one.only}
+            if unknown := sorted(name for name, found in asked_for.items() if not found):
                 there = sorted(figures)
                 raise ConfigError(f"--only {shown(unknown[0])}: there is no such figure; these runs have {there}")
-            chosen = {name: make for name, make in figures.items() if not one.only or name in one.only}
+            wanted = {name for found in asked_for.values() for name in found}
+            chosen = {name: make for name, make in figures.items() if not one.only or name in wanted}
             written = plotting.draw(chosen, place)
         _print(one.out, written)
 

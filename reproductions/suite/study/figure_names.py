@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from reproductions.suite.study import registry
 from reproductions.suite.study.sweep import STANDARD_FIGURES
@@ -19,3 +19,8 @@ def drawable(domain: str, problems: Sequence[str]) -> list[str]:
     over = [*([NORMALISED] if comparable else []), *(ACROSS if len(comparable) > 1 else [])]
     named = of_each if len(problems) == 1 else [f"{name}_{problem}" for problem in problems for name in of_each]
     return sorted({*over, *named})
+
+
+def meant(name: str, problems: Iterable[str], there: Collection[str]) -> list[str]:
+    """The figures of ``there`` that a name asks for: that one, or, without its problem, the figure of every problem."""
+    return [name] if name in there else [each for problem in problems if (each := f"{name}_{problem}") in there]

@@ -16,7 +16,7 @@ from pbt_core.lineage import Segment
 from reproductions.suite.running.accelerators import must_be_supported
 from reproductions.suite.running.execution import Execution, knowing, resolve_execution
 from reproductions.suite.study import registry
-from reproductions.suite.study.figure_names import drawable
+from reproductions.suite.study.figure_names import drawable, meant
 from reproductions.suite.study.inputs import shown
 from reproductions.suite.study.names import DEFAULT, RunName, parse_method
 from reproductions.suite.study.registry import ConfigError
@@ -139,9 +139,10 @@ class RequestedRuns:
     def check_figures(self, section: str, name: str, runs: Iterable[RunName]) -> None:
         """ConfigError where an experiment asks for a figure that none can be of the ``runs`` that it is made of."""
         experiment = self._config[section][name]
-        known = drawable(experiment["domain"], list(dict.fromkeys(run.problem for run in runs)))
+        problems = list(dict.fromkeys(run.problem for run in runs))
+        known = drawable(experiment["domain"], problems)
         for figure in experiment.get("figures", ()):
-            if figure not in known:
+            if not meant(figure, problems, known):
                 raise ConfigError(f"config.{section}.{name}.figures: {shown(figure)} must be one of {known}")
 
     def _check_replays(self, section: str, name: str) -> None:
