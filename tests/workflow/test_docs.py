@@ -77,7 +77,7 @@ def test_how_many_runs_of_a_study_are_kept_is_said_right_on_every_page():
     said = re.findall(r"(\d+)(?: runs)? of (?:the )?(\d+)\b", text)
     said += [(there, of) for of, there in re.findall(r"^\| \w+ \| (\d+) \| (\d+)[ :]", text, re.MULTILINE)]
     counts = {(int(there), int(of)) for there, of in said if int(of) in kept}
-    assert len(counts) > 3
+    assert len(counts) > 2
     assert all(kept[of] == there for there, of in counts), counts
 
 
