@@ -173,7 +173,7 @@ def _add_figure(commands: Commands) -> None:
         metavar="NAME",
         nargs="*",
         default=[],
-        help="draw these figures, of every problem where a name has none (default: all)",
+        help="draw these figures; a name without its problem stands for that of every problem (default: all)",
     )
     p.add_argument("--then", metavar="ARG", nargs=argparse.REMAINDER, default=[],
                    help="RUN... --out DIR and options: draw these too, in one process, which reads each run once")  # fmt: skip
