@@ -127,6 +127,11 @@ class Calls:
 _REPEATED = re.compile(r"\[Previous line repeated \d+ more times?\]")
 
 
+#: A worker has the program that was started under another name, which Python then writes before its classes.
+_RAISED = re.compile(r"^([ |+-]*)__mp_main__\.(?=\w)", re.MULTILINE)
+_OF_PROGRAM = re.compile(r"(?<=__)mp_(?=main__)")
+
+
 def _here() -> str | None:
     try:
         return os.getcwd()  # noqa: PTH109 - a string, and a tenth of the time: it is asked for in every interval
@@ -148,6 +153,7 @@ def _task_error(error: BaseException, function: str) -> TaskError:
     except Exception:
         lines = "".join(traceback.format_tb(frames))
     lines = _REPEATED.sub("[Previous line repeated many more times]", lines)
+    lines, text = (_OF_PROGRAM.sub("", _RAISED.sub(r"\1", words)) for words in (lines, text))
     what = f"{kind}: {text}" if text else kind
     if not isinstance(error, Exception):
         what = f"{function} must not end the process: {what}"

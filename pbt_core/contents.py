@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 #: What is held beside attributes, by names that no attribute has.
 CONTENT, MASK, SLOTS, OF_CLASS, CLOSURE = "its content", "its mask", "its slots", "class attributes", "closure"
+#: What an object is as the number, the text or the container that its class is derived from.
+BASE = "as its base"
 _POINTER = tuple.__itemsize__
 
 
@@ -108,6 +110,11 @@ def tensor_content(tensor: Any) -> dict[str, Any]:
     plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
     content = array_content(plain.reshape(-1).view(torch.uint8).numpy())
     return {**content, "array": list(tensor.shape), "dtype": str(tensor.dtype), "requires_grad": tensor.requires_grad}
+
+
+def is_of_library(kind: type) -> bool:
+    """Whether a class derived from a container is one of the standard library, which is told by its content."""
+    return kind.__module__.partition(".")[0] in sys.stdlib_module_names and kind.__module__ != "__main__"
 
 
 @functools.cache

@@ -47,9 +47,10 @@ class Decider:
             raise ValueError(f"{self._name}: decision for member {slot.member.id} {what}")
         if slot.member.failed and isinstance(decision, Continue):
             raise CannotReplace
-        changed = None if isinstance(decision, Stop) else decision.hyperparameters
+        changed: Any = None if isinstance(decision, Stop) else decision.hyperparameters
+        unchanged = changed is None and isinstance(decision, Continue | Stop)  # the others say with what to go on
         try:
-            if changed is not None:
+            if not unchanged:
                 changed = self.space.restore(changed)
                 self.space.check(changed)
             if isinstance(decision, Clone):

@@ -143,7 +143,7 @@ def explored(
     hyperparameters = space.restore(hyperparameters)
 
     def propose() -> Hyperparameters:
-        changed = called("explore", explore, hyperparameters, space, rng)
+        changed = called("explore", explore, dict(hyperparameters), space, rng)
         if not isinstance(changed, Mapping):
             raise ValueError(
                 f"explore {name_of(explore)} gave {shown(changed)}: it must give a mapping of all hyperparameters"

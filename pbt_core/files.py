@@ -40,11 +40,13 @@ def must_be_file(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, if they are missing. RunError where something else stands in their place."""
+    """Make a folder and those above it, if they are missing. RunError, which says why, where that cannot be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise RunError(f"{folder} cannot be made: it, or what should be a folder above it, is something else") from None
+    except OSError as error:
+        raise RunError(f"{folder} cannot be made: {error.strerror}") from None
 
 
 def opened(path: Path) -> BinaryIO:
@@ -147,14 +149,14 @@ class Handle:
 def locked(folder: Path, wait: bool = False) -> Iterator[None]:
     """Hold ``folder`` (made if missing) alone, through its file ``lock``; the system lets go when the process ends.
 
-    Raises Busy where another process holds it, unless this is to ``wait`` until it lets go.
+    Raises Busy where another process holds it, unless this is to ``wait`` until it lets go; RunError where it cannot be held.
     """
     make_folder(folder)
     try:
-        must_be_file(folder / "lock")
+        handle = Handle(folder / "lock", os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise RunError(f"{folder / 'lock'} cannot be held: {error.strerror}") from None
-    with contextlib.closing(Handle(folder / "lock", os.O_RDWR | os.O_CREAT)) as lock:
+    with contextlib.closing(handle) as lock:
         try:
             fcntl.flock(lock.number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -6,8 +6,10 @@ was before; whoever changes it between two runs has another task.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +40,21 @@ def described_task(task: AnyTask) -> Any:
         return now
     known.begun = known.counts_as.get(json.dumps(now), now)
     return known.begun
+
+
+@contextlib.contextmanager
+def using(task: AnyTask) -> Iterator[None]:
+    """Within the block a task is used outside a run, to load a state: what it loads there makes no other task of it either."""
+    known = _KNOWN.get(id(task))
+    begun = None if known is None else known.begun
+    with contextlib.suppress(ValueError, RecursionError):  # the next run with it will say so
+        described_task(task)
+    try:
+        yield
+    finally:
+        used(task)
+        if known is not None:  # a run with it may be under way
+            known.begun = begun
 
 
 def used(task: AnyTask) -> None:

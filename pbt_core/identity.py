@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from pbt_core.contents import (
+    BASE,
     CLOSURE,
     CONTENT,
     MASK,
@@ -33,8 +34,10 @@ from pbt_core.contents import (
     closure,
     fields_of,
     held,
+    is_of_library,
 )
 from pbt_core.space import Space
+from pbt_core.values import base_of
 
 #: In ``differences``, the value of a key that one side does not have.
 _ABSENT = object()
@@ -57,12 +60,14 @@ def described(value: Any, name: str) -> Any:
     match value:
         case np.generic():
             return described(value.item(), name)
-        case None | bool() | int() | str() if not isinstance(value, enum.Enum):
+        case enum.Enum():
+            return {"type": _where(type(value)), "name": value.name}
+        case _ if (base := base_of(value)) is not None:
+            return described(base, name) if is_of_library(type(value)) else _derived(value, base, name)
+        case None | bool() | int() | str():
             return value
         case float():
             return value if math.isfinite(value) else {"float": str(value)}
-        case enum.Enum():
-            return {"type": _where(type(value)), "name": value.name}
         case PurePath():
             return str(value)
         case np.ndarray() if not value.dtype.hasobject:
@@ -82,6 +87,8 @@ def described(value: Any, name: str) -> Any:
             return [described(item, f"{name}[{i}]") for i, item in enumerate(value)]
         case set() | frozenset():
             return {"set": sorted((described(item, name) for item in value), key=repr)}
+        case Mapping() if type(value) is not dict and not is_of_library(type(value)):
+            return _derived(value, dict(value), name)
         case Mapping():
             if all(isinstance(key, str) for key in value):
                 return {key: described(item, f"{name}.{key}") for key, item in value.items()}
@@ -103,6 +110,16 @@ def described(value: Any, name: str) -> Any:
     if inspect.isroutine(value) or (hasattr(value, "__wrapped__") and _is_found(value)):
         return _function(value, name)
     return _object(value, name)
+
+
+def _derived(value: Any, base: Any, name: str) -> Any:
+    """An object whose class is derived from a number, a text or a container: what it is as that, its class and the rest."""
+    kind = {"type": _where(type(value))}
+    if callable(getattr(type(value), "identity", None)):
+        return kind | {"identity": described(value.identity(), f"{name}.identity()")}
+    attributes = getattr(value, "__dict__", {}) if base_of(value) is not None else {}  # else how it keeps its items
+    holds = {key: described(item, f"{name}.{key}") for key, item in attributes.items()}
+    return kind | {BASE: described(base, name)} | holds | _of_class(type(value), name, holds)
 
 
 def differences(before: Any, now: Any, name: str = "") -> list[str]:
@@ -183,8 +200,11 @@ def _as_recorded(now: Any, before: Any) -> Any:
     """The description ``now`` as far as an older record goes, which said ``before``.
 
     Older records name no program but call it ``__main__``, and say nothing of tensors' numbers, of masks, of slots beside
-    attributes and of what classes hold. Newer ones say all this wherever it is, but for a class that got its first data since.
+    attributes, of what classes hold, and of classes derived from containers, numbers and texts. Newer ones say all this
+    wherever it is, but for a class that got its first data since.
     """
+    if isinstance(now, dict) and BASE in now and not (isinstance(before, dict) and BASE in before):
+        return _as_recorded(now[BASE], before)
     if isinstance(now, dict) and isinstance(before, dict):
         return {
             key: before[key] if _is_program(key, before.get(key), item) else _as_recorded(item, before.get(key))

@@ -13,11 +13,19 @@ from typing import Any
 
 from pbt_core.files import Handle, collector_paused, must_be_file, write_all
 from pbt_core.ledger import Ledger
-from pbt_core.schema import START, Event, RecordError, dump, line, read_lines
+from pbt_core.schema import START, Event, RecordError, detached, dump, line, must_be_readable, read_lines
 from pbt_core.store import Reference, Store
 
 Observer = Callable[[Event], None]
 """Called with every event as it is recorded."""
+
+
+def must_be_writable(path: Path) -> None:
+    """RecordError, which says why, where no file can be written: for a folder, or a pipe."""
+    try:
+        must_be_file(path)
+    except OSError as error:
+        raise RecordError(f"{path} cannot be written: {error.strerror}") from None
 
 
 class AppendOnly:
@@ -28,11 +36,7 @@ class AppendOnly:
         self._handle = self._opened()
 
     def _opened(self) -> Handle:
-        """RecordError for what is no file, such as a pipe."""
-        try:
-            must_be_file(self.path)
-        except OSError as error:
-            raise RecordError(f"{self.path} cannot be written: {error.strerror}") from None
+        must_be_writable(self.path)
         return Handle(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def write(self, data: bytes, durable: bool = False) -> None:
@@ -93,10 +97,14 @@ class Journal:
             self.extensions.append(event)
 
     def append(self, *events: Event) -> None:
-        """Write events in one call, fold them, call the observer, and free checkpoints that are needed no more."""
+        """Write events in one call, fold them, call the observer, and free checkpoints that are needed no more.
+
+        RecordError, and nothing written, for an event that could not be read back.
+        """
         if not events:
             return
         lines = []
+        must_be_readable(events, self.path)
         for event in events:
             text, self._chain = line(event, self._chain)
             lines.append(text)
@@ -104,7 +112,7 @@ class Journal:
         for event in events:
             self._fold(event)
             if self.observer is not None:
-                self.observer(event)
+                self.observer(detached(event))
         if self.ledger.freed:
             self._free()
 

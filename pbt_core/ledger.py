@@ -13,7 +13,7 @@ from pbt_core.population import HISTORY, Evaluation, Member, Population, Standin
 from pbt_core.schema import Event
 from pbt_core.space import Hyperparameters, Space
 from pbt_core.store import Reference
-from pbt_core.values import identical
+from pbt_core.values import Frozen, identical
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Ledger:
         elif kind == "extended":
             self.finished, self.extension = False, event
         elif kind == "joined":
-            member = Member(event["member"], event["hyperparameters"])
+            member = Member(event["member"], Frozen(event["hyperparameters"]))
             if member.id != len(self.slots):
                 raise ValueError(f"member {member.id} joined after {len(self.slots)} others")
             self._put(Slot(member, member))
@@ -239,7 +239,11 @@ class Ledger:
         """With the parent's weights comes the parent's score: the same weights would be evaluated again (Algorithm 1)."""
         if event["parent"] not in self.slots or event["parent"] == slot.member.id:
             raise ValueError(f"member {slot.member.id} was cloned from {event['parent']}, which is no other member")
-        changes = {"hyperparameters": event["hyperparameters"], "parent": event["parent"], "born": event["step"]}
+        changes = {
+            "hyperparameters": Frozen(event["hyperparameters"]),
+            "parent": event["parent"],
+            "born": event["step"],
+        }
         if not event["weights"]:
             self._put(replace(slot, member=replace(slot.member, **changes), undecided=False))
             return
@@ -265,7 +269,7 @@ class Ledger:
                 self._release(reference)
         member = replace(
             slot.member,
-            hyperparameters=event["hyperparameters"],
+            hyperparameters=Frozen(event["hyperparameters"]),
             age=0,
             failed=False,
             score=None,
@@ -275,7 +279,7 @@ class Ledger:
         self._put(replace(slot, member=member, source=None, undecided=False, before_failure=None))
 
     def _changed(self, slot: Slot, event: Event) -> None:
-        member = replace(slot.member, hyperparameters=event["hyperparameters"])
+        member = replace(slot.member, hyperparameters=Frozen(event["hyperparameters"]))
         self._put(replace(slot, member=member, undecided=False))
 
     def _stopped(self, slot: Slot, event: Event) -> None:

@@ -15,6 +15,7 @@ from pbt_core.calls import Calls
 from pbt_core.checking import check_loader
 from pbt_core.fields import at_least, checked
 from pbt_core.files import located, read_bytes, write_whole
+from pbt_core.first_use import using
 from pbt_core.record import Record
 from pbt_core.schema import LARGEST, Event, RecordError, decode
 from pbt_core.seeds import Streams
@@ -116,7 +117,8 @@ class Lineage:
         for row in self._path(member, step):
             start = self._start[row]
             length = self._stop[row] - start
-            segments.append(Segment(age, age + length, self._member[row], start, self._hyperparameters[row]))
+            values = dict(self._hyperparameters[row])
+            segments.append(Segment(age, age + length, self._member[row], start, values))
             age += length
         return segments
 
@@ -193,16 +195,17 @@ def retrace(task: AnyTask, schedule: Sequence[Segment], seed: int) -> Any:
         task.space.check(task.space.restore(segment.hyperparameters))
     _must_follow(segments, "retrace")
     streams, calls = Streams(seed), Calls(task)
-    first = segments[0]
-    state = calls.init(streams.init(first.member, first.member_step), first.hyperparameters)
-    for before, segment in zip([None, *segments], segments, strict=False):
-        saved = task.save(state)
-        if saved.has_own and before is not None and before.member != segment.member:
-            raise ValueError(
-                f"the lineage goes from member {before.member} to member {segment.member}, and what stays with a member "
-                "of this task is not in a lineage: it cannot be retraced"
-            )
-        draws = streams.step(segment.member, segment.member_step)
-        state = calls.load(saved, segment.hyperparameters, draws)
-        state = calls.step(state, segment.hyperparameters, segment.stop - segment.start, draws)
-    return state
+    with using(task):
+        first = segments[0]
+        state = calls.init(streams.init(first.member, first.member_step), first.hyperparameters)
+        for before, segment in zip([None, *segments], segments, strict=False):
+            saved = task.save(state)
+            if saved.has_own and before is not None and before.member != segment.member:
+                raise ValueError(
+                    f"the lineage goes from member {before.member} to member {segment.member}, and what stays with a member "
+                    "of this task is not in a lineage: it cannot be retraced"
+                )
+            draws = streams.step(segment.member, segment.member_step)
+            state = calls.load(saved, segment.hyperparameters, draws)
+            state = calls.step(state, segment.hyperparameters, segment.stop - segment.start, draws)
+        return state

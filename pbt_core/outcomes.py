@@ -18,7 +18,7 @@ def next_interval(slot: Slot, plan: Plan, recycle: Reference | None = None, prov
     start = slot.member.step
     stop = min(start + plan.interval, plan.steps)
     own = slot.latest if slot.source not in (None, slot.latest) else None
-    return Work(slot.member.id, start, stop, slot.member.hyperparameters, slot.source, own, recycle, proves)
+    return Work(slot.member.id, start, stop, dict(slot.member.hyperparameters), slot.source, own, recycle, proves)
 
 
 def events_of(outcome: Outcome) -> list[Event]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pbt_core.files import collector_paused, located
 from pbt_core.leases.log import SharedLog
 from pbt_core.parquet import ABSENT, Column, rows, to_array, write_parquet
-from pbt_core.schema import SCHEMA, Event, read_lines
+from pbt_core.schema import SCHEMA, Event, detached, read_lines
 from pbt_core.values import identical
 
 
@@ -98,7 +98,8 @@ class Record(Sequence[Event]):
 
     def _event(self, place: int) -> Event:
         if place < 0:
-            return dict(self._others[-1 - place])
+            event: Event = detached(self._others[-1 - place])
+            return event
         metrics = self._part(self._metrics, self._metrics_end, place)
         return {
             "event": "evaluated",
@@ -132,7 +133,7 @@ class Record(Sequence[Event]):
 
     def others(self, *kinds: str) -> list[Event]:
         """The events of these kinds, which are not evaluations, in their order; without a name all of them."""
-        return [dict(event) for event in self._others if not kinds or event["event"] in kinds]
+        return [detached(event) for event in self._others if not kinds or event["event"] in kinds]
 
     def turns(self) -> Iterator[Event | tuple[int, int, dict[str, Any]]]:
         """All events in their order, evaluations as (member, step, hyperparameters): what a lineage is read from."""
@@ -258,7 +259,10 @@ def read(path: Path | str) -> Record:
         return read_parquet(path)
     with collector_paused():
         if path.is_dir():
-            return Record(event for _, entry in SharedLog(path).read() for event in entry.events)
+            log = SharedLog(path)
+            record = Record(event for _, entry in log.read() for event in entry.events)
+            log.must_be_whole()
+            return record
         return Record(event for event, _, _ in read_lines(path))
 
 

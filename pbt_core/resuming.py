@@ -50,8 +50,11 @@ def must_be_the_same(journal: Journal, requested: Mapping[str, Any], plan: Plan,
     extension = {"steps": requested["plan"]["steps"], "stop": requested["plan"]["stop"]}
     steps = recorded["plan"].get("steps")
     grows = isinstance(steps, int) and extension["steps"] >= steps
-    if not journal.ledger.finished or not grows or differences(_extended(recorded, extension), requested):
+    if not grows or differences(_extended(recorded, extension), requested):
         raise RecordError(f"{journal.path} holds another run: {named}. Choose another directory")
+    if not journal.ledger.finished:
+        how = "finish it with the plan that it has, and extend it then; or choose another directory"
+        raise RecordError(f"{journal.path.parent} holds a run that is not finished: {named}; {how}")
     if not extend:
         how = "to go on from there, extend it (extend=True, on the command line --extend)"
         raise RecordError(f"{journal.path.parent} holds a finished run: {named}; {how}")

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pbt_core.checking import check_loader
 from pbt_core.errors import RunError
 from pbt_core.files import located, make_folder
+from pbt_core.first_use import using
 from pbt_core.leases.log import LOG
 from pbt_core.ledger import Ledger, as_evaluated
 from pbt_core.lineage import Lineage, Segment
@@ -135,7 +136,7 @@ class Run:
         As the record holds them, of a string enumeration's member its text; ``task.space.restore`` gives them as declared.
         """
         slot = self._ledger.best()
-        return None if slot is None else slot.member.hyperparameters
+        return None if slot is None else dict(slot.member.hyperparameters)
 
     def state(self, task: AnyTask, member: int | None = None) -> Any:
         """The state that a member was last evaluated in, or the run's answer if none is named, loaded by the task.
@@ -164,7 +165,8 @@ class Run:
             why = "its last interval failed" if slot.member.failed else "it was never evaluated"
             raise RunError(f"member {slot.member.id} has no weights: {why}")
         checkpoint = Store.reading(self.directory / "checkpoints").load(slot.latest)
-        return task.load(checkpoint, task.space.restore(slot.member.hyperparameters))
+        with using(task):
+            return task.load(checkpoint, task.space.restore(slot.member.hyperparameters))
 
     def _numbered(self, member: Any) -> int:
         """The number of a member."""

@@ -31,7 +31,7 @@ import json
 import json.scanner
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,21 @@ _strict = compact(allow_nan=False)
 DIGEST = re.compile(r"[0-9a-f]{32}")
 #: Larger whole numbers are not exact in every reader of JSON and Parquet.
 LARGEST = 2**53
+_SIMPLE = (float, int, bool, str)
 _NOT_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
 class RecordError(RuntimeError):
     """The record of a run cannot be used; the message names the file and what is wrong."""
+
+
+def detached(value: Any) -> Any:
+    """A copy of an event, down to what it holds, for whoever may write into it."""
+    if value.__class__ is dict:
+        return {key: item if item.__class__ in _SIMPLE else detached(item) for key, item in value.items()}
+    if value.__class__ is list:
+        return [item if item.__class__ in _SIMPLE else detached(item) for item in value]
+    return value
 
 
 # -- JSON ------------------------------------------------------------------------------------------------------------
@@ -134,7 +144,7 @@ def _text(value: Any) -> bool:
 def _plain(value: Any) -> bool:
     if value.__class__ is tuple:
         return all(map(_plain, value))
-    return value is None or value.__class__ in (float, int, bool, str)
+    return value is None or isinstance(value, float | int | str)  # a string enumeration's members are written as texts
 
 
 def _values(value: Any) -> bool:
@@ -255,6 +265,15 @@ def check(event: Any) -> None:
             raise ValueError(f"{kind}.{name} = {_short(event[name])} must be {SCHEMA[kind][name][1]}")
 
 
+def must_be_readable(events: Iterable[Event], path: Path) -> None:
+    """RecordError, which names the file and the rule, for events that could be written there, and not be read again."""
+    for event in events:
+        try:
+            check(event)
+        except ValueError as error:
+            raise RecordError(f"{path}: an event that is none cannot be written: {error}") from None
+
+
 def _is_evaluated(event: Event) -> bool:
     """Whether an evaluation keeps the schema; written out, which takes a third of the time of going through the table."""
     held_out, checkpoint, values = event.get("held_out"), event.get("checkpoint"), event.get("hyperparameters")
@@ -274,9 +293,6 @@ def _is_evaluated(event: Event) -> bool:
         and _reals(event.get("samples"))
         and _metrics(event.get("metrics"))
     )
-
-
-_SIMPLE = (float, int, bool, str)
 
 
 def _short(value: Any) -> str:

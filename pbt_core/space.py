@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from pbt_core.dimensions import Choice, Dimension, Integer, LogUniform, OneMinus, Uniform
-from pbt_core.values import Hyperparameters, Value, is_number, plain, shown
+from pbt_core.values import Hyperparameters, Value, flaw, is_number, plain, shown
 
 #: How many proposals in a row may break a constraint before that is an error.
 TRIES = 10_000
+_OWN = {Uniform, LogUniform, OneMinus, Integer, Choice}
 _OPERATIONS = ("sample", "perturb", "shift", "clip", "check")
 
 Where = Callable[[Hyperparameters], bool]
@@ -48,6 +49,8 @@ class Space(Mapping[str, Dimension]):
             if function is not None:
                 _check_function(key, function)
         self.where, self.repair = where, repair
+        # What a user's own dimension gives may be anything; those here see to it themselves.
+        self._foreign = {name for name, dimension in self._dimensions.items() if type(dimension) not in _OWN}
 
     def __getitem__(self, name: str) -> Dimension:
         return self._dimensions[name]
@@ -139,8 +142,13 @@ class Space(Mapping[str, Dimension]):
         return {name: dimension.sample(rng) for name, dimension in self.items()}
 
     def _restored(self, name: str, value: Any) -> Any:
-        restore = getattr(self._dimensions.get(name), "restore", None)
-        return value if restore is None else restore(value)
+        dimension = self._dimensions.get(name)
+        if dimension is None:
+            return value
+        if name not in self._foreign:
+            return dimension.restore(value)
+        restore = getattr(dimension, "restore", None)
+        return plain(value) if restore is None else restore(value)
 
     def _check_each(self, hyperparameters: Hyperparameters) -> None:
         for name in hyperparameters:
@@ -150,6 +158,11 @@ class Space(Mapping[str, Dimension]):
             if name in hyperparameters and (rule := dimension.check(value := hyperparameters[name])):
                 hint = " of Python's own, not numpy's" if isinstance(value, np.generic) else ""
                 raise ValueError(f"hyperparameter {name!r} = {shown(value)} must be {rule}{hint}")
+            if name in self._foreign and name in hyperparameters and (why := flaw(hyperparameters[name])):
+                what = f"hyperparameter {name!r} = {shown(hyperparameters[name])} must be a value that a record holds"
+                raise ValueError(
+                    f"{what}: a finite number, a text, a truth value, None or a tuple of them, not one {why}"
+                )
 
     def _holds(self, hyperparameters: Hyperparameters) -> bool:
         if self.where is None:

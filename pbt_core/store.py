@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from pbt_core.compact import compact
 from pbt_core.files import make_folder, read_bytes, sync_folder, write_all
 from pbt_core.layout import TYPES, file_bytes
 from pbt_core.schema import DIGEST
-from pbt_core.values import is_text
+from pbt_core.values import base_of, is_text
 
 #: Hexadecimal digits of SHA-256 that are kept: 128 bits.
 DIGITS = 32
@@ -45,7 +45,8 @@ class Checkpoint:
     """A state as data: named arrays, and numbers, texts, lists, tuples and dictionaries. No pickle anywhere.
 
     Everything comes back as it was saved, infinities, tuples and keys that are no texts included; numpy's scalars come back
-    as Python's. What cannot is refused when it is saved.
+    as Python's, and what is of a class derived from a number, a text, a list or a tuple as that. What cannot is refused when
+    it is saved.
 
     Entries whose names begin with ``own.`` stay with their member when it copies another's weights: environments that
     keep running across a clone, for example.
@@ -120,6 +121,9 @@ def _prepared_array(name: Any, array: Any, function: str) -> NDArray[Any]:
         raise TypeError(f"{function} returned a Checkpoint with the name {name!r}, which no tensor can have")
     if not isinstance(array, np.ndarray | np.generic):
         raise TypeError(f"{function} returned a Checkpoint whose tensor {name!r} is a {type(array).__name__}, no array")
+    if isinstance(array, np.ma.MaskedArray):
+        what = f"{function} returned a Checkpoint whose tensor {name!r} is masked"
+        raise TypeError(f"{what}: keep its data and its mask as two tensors")
     little = array.dtype.newbyteorder("<")
     if little not in _AS_WRITTEN:
         kinds = f"one of {', '.join(sorted(TYPES))}"
@@ -151,12 +155,10 @@ def _to_json(value: Any) -> Any:
             if key.__class__ is not str or key[:1] == "$":
                 return {"$items": [[_to_json(key), _within(key, item)] for key, item in value.items()]}
         return {key: item if item.__class__ in _SCALARS else _within(key, item) for key, item in value.items()}
-    if isinstance(value, np.generic) and value.dtype != object:
-        return _to_json(value.item())
-    for base in (list, tuple, str, int, float):  # classes derived from them, such as named tuples
-        if isinstance(value, base):
-            kept: Callable[[Any], Any] = base
-            return _to_json(kept(value))
+    if isinstance(value, np.generic) and not isinstance(item := value.item(), np.generic):
+        return _to_json(item)
+    if (base := base_of(value)) is not None:
+        return _to_json(base)
     raise _Unkept(kind.__name__)
 
 

@@ -18,6 +18,7 @@ from pbt_core.space import Hyperparameters, Space
 from pbt_core.store import Checkpoint
 from pbt_core.task import Score
 from pbt_core.torch import pack, seeded, unpack
+from pbt_core.values import called, shown
 
 Module = torch.nn.Module
 Optimizer = torch.optim.Optimizer
@@ -54,8 +55,9 @@ class TorchTask:
 
     torch's global CPU generator is seeded from the member's stream around each of them, so that initial weights and
     dropout need no generator. All five are functions of a module or classes, by whose names a run is known; the task can
-    then be sent to worker processes. ValueError, as soon as it is made, for a hyperparameter that is not used, for one that is
-    both a setting of the optimiser and a parameter of ``loss`` or ``batches``, and for a parameter that none fills.
+    then be sent to worker processes. ValueError, as soon as it is made, for what is none of these, for a hyperparameter that is
+    not used or that another one includes, for one that is both a setting of the optimiser and a parameter of ``loss`` or
+    ``batches``, and for a parameter that none fills.
     """
 
     space: Space
@@ -67,7 +69,13 @@ class TorchTask:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         settings = _settings(self._any_optimizer())
+        for name, (pair, _) in PAIRS.items():
+            if name in self.space and pair in self.space:
+                raise ValueError(
+                    f"TorchTask: space: {name!r} is a number of {pair!r}, which the space has too: drop one"
+                )
         for_loss, for_batches = _extras(self.loss, "loss", 2), _extras(self.batches, "batches", 2)
         for function, extras in (("loss", for_loss), ("batches", for_batches)):
             if missing := sorted(name for name, required in extras.items() if required and name not in self.space):
@@ -121,9 +129,15 @@ class TorchTask:
         """The optimiser of some parameters: of a vector or a matrix, or, where it has neither, of the module's own."""
         for shape in ((1,), (1, 1)):
             with contextlib.suppress(Exception):  # such as Muon's, which are for matrices alone
-                return self.optimizer([torch.zeros(shape, requires_grad=True)])
+                if isinstance(made := self.optimizer([torch.zeros(shape, requires_grad=True)]), Optimizer):
+                    return made
         with seeded(Stream(0)):
-            return self.optimizer(self.module().parameters())
+            made = called("TorchTask: optimizer", self.optimizer, called("TorchTask: module", self.module).parameters())
+        if not isinstance(made, Optimizer):
+            raise ValueError(
+                f"TorchTask: optimizer = {shown(self.optimizer)} made {shown(made)}: it must make an optimiser"
+            )
+        return made
 
     def _batches(self, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> Iterator[Any]:
         count = 0
@@ -132,6 +146,24 @@ class TorchTask:
             yield batch
         if count < steps:
             raise ValueError(f"batches gave {count} of the {steps} that an interval takes")
+
+
+def _check_kinds(task: TorchTask) -> None:
+    """ValueError, naming the field, the value and the rule, for what is not of the kind that the class says."""
+    if not isinstance(task.space, Space):
+        raise ValueError(f"TorchTask: space = {shown(task.space)} must be a Space")
+    for name, made in (("module", Module), ("optimizer", Optimizer)):
+        if isinstance(value := getattr(task, name), made):
+            what = "must be what makes one, such as its class"
+            raise ValueError(f"TorchTask: {name} = {shown(value)} is one {name} for all members: it {what}")
+    for name in ("module", "optimizer", "batches", "loss", "score"):
+        if not callable(value := getattr(task, name)):
+            raise ValueError(f"TorchTask: {name} = {shown(value)} must be a function or a class")
+    try:
+        torch.device(task.device)
+    except (RuntimeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"TorchTask: device = {shown(task.device)} must be a device of torch: {reason}") from None
 
 
 def _settings(optimizer: Optimizer) -> set[str]:

@@ -22,6 +22,8 @@ def is_real(dimension: Dimension) -> TypeGuard[Real]:
 def to_unit(dimension: Dimension, value: Any) -> float:
     """Where ``value`` stands between the bounds."""
     low, high, log = _bounds(dimension)
+    if low == high:  # whole numbers so large that their bounds are one float
+        return 0.5
     if isinstance(dimension, OneMinus):
         return (-math.log(1 - value) - low) / (high - low)
     return (math.log(value) - low) / (high - low) if log else (value - low) / (high - low)

@@ -6,7 +6,7 @@ import math
 import traceback
 from collections.abc import Callable, Mapping, Set
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -39,6 +39,51 @@ def scalar(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     return value.item() if isinstance(value, np.generic) else value
+
+
+class ChangedInPlace(TypeError):
+    """The hyperparameters of a member were written into."""
+
+
+class Frozen(dict[str, Any]):
+    """Hyperparameters that several parts of a run share: to be read, and copied as a plain dictionary.
+
+    A method that wrote into them would change what a member has trained with.
+    """
+
+    __slots__ = ()
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise ChangedInPlace(
+            "a member's hyperparameters cannot be changed in place: change a copy, {**hyperparameters}"
+        )
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        return dict, (dict(self),)
+
+
+#: How Python's own values are read from an object of a class derived from theirs, whatever that class redefines.
+_BASES: Mapping[type, Callable[[Any], Any]] = {
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    list: lambda value: list(list.__iter__(value)),
+    tuple: lambda value: tuple(tuple.__iter__(value)),
+    set: lambda value: set(set.__iter__(value)),
+    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+    dict: lambda value: dict(dict.items(value)),
+}
+
+
+def base_of(value: Any) -> Any:
+    """What an object of a class derived from a number, a text or a container of Python's is of that type; None for others."""
+    kind = value.__class__
+    if kind in _BASES or kind is bool:
+        return None
+    return next((read(value) for base, read in _BASES.items() if isinstance(value, base)), None)
 
 
 def shown(value: Any) -> str:

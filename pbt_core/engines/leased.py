@@ -28,7 +28,7 @@ from pbt_core.fields import checked
 from pbt_core.files import located, make_folder
 from pbt_core.first_use import used
 from pbt_core.identity import differences
-from pbt_core.journal import Observer
+from pbt_core.journal import Observer, must_be_writable
 from pbt_core.leases.heartbeat import Heartbeat
 from pbt_core.leases.log import LOG, WORKERS, begun
 from pbt_core.leases.participant import Participant
@@ -141,6 +141,8 @@ def _joined(
     engine: Leased, task: AnyTask, method: Method, plan: Plan, directory: Path, observer: Observer | None
 ) -> Iterator[Participant]:
     """A participant that gives signs of life while the block lasts, and its claim back when it ends."""
+    for record in ("events.jsonl", "timing.jsonl"):  # which are written at the end
+        must_be_writable(directory / record)
     make_folder(directory / LOG)
     name = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     heartbeat = Heartbeat(directory / WORKERS, name, engine.lease)

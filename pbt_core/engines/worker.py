@@ -10,7 +10,7 @@ import pickle
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -68,7 +68,8 @@ def acting_as(worker: Worker | None) -> Iterator[None]:
 class Assignment:
     """What a worker needs when it begins. ``task`` is pickled, by the driver and for this process alone.
 
-    visible: see ``devices.visible``; None leaves it as it is.
+    visible: see ``devices.visible``; None leaves it as it is. start_method: how the driver starts processes: a task finds in a
+        worker what it finds there, such as a loader of data that needs forks.
     """
 
     worker: Worker
@@ -80,6 +81,7 @@ class Assignment:
     threads: int
     mark: str
     visible: str | None = None
+    start_method: str | None = field(default_factory=lambda: multiprocessing.get_start_method(allow_none=True))
 
 
 def serve(assignment: Assignment, pipe: Connection) -> None:
@@ -88,6 +90,7 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it and ends its workers
     os.environ[MARK] = assignment.mark
+    multiprocessing.set_start_method(assignment.start_method, force=True)
     if assignment.visible is not None:  # before any library looks at what there is
         os.environ[VISIBLE] = assignment.visible
     parent = multiprocessing.parent_process()

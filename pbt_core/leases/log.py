@@ -21,7 +21,7 @@ from typing import Any
 
 from pbt_core.errors import RunError
 from pbt_core.files import read_bytes, sync_folder
-from pbt_core.schema import START, Event, RecordError, check, decode, line
+from pbt_core.schema import START, Event, RecordError, check, decode, line, must_be_readable
 
 #: Folders in that of the run: of the log, and of the workers' signs of life.
 LOG, WORKERS = "log", "workers"
@@ -80,8 +80,19 @@ class SharedLog:
             self.place += 1
             yield self.place - 1, entry
 
+    def must_be_whole(self) -> None:
+        """RecordError if there are entries beyond the one that would come next: each is published after those before it."""
+        following = _entry(self.folder, self.place)
+        later = [path.name for path in self.folder.glob("*.json") if path.name > following.name]
+        if later and not following.exists():  # which may have come between two looks
+            raise RecordError(f"{following} is missing, and {max(later)} is there")
+
     def append(self, entry: Entry) -> bool:
-        """Publish ``entry`` at the place after the last that was read; False, and nothing done, if that is taken."""
+        """Publish ``entry`` at the place after the last that was read; False, and nothing done, if that is taken.
+
+        RecordError, and nothing published, if it holds an event that could not be read back.
+        """
+        must_be_readable(entry.events, self.folder)
         text, chain = line(_as_json(entry), self._chain)
         if not publish(_entry(self.folder, self.place), text, self.durable):
             return False

@@ -25,7 +25,7 @@ from pbt_core.outcomes import Outcome, cannot_replace, end_of, events_of, next_i
 from pbt_core.plan import Plan
 from pbt_core.remarks import remark_on_end, remark_on_plan
 from pbt_core.resuming import Leftovers, identity
-from pbt_core.schema import FORMAT, Event, RecordError
+from pbt_core.schema import FORMAT, Event, RecordError, detached
 from pbt_core.seeds import Streams
 from pbt_core.store import CheckpointError, Store
 from pbt_core.task import AnyTask
@@ -97,11 +97,12 @@ class Participant:
             raise RecordError(f"{self.log.folder}, entry {place}: {error}") from None
         if self.observer is not None:
             for event in entry.events:
-                self.observer(event)
+                self.observer(detached(event))
 
     def begin(self) -> None:
         """Begin the run, or find that it has begun; RecordError if it is another one."""
         self.read()
+        self.log.must_be_whole()
         if self.log.place == 0:
             if (self.directory / "events.jsonl").exists():
                 raise FileNotFoundError(self.log.folder)  # the run was finished just now, and its log with it

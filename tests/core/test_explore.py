@@ -215,3 +215,34 @@ def test_an_explorer_of_the_users_own_that_raises_is_named():
             match=r"^explore (.*forgets|Compose\(.*) raised KeyError: 'learning_rate' \(.*test_explore.py, line \d+\)$",
         ):
             explored(explore, {"lr": 0.5}, space, np.random.default_rng(0))
+
+
+def below_a_half(hyperparameters):
+    return hyperparameters["x"] < 0.5
+
+
+def test_an_explorer_that_changes_what_it_was_given_is_tried_again_from_the_same():
+    """It gets a copy at each try."""
+    seen = []
+
+    def explore(hyperparameters, space, rng):
+        seen.append(hyperparameters["x"])
+        hyperparameters["x"] += 0.2 * rng.random()
+        return hyperparameters
+
+    space = Space({"x": Uniform(0, 1)}, where=below_a_half)
+    given = {"x": 0.45}
+    assert explored(explore, given, space, np.random.default_rng(1))["x"] < 0.5
+    assert set(seen) == {0.45}
+    assert len(seen) > 1
+    assert given == {"x": 0.45}
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_whole_numbers_whose_bounds_are_one_float_are_explored(log):
+    """They are wide of anything that a float tells apart."""
+    low = 2**62
+    space = Space({"n": Integer(low, low + 3, log)})
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        assert low <= explored(Nudge(), {"n": low}, space, rng)["n"] <= low + 3

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 import pytest
 
-from pbt_core import PBT, Plan, RecordError, Serial
+from pbt_core import PBT, Plan, RecordError, Serial, retrace
 from pbt_core.identity import described
 from pbt_core.testing import Hill, check_task
 
@@ -110,3 +110,23 @@ class State:
 
     def __getstate__(self):
         return self._data
+
+
+@pytest.mark.parametrize("kind", [Plain, Cached, Stated])
+def test_loading_a_state_makes_no_other_task_either(kind, tmp_path):
+    """Where workers did the training it is the first thing that this object does; also while a run is under way."""
+    Serial().run(kind(), METHOD, PLAN, tmp_path / "run")
+    task = kind()
+    run = Serial().run(task, METHOD, PLAN, tmp_path / "run")
+    assert task.load(task.save(run.state(task)), run.hyperparameters)
+    retrace(task, run.schedule(), PLAN.seed)
+    assert run.extend(Serial(), task, METHOD, steps=30).finished
+
+    task = kind()
+
+    def look(event):
+        if event["event"] == "evaluated":
+            retrace(task, run.schedule(), PLAN.seed)
+
+    again = Serial().run(task, METHOD, PLAN, tmp_path / "again", look)
+    assert again.extend(Serial(), task, METHOD, steps=30).finished

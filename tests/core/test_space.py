@@ -319,13 +319,33 @@ def test_an_enumeration_of_strings_comes_back_as_its_member():
     assert Choice(tuple(Kind)).restore("a") is Kind.A
 
 
-def test_a_type_of_the_users_own_that_restores_nothing_takes_values_as_they_are():
-    """Written before there was ``restore``."""
+def test_a_type_of_the_users_own_that_restores_nothing_takes_plain_values():
+    """As a record gives them back: before a break and after it they are the same."""
 
     class Own:
         sample = perturb = shift = clip = check = lambda self, *args: None
 
-    assert Space({"x": Own()}).restore({"x": [1, 2]}) == {"x": [1, 2]}
+    restored = Space({"x": Own()}).restore({"x": [1, np.int64(2)]})
+    assert restored == {"x": (1, 2)}
+    assert type(restored["x"][1]) is int
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [({"sides": 6}, "which is a dict"), (float("nan"), "which JSON has no word for"), (2**70, "64 bits")],
+)
+def test_a_type_of_the_users_own_gives_what_a_record_can_hold(value, why):
+    """Else the run would be trained, and its record could not be read."""
+
+    class Own:
+        perturb = shift = clip = check = lambda self, *args: None
+
+        def sample(self, rng):
+            return value
+
+    space = Space({"x": Own()})
+    with pytest.raises(ValueError, match=rf"'x' = .* must be a value that a record holds: .*{why}"):
+        space.check(space.sample(np.random.default_rng(0)))
 
 
 def test_a_factor_above_one_always_means_up_also_for_one_minus():

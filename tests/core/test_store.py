@@ -1,5 +1,8 @@
+import enum
+import http
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -119,3 +122,28 @@ def test_files_are_byte_for_byte_those_of_the_safetensors_library(tensors, metad
             for name, a in ready.items()
         }
         assert file_bytes(ready, metadata) == bytes(serialize(entries, {"pbt": metadata}))
+
+
+class Colour(str, enum.Enum):  # noqa: UP042 - whose str() is Colour.RED
+    RED = "red"
+
+
+class Pair(NamedTuple):
+    a: float
+    b: int
+
+
+def test_what_is_of_a_derived_class_comes_back_as_what_that_is_derived_from(store):
+    """Also where the class has another text for itself."""
+    json = {"colour": Colour.RED, "by": {Colour.RED: 1}, "pair": Pair(0.5, 2), "code": http.HTTPStatus.OK}
+    loaded = store.load(store.save(0, 1, Checkpoint({}, json), {})).json
+    assert loaded == {"colour": "red", "by": {"red": 1}, "pair": (0.5, 2), "code": 200}
+    assert [type(loaded[name]) for name in ("colour", "pair", "code")] == [str, tuple, int]
+
+
+def test_what_would_lose_something_is_refused():
+    """A masked array its mask, a number of 128 bits its digits."""
+    with pytest.raises(TypeError, match="tensor 'x' is masked: keep its data and its mask as two tensors"):
+        prepared(Checkpoint({"x": np.ma.array([1.0, 2.0], mask=[True, False])}))
+    with pytest.raises(TypeError, match=r"json\.n holds a longdouble, which cannot be kept"):
+        prepared(Checkpoint({}, {"n": np.longdouble(1)}))

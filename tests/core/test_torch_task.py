@@ -212,3 +212,26 @@ def magnitude(model, batch):
 
 def last(model):
     return model(torch.ones(1, 3)).sum().item()
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"space": None}, "space = None must be a Space"),
+        ({"module": nn.Linear(3, 1)}, r"module = Linear\(.*\) is one module for all members"),
+        ({"optimizer": torch.optim.Adam(nn.Linear(3, 1).parameters())}, "is one optimizer for all members"),
+        ({"optimizer": "adam"}, "optimizer = 'adam' must be a function or a class"),
+        ({"optimizer": functools.partial(torch.optim.SGD, learning=0.1)}, "unexpected keyword argument 'learning'"),
+        ({"optimizer": list}, "it must make an optimiser"),
+        ({"batches": [1]}, r"batches = \[1\] must be a function or a class"),
+        ({"loss": None}, "loss = None must be a function or a class"),
+        ({"score": None}, "score = None must be a function or a class"),
+        ({"device": "gpu"}, "device = 'gpu' must be a device of torch"),
+        ({"device": None}, "device = None must be a device of torch"),
+        ({"space": Space({**SPACE, "betas": Choice(((0.9, 0.99), (0.8, 0.9)))})}, "'beta1' is a number of 'betas'"),
+    ],
+)
+def test_what_is_not_of_its_kind_is_refused_when_the_task_is_made(changed, error):
+    """By its name, and before anything is trained."""
+    with pytest.raises(ValueError, match=f"TorchTask: .*{error}"):
+        task(**changed)

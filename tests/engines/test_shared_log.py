@@ -1,7 +1,11 @@
 import threading
 
+import pytest
+
+from pbt_core import PBT, Leased, Plan, RecordError, Run
 from pbt_core.leases.heartbeat import Heartbeat
 from pbt_core.leases.log import LOG, Entry, SharedLog, publish
+from pbt_core.testing import Hill
 
 
 def test_what_is_published_is_never_replaced(tmp_path):
@@ -51,3 +55,31 @@ def test_silence_is_counted_by_the_watcher_alone(tmp_path):
     other.beat()
     watcher.look()
     assert not watcher.lapsed("other")
+
+
+def test_a_log_that_lacks_an_entry_in_its_middle_is_no_shorter_run(tmp_path):
+    """Whoever reads it is told, and so is a worker that would go on."""
+    plan, seen = Plan(population=3, steps=40, interval=10, synchronous=False), []
+
+    def observe(event):
+        seen.append(event)
+        if len(seen) == 12:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        Leased().run(Hill(), PBT(ready=10), plan, tmp_path, observe)
+    assert len(Run.open(tmp_path).events) >= 12
+    entry = sorted((tmp_path / LOG).iterdir())[3]
+    entry.unlink()
+    for read in (lambda: Run.open(tmp_path), lambda: Leased().run(Hill(), PBT(ready=10), plan, tmp_path)):
+        with pytest.raises(RecordError, match=f"{entry.name} is missing, and .* is there"):
+            read()
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "timing.jsonl"])
+def test_what_cannot_be_written_at_the_end_is_told_at_the_beginning(name, tmp_path):
+    """Before anything is trained."""
+    (tmp_path / name).mkdir()
+    with pytest.raises(RecordError):
+        Leased().run(Hill(), PBT(ready=10), Plan(population=2, steps=20, interval=10, synchronous=False), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]

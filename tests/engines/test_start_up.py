@@ -178,3 +178,36 @@ def test_a_script_that_uses_cuda_when_it_is_imported_is_left_to_each_worker(used
     preload.serve_request()
     assert begun == ([((sys.executable, [sys.executable, *sys.orig_argv[1:]]), False)] if used else [])
     assert preload.NVML not in os.environ
+
+
+def test_a_workers_processes_begin_as_those_of_the_script_do(tmp_path):
+    """And an error of a class of the script's own is recorded under one name, whoever trained."""
+    (tmp_path / "script.py").write_text(
+        textwrap.dedent(HEAD)
+        + textwrap.dedent("""
+        import multiprocessing
+
+        class Unstable(Exception):
+            pass
+
+        class Told(Mine):
+            def step(self, state, hyperparameters, steps, seed):
+                if hyperparameters["lr"] > 0.01:
+                    raise Unstable(f"{Unstable} with {multiprocessing.get_start_method()}")
+                return super().step(state, hyperparameters, steps, seed)
+
+        if __name__ == "__main__":
+            plan = Plan(population=6, steps=20, interval=10)
+            runs = [
+                engine.run(Told(), PBT(ready=10), plan, HERE / str(i))
+                for i, engine in enumerate((Serial(), Processes(workers=2)))
+            ]
+            assert runs[0].events == runs[1].events
+            print(*sorted(set(runs[1].failures().error)), sep="\\n")
+        """)
+    )
+    environment = {**os.environ, "HERE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    method = multiprocessing.get_start_method()
+    assert done.stdout == f"Unstable: <class '__main__.Unstable'> with {method}\n"

@@ -160,11 +160,19 @@ class _Plain(LogFormatter):
         return f"{value:g}".replace("e-0", "e-")
 
 
+class _Between(_Plain):
+    """Labels at 2 and 5 between powers of ten, where there are so few of these that they say little."""
+
+    def set_locs(self, locs: Any | None = None) -> None:
+        low, high = sorted(self.axis.get_view_interval())  # type: ignore[union-attr]
+        self._sublabels = {2, 5} if high < 100 * low else set()
+
+
 def count_decades(ax: Axes) -> None:
     """Make the y axis logarithmic."""
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(_Plain())
-    ax.yaxis.set_minor_formatter(_Plain(labelOnlyBase=False))
+    ax.yaxis.set_minor_formatter(_Between(labelOnlyBase=False))
 
 
 def mark_scores(ax: Axes, x: float, scores: Sequence[float], shade: Any, spread: float = 0.12) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from reproductions.suite.figures.family import copying_runs, lineages, tree
 from reproductions.suite.figures.look import (
@@ -48,6 +49,10 @@ __all__ = [
     "performance_profile", "population", "pretty", "problem_name", "schedules", "score_comparison", "standard",
     "tree", "unit",
 ]  # fmt: skip
+
+
+#: So many seeds have colours of their own that can be told apart.
+MOST_SEEDS = 10
 
 
 def of_domain(
@@ -254,28 +259,44 @@ def _course(ax: Axes, curve: pd.DataFrame, name: str, began: int, **style: Any) 
         ax.plot([began, *curve["step"]], [curve[name].iloc[0], *curve[name]], drawstyle="steps-pre", **style)
 
 
+def _of_seed(seed: int) -> dict[str, Any]:
+    return {"color": PALETTE[seed % len(PALETTE)], "label": f"seed {seed}"}
+
+
 def schedules(records: Sequence[Record], measure: Measure) -> Figure:
-    """The hyperparameters along the lineage of the final best member of each seed, for the methods that copy weights."""
+    """The hyperparameters along the lineage of the final best member of each seed, for the methods that copy weights.
+
+    Of more seeds than there are colours to tell apart, all are thin lines, and their median is a thick one.
+    """
     runs = copying_runs(records)
     methods = [name for name in method_order(records) if name in {run.method for run in runs}]
     names = list(runs[0].settings)
     among = {name: [value for run in runs for value in run.settings[name]] for name in names}
     figure, axes = panels(len(names), len(methods), 3.4, 2.1, sharex=True, sharey="row")
+    many = len({run.seed for run in runs}) > MOST_SEEDS
     for column, method in enumerate(methods):
+        stairs: dict[str, list[pd.Series]] = {name: [] for name in names}
         for run in (run for run in runs if run.method == method and run.lineage.best is not None):
             path = run.lineage.schedule()
             steps = [segment.start for segment in path] + [path[-1].stop]
+            style = {"color": "0.6", "lw": 0.8, "label": "a seed"} if many else _of_seed(run.seed)
             for row, name in enumerate(names):
                 values = plot_heights([segment.hyperparameters[name] for segment in path], among[name])
-                shade = PALETTE[run.seed % len(PALETTE)]
-                label = f"seed {run.seed}"
-                axes[row, column].plot(steps, [*values, values[-1]], drawstyle="steps-post", color=shade, label=label)
+                stairs[name].append(pd.Series([*values, values[-1]], steps))
+                axes[row, column].plot(steps, stairs[name][-1], drawstyle="steps-post", **style)
         for row, name in enumerate(names):
+            if many and stairs[name]:
+                middle = pd.concat(stairs[name], axis=1).sort_index().ffill().median(axis=1)
+                axes[row, column].plot(
+                    middle, drawstyle="steps-post", color=colour(records, method), lw=2.2, label="median"
+                )
             hyperparameter_axis(axes[row, column], name, among[name], measure)
             axes[row, 0].set_ylabel(measure.label(name))
         axes[0, column].set_title(pretty(method))
         count_steps(axes[-1, column], f"{measure.step} the weights were trained for")
     seeds = {line.get_label(): line for ax in axes[0] for line in ax.lines}
+    if many:
+        seeds["median"] = Line2D([], [], color="black", lw=2.2)
     figure.legend(seeds.values(), seeds.keys(), loc="outside right center", fontsize=7)
     title = f"{problem_name(records)}: schedules along the lineage of the final best weights"
     figure.suptitle(textwrap.fill(title, 44 * len(methods)), fontsize=9)  # no wider than the panels

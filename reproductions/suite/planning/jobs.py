@@ -65,6 +65,9 @@ def ask(
             configuration.read(directory / path)
         except ConfigError as error:
             raise ConfigError(f"--configfile {error}") from None
+    for setting in settings:
+        if not setting.partition("=")[0] or "=" not in setting:
+            raise ConfigError(f"--config {setting!r}: must be KEY=VALUE")
     command = [sys.executable, "-m", "snakemake", "--summary"]
     command += ["--configfile", *map(str, configfiles)] if configfiles else []
     command += ["--config", *settings] if settings else []

@@ -9,6 +9,7 @@ the original files stand beside the summary. Illustrations are kept for the firs
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import lzma
@@ -73,6 +74,10 @@ class Head(Document):
     summary: Summary
 
 
+#: What a summary has checksums of.
+_FILES = [str(field.alias) for field in Digests.model_fields.values()]
+
+
 def pack(records: Sequence[Record], path: Path) -> None:
     """Write the records of one domain as ``path``, at once or not at all. Equal records, equal bytes.
 
@@ -106,7 +111,7 @@ def _place(name: RunName) -> tuple[Any, ...]:
 def _head(record: Record, former: Mapping[str, Any] | None) -> dict[str, Any]:
     summary = dict(record.summary)
     original = summary.pop("digests", None)
-    if original is None and former is not None and former["summary"] == summary:
+    if former is not None and former["summary"] == summary:  # restored: its files are others, its events the same
         original = former["original"]
     head: dict[str, Any] = {"format": FORMAT, "original": original}
     if os.path.lexists(illustration := record.folder / ILLUSTRATION):
@@ -156,7 +161,8 @@ def _write(path: Path, head: Mapping[str, Any], line: str, folder: Path) -> None
         raise
     except _NO_EVENTS as error:
         raise InputError(f"{where}: holds no events: {_first_line(error)}") from None
-    (folder / "summary.json").write_text(json.dumps(head["summary"], indent=1) + "\n")
+    digests = {name: hashlib.sha256(read_bytes(folder / name)).hexdigest() for name in _FILES}
+    (folder / "summary.json").write_text(json.dumps({**head["summary"], "digests": digests}, indent=1) + "\n")
     if "illustration" in head:
         (folder / ILLUSTRATION).write_bytes(_decoded(head["illustration"]))
     try:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from reproductions.suite.results.claims import all_claims
 from reproductions.suite.results.records import Outcome, Record
+from reproductions.suite.results.rows import RunRow
 from reproductions.suite.results.tables import read
 from reproductions.suite.results.traits import traits
 from reproductions.suite.study import registry
@@ -75,24 +77,35 @@ def read_runs(path: Path) -> pd.DataFrame:
     if twice.any():
         run = ", ".join(str(value) for value in table[twice].iloc[0][list(_NAME)])
         raise InputError(f"{path}: the run {run} must occur once")
-    for names in sorted(set(zip(table.domain, table.problem, table.scale, strict=True))):
+    for names in sorted(set(zip(table.domain, table.problem, table.method, table.scale, strict=True))):
         _must_be_known(path, *names)
-    return table
+    return table.sort_values(list(_NAME), ignore_index=True)  # so that no sum depends on the order of rows
 
 
-def _must_be_known(path: Path, domain: str, problem: str, scale: str) -> None:
-    """InputError unless the suite has these: of another domain or problem no claim, margin or anchor is known.
+def lacking(path: Path) -> list[str]:
+    """The columns about which there are claims that a table which was written before does not have."""
+    about = {claim.column.partition(".")[0] for claim in all_claims()} & RunRow.model_fields.keys()
+    return sorted(about - set(read(path, "runs.csv").columns))
 
-    Methods that it does not have any more stay in tables: nothing is judged by them.
-    """
+
+def _must_be_known(path: Path, domain: str, problem: str, method: str, scale: str) -> None:
+    """InputError unless the suite has these: of others no claim, margin or anchor is known, so they would be passed over."""
     for column, value, known in (
         ("domain", domain, registry.domains),
         ("problem", problem, lambda: registry.sweep(domain).PROBLEMS),
+        ("method", method, lambda: _methods(registry.sweep(domain))),
         ("scale", scale, lambda: registry.sweep(domain).SCALES),
     ):
         if value not in (names := list(known())):
             of_domain = "" if column == "domain" else f" of {domain}"
             raise InputError(f"{path}: {column} = {shown(value)}{of_domain} must be one of {names}")
+
+
+def _methods(sweep: Any) -> list[str]:
+    """The methods of a domain at any scale, and the replay of one."""
+    return list(
+        dict.fromkeys([*sweep.METHODS, *(name for scale in sweep.SCALES.values() for name in scale.methods), "replay"])
+    )
 
 
 def one_row_a_run(runs: pd.DataFrame) -> pd.DataFrame:

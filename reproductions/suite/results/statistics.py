@@ -22,7 +22,10 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its 95 % interval; without at least two seeds there is none and both ends are NaN."""
+    """A value and its 95 % interval. Where seeds cannot say how sure it is there is none, and both ends are NaN.
+
+    So it is with one seed, and with seeds that are all equal.
+    """
 
     value: float
     low: float
@@ -109,7 +112,10 @@ def _improvement(x: NDArray[Any], y: NDArray[Any], axis: int = -1) -> NDArray[An
 
 
 def _bootstrapped(samples: tuple[ArrayLike, ...], statistic: Callable[..., Any]) -> Estimate:
-    """``statistic`` of the samples and its percentile bootstrap interval; NaN in, NaN out."""
+    """``statistic`` of the samples and its percentile bootstrap interval; NaN in, NaN out.
+
+    There is no interval where resampling gives one value alone, as where one side wins every pair.
+    """
     arrays = tuple(np.asarray(sample, dtype=float) for sample in samples)
     value = float(statistic(*arrays, axis=-1))
     if min(map(len, arrays)) < 2 or not np.isfinite(np.concatenate(arrays)).all():
@@ -122,4 +128,6 @@ def _bootstrapped(samples: tuple[ArrayLike, ...], statistic: Callable[..., Any])
         method="percentile",
         rng=np.random.default_rng(_SEED),
     ).confidence_interval
+    if all_equal([interval.low, interval.high]):
+        return Estimate(value, float("nan"), float("nan"))
     return Estimate(value, float(interval.low), float(interval.high))

@@ -56,7 +56,8 @@ def comparison(records: Sequence[Record], budgets_differ: bool = False) -> pd.Da
 
 def pairs(records: Sequence[Record]) -> pd.DataFrame:
     """One row a problem and ordered pair of methods: probability of improvement, mean paired difference over shared seeds."""
-    return _of_each_problem(records, _paired)
+    frame = _of_each_problem(records, _paired)
+    return frame if len(frame) else pd.DataFrame(columns=["problem", "method", "against", "seeds"])
 
 
 def _of_each_problem(records: Sequence[Record], make: Callable[[Sequence[Record]], list[Cells]]) -> pd.DataFrame:
