@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib
+import numpy as np
 import pytest
 from checkouts import command, configure, copied, snakemake
 from matplotlib.figure import Figure
@@ -136,6 +137,35 @@ def test_the_legend_of_schedules_lies_beside_their_title_and_panels(methods, tmp
         assert not box.overlaps(title)
         assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes)
         assert title.width < figure.bbox.width
+        assert [text.get_text() for text in legend.texts] == ["seed 0", "seed 1", "seed 2"]
+
+
+def test_schedules_of_more_seeds_than_colours_have_a_median(tmp_path):
+    """By step, of the seeds' values on their stairs."""
+    plan = Plan(population=4, steps=40, interval=10)
+    runs = [Serial().run(Hill(), PBT(ready=10), replace(plan, seed=seed), tmp_path / str(seed)) for seed in range(11)]
+    summary = {"problem": "hill", "variant": "default", "method": "pbt"}
+    records = [Record(tmp_path, {**summary, "seed": seed}, run.events) for seed, run in enumerate(runs)]
+    figure = plotting.schedules(records, Measure("height", "m", "height, seen again", "steps", {}, logarithmic=("lr",)))
+    assert [text.get_text() for text in figure.legends[0].texts] == ["a seed", "median"]
+    (median,) = [line for line in figure.axes[0].lines if line.get_label() == "median"]
+    of_seeds = [[segment.hyperparameters["lr"] for segment in run.schedule()] for run in runs]
+    expected = np.median(of_seeds, axis=0)
+    assert median.get_xdata().tolist() == [0, 10, 20, 30, 40]
+    np.testing.assert_allclose(median.get_ydata(), [*expected, expected[-1]])
+
+
+def test_labels_between_powers_of_ten_do_not_touch():
+    """Of a range of little more than one decade some are needed, and 0.004 beside 0.003 cannot be read."""
+    figure, axes = plotting.panels(2, 1, 3.0, 2.0)
+    for ax, high in zip(axes[:, 0], (0.006, 6.0), strict=True):
+        ax.plot([0, 1], [1.5e-4, high])
+        plotting.count_decades(ax)
+    figure.canvas.draw()
+    few, none = ([text.get_text() for text in ax.get_yticklabels(minor=True) if text.get_text()] for ax in axes[:, 0])
+    assert {"0.0002", "0.0005", "0.002", "0.005"} <= set(few)
+    assert not any(label.lstrip("0.").startswith(("3", "4", "6")) for label in few)
+    assert none == []
 
 
 def test_finished_runs_are_not_made_again_whatever_is_newer(tmp_path):

@@ -23,7 +23,7 @@ from reproductions.suite.publish.reference import keep, packed, restore
 from reproductions.suite.publish.report import report
 from reproductions.suite.results import run_table, traits
 from reproductions.suite.results import tables as tables_of
-from reproductions.suite.results.records import load
+from reproductions.suite.results.records import load, outcomes
 from reproductions.suite.study.inputs import InputError
 from reproductions.suite.study.registry import ConfigError
 
@@ -51,6 +51,12 @@ def test_packed_runs_come_back_with_all_that_results_are_made_from(folders, tmp_
         assert before.evaluations.equals(after.evaluations)
         assert before.lineage.schedule() == after.lineage.schedule()
         assert {**before.summary, "digests": None} == {**after.summary, "digests": None}
+    restored = again[0].folder / "events.parquet"
+    whole = restored.read_bytes()
+    restored.write_bytes(whole[:-10])
+    with pytest.raises(ConfigError, match=r"events\.parquet: is not the file that .*summary\.json was written with"):
+        outcomes([again[0].folder])
+    restored.write_bytes(whole)
     assert run_table.runs(records).equals(run_table.runs(again))
     before = path.read_bytes()
     packing.pack(again, path)

@@ -190,7 +190,12 @@ def test_a_plan_follows_a_study_from_nothing_to_done_and_to_changed_sources(chec
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["nosuch"], ["nosuch", "No rule to produce"]), (["toy", "--configfile", "nowhere.yaml"], ["nowhere.yaml"])],
+    [
+        (["nosuch"], ["nosuch", "No rule to produce"]),
+        (["toy", "--configfile", "nowhere.yaml"], ["nowhere.yaml"]),
+        (["toy", "--config", "scale"], ["--config 'scale'", "KEY=VALUE"]),
+        (["toy", "--config", "=laptop"], ["--config '=laptop'", "KEY=VALUE"]),
+    ],
 )
 def test_an_unknown_target_is_one_clear_line_and_exit_code_2(checkout, arguments, words):
     """Nothing else is printed."""

@@ -47,6 +47,14 @@ def test_the_probability_of_improvement_counts_pairs_and_halves_ties():
     assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
 
 
+def test_what_resampling_does_not_change_has_no_interval():
+    """Seeds that are equal, or of which one side wins every pair, do not say how sure that is."""
+    estimate = statistics.probability_of_improvement([3.0, 4.0, 5.0], [0.0, 1.0, 2.0])
+    assert str(estimate) == "1.000"
+    assert str(statistics.mean([0.1 + 0.2, 0.3, 0.3])) == "0.300"
+    assert not math.isnan(statistics.probability_of_improvement([3.0, 4.0, 1.5], [0.0, 1.0, 2.0]).low)
+
+
 def test_estimates_are_the_same_each_time():
     """The bootstrap is seeded."""
     assert statistics.mean([1.0, 2.0, 4.0]) == statistics.mean([1.0, 2.0, 4.0])
@@ -76,7 +84,11 @@ def test_tables_put_methods_side_by_side_with_intervals_and_equal_budgets(runs):
     assert table.loc["grid", "reported_final_mean"] == pytest.approx(0.39, abs=0.001)
     row = pairs(load(runs)).set_index(["method", "against"]).loc[("pbt", "grid")]
     assert row.probability_of_improvement == 1.0
+    assert math.isnan(row.probability_of_improvement_low)
     assert row.paired_difference_low > 0.5
+    alone = pairs(load(run for run in runs if run.name.startswith("pbt")))
+    assert list(alone.columns) == ["problem", "method", "against", "seeds"]
+    assert alone.empty
 
 
 def test_runs_of_different_budgets_are_not_compared(runs, tmp_path):

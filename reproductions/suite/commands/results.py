@@ -107,7 +107,7 @@ def _claims(a: argparse.Namespace) -> None:
         _print(a.out, [written])
     else:
         judged = verdicts.judge(all_claims(), run_table.read_runs(a.table))
-    lacking = run_table.lacking(a.table)
+    passed_over = run_table.passed_over(a.table)
     rows = judged.to_dict("records")
     for row in rows:
         if row["verdict"] != verdicts.NOT_RUN:
@@ -120,8 +120,8 @@ def _claims(a: argparse.Namespace) -> None:
     )
     if missing := sum(row["verdict"] == verdicts.NOT_RUN for row in rows):
         print(f"not run: {missing} further claims, of whose methods these runs lack some")
-    if lacking:
-        print(f"{a.table} has no column {', '.join(lacking)}: claims about it are not judged")
+    for line in passed_over:
+        print(line)
 
 
 def _add_power(commands: Commands) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,23 +78,35 @@ def read_runs(path: Path) -> pd.DataFrame:
     if twice.any():
         run = ", ".join(str(value) for value in table[twice].iloc[0][list(_NAME)])
         raise InputError(f"{path}: the run {run} must occur once")
-    for names in sorted(set(zip(table.domain, table.problem, table.method, table.scale, strict=True))):
+    for names in sorted(set(zip(table.domain, table.problem, table.scale, strict=True))):
         _must_be_known(path, *names)
     return table.sort_values(list(_NAME), ignore_index=True)  # so that no sum depends on the order of rows
 
 
-def lacking(path: Path) -> list[str]:
-    """The columns about which there are claims that a table which was written before does not have."""
+def passed_over(path: Path) -> list[str]:
+    """What no claim is judged by in a table that was written before, a line each.
+
+    Columns that it does not have, and runs of methods that the suite does not have, or not any more.
+    """
+    table = read(path, "runs.csv")
     about = {claim.column.partition(".")[0] for claim in all_claims()} & RunRow.model_fields.keys()
-    return sorted(about - set(read(path, "runs.csv").columns))
+    lacking = sorted(about - set(table.columns))
+    lines = [f"{path} has no column {', '.join(lacking)}: claims about it are not judged"] if lacking else []
+    for (domain, method), runs in sorted(Counter(zip(table.domain, table.method, strict=True)).items()):
+        if method not in (known := _methods(registry.sweep(domain))):
+            what = f"{path}: method = {shown(method)} of {domain} is none of {known}"
+            lines.append(f"{what}: nothing is judged by its {runs} run(s)")
+    return lines
 
 
-def _must_be_known(path: Path, domain: str, problem: str, method: str, scale: str) -> None:
-    """InputError unless the suite has these: of others no claim, margin or anchor is known, so they would be passed over."""
+def _must_be_known(path: Path, domain: str, problem: str, scale: str) -> None:
+    """InputError unless the suite has these: of another domain or problem no claim, margin or anchor is known.
+
+    Methods that it does not have any more stay in tables: nothing is judged by them (``passed_over``).
+    """
     for column, value, known in (
         ("domain", domain, registry.domains),
         ("problem", problem, lambda: registry.sweep(domain).PROBLEMS),
-        ("method", method, lambda: _methods(registry.sweep(domain))),
         ("scale", scale, lambda: registry.sweep(domain).SCALES),
     ):
         if value not in (names := list(known())):
