@@ -273,7 +273,8 @@ def test_improvement_over_several_problems_averages_within_problems():
     ours, theirs = [np.array([1.0, 1.1]), np.array([200.0, 210.0])], [np.array([2.0, 2.1]), np.array([100.0, 110.0])]
     assert profiles.improved(ours, theirs) == statistics.Estimate(0.5, 0.5, 0.5)
     alone = profiles.improved(ours[:1], theirs[:1])
-    assert alone == statistics.probability_of_improvement(list(ours[0]), list(theirs[0]))
+    same = statistics.probability_of_improvement(list(ours[0]), list(theirs[0]))
+    assert alone.ends == pytest.approx(same.ends, abs=0, nan_ok=True)
 
 
 def test_the_common_style_keeps_text_as_text_and_ids_fixed():
