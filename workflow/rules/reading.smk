@@ -12,6 +12,7 @@ min_version("9.0")
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 # Rules call the package from the checkout, whatever is installed.
 sys.path.insert(0, str(Path(workflow.basedir)))
+from reproductions.suite.running.clusters import read_cluster
 from reproductions.suite.study import configuration, registry
 
 
@@ -22,6 +23,14 @@ def checked(check, *arguments):
     except registry.ConfigError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         os._exit(2)
+
+
+def cluster_of_config(name):
+    """The cluster of this name; ConfigError says which there are."""
+    folder = Path("config", "clusters")
+    if name not in (there := sorted(file.stem for file in folder.glob("*.yaml"))):
+        raise registry.ConfigError(f"config.stragglers.clusters: {name!r} must be one of {there}, the files in {folder}")
+    return read_cluster(folder / f"{name}.yaml")
 
 
 def configured(base):

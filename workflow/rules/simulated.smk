@@ -1,21 +1,9 @@
 """What waiting for stragglers costs: simulated runs, and the figure of `snakemake stragglers`. No part of `all`."""
 
-from reproductions.suite.running.clusters import read_cluster
-
 STRAGGLERS = config.get("stragglers")
 SIMULATED = f"results/{SCALE}/simulated/{{cluster}}/{{mode}}/seed-{{seed}}"
 #: How members wait for each other, as options of `run`.
 MODES = {"synchronous": ["--sync"], "asynchronous": ["--no-sync"]}
-
-
-
-def cluster_of_config(name):
-    """The cluster of this name; ConfigError says which there are."""
-    folder = Path("config", "clusters")
-    if name not in (there := sorted(file.stem for file in folder.glob("*.yaml"))):
-        raise registry.ConfigError(f"config.stragglers.clusters: {name!r} must be one of {there}, the files in {folder}")
-    return read_cluster(folder / f"{name}.yaml")
-
 
 if STRAGGLERS is not None:
     for name in STRAGGLERS["clusters"]:
