@@ -84,7 +84,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def located(path: Path | str, name: str = "path") -> Path:
     """The place that ``path`` names, as a shell has it: ``~`` is the home.
 
-    ValueError, which calls it ``name``, for an empty text, no path and no home.
+    ValueError, which calls it ``name``, for an empty text, no path, one that is too long for the file system, and no home.
     """
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
         raise ValueError(f"{name} = {shown(path)} must be the path of a file or folder")
@@ -92,9 +92,14 @@ def located(path: Path | str, name: str = "path") -> Path:
     if not isinstance(place, str) or "\0" in place:
         raise ValueError(f"{name} = {shown(path)} must be the path of a file or folder, without a zero byte")
     try:
-        return Path(path).expanduser()
+        found = Path(path).expanduser()
+        found.lstat()
     except RuntimeError:
         raise ValueError(f"{name} = {shown(str(path))}: there is no such home folder") from None
+    except OSError as error:  # else it is not there, or not to be seen, which whoever uses it finds out
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError(f"{name} = {shown(str(path))} must be shorter: {error.strerror}") from None
+    return found
 
 
 def write_whole(path: Path, content: bytes | str, durable: bool = False) -> None:

@@ -96,7 +96,10 @@ class TorchTask:
 
     def init(self, seed: Stream, hyperparameters: Hyperparameters) -> TorchState:
         with seeded(seed):
-            module = self.module().to(self.device)
+            module = self.module()
+            if not isinstance(module, Module):
+                raise TypeError(f"TorchTask: module gave {shown(module)}: it must give a torch.nn.Module")
+            module = module.to(self.device)
         return TorchState(module, self.optimizer(module.parameters()))
 
     def step(self, state: TorchState, hyperparameters: Hyperparameters, steps: int, seed: Stream) -> TorchState:
@@ -159,6 +162,13 @@ def _check_kinds(task: TorchTask) -> None:
     for name in ("module", "optimizer", "batches", "loss", "score"):
         if not callable(value := getattr(task, name)):
             raise ValueError(f"TorchTask: {name} = {shown(value)} must be a function or a class")
+    for name, given in (("module", ()), ("score", ("module",))):
+        try:
+            inspect.signature(getattr(task, name)).bind(*given)
+        except TypeError as error:
+            raise ValueError(f"TorchTask: {name} is called as {name}({', '.join(given)}): {error}") from None
+        except ValueError:  # one without a signature, which is written in C
+            continue
     try:
         torch.device(task.device)
     except (RuntimeError, TypeError) as error:

@@ -35,8 +35,13 @@ def test_the_tilde_is_the_home_and_not_a_folder_of_that_name(tmp_path, monkeypat
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("", "'' must be the path"), (None, "None must be the path"), ("~nobody-of-this-name/x", "there is no such home")],
-    ids=["empty", "none", "no home"],
+    [
+        ("", "'' must be the path"),
+        (None, "None must be the path"),
+        ("~nobody-of-this-name/x", "there is no such home"),
+        ("x" * 5000, "must be shorter: File name too long"),
+    ],
+    ids=["empty", "none", "no home", "too long"],
 )
 def test_what_names_no_place_is_refused_before_anything_is_written(path, message, tmp_path, monkeypatch):
     """An empty text would be the working directory, where runs would be mixed with whatever is there."""

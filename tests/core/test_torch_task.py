@@ -226,6 +226,8 @@ def last(model):
         ({"batches": [1]}, r"batches = \[1\] must be a function or a class"),
         ({"loss": None}, "loss = None must be a function or a class"),
         ({"score": None}, "score = None must be a function or a class"),
+        ({"module": nn.Linear}, r"module is called as module\(\): missing a required argument: 'in_features'"),
+        ({"score": plain_loss}, r"score is called as score\(module\): missing a required argument: 'batch'"),
         ({"device": "gpu"}, "device = 'gpu' must be a device of torch"),
         ({"device": None}, "device = None must be a device of torch"),
         ({"space": Space({**SPACE, "betas": Choice(((0.9, 0.99), (0.8, 0.9)))})}, "'beta1' is a number of 'betas'"),
@@ -235,3 +237,9 @@ def test_what_is_not_of_its_kind_is_refused_when_the_task_is_made(changed, error
     """By its name, and before anything is trained."""
     with pytest.raises(ValueError, match=f"TorchTask: .*{error}"):
         task(**changed)
+
+
+def test_a_module_that_is_none_is_told_by_every_member():
+    """What a function gives is known when it is called."""
+    with pytest.raises(TypeError, match=r"module gave 3: it must give a torch\.nn\.Module"):
+        task(module=lambda: 3).init(Stream(0), {})

@@ -375,13 +375,15 @@ def test_a_link_to_itself_is_no_run(runs, capsys):
 
 
 def test_what_no_claim_is_judged_by_is_told(tmp_path, capsys):
-    """A method that the suite does not have, as by a slip of the pen, and a column that the table does not have."""
+    """A method or variant that the suite does not have, as by a slip of the pen; a column that the table does not have."""
     rows = [
         {**ROW, "method": method, "seed": seed, "final_reported": 1.0} for seed in (0, 1) for method in ("pbt", "gird")
     ]
+    rows += [{**ROW, "variant": "populaton-10"}]
     (tmp_path / "runs.csv").write_text(csv(rows))
     assert main(["claims", str(tmp_path / "runs.csv")]) == 0
-    *_, lacking, unknown = capsys.readouterr().out.splitlines()
-    assert lacking.endswith("runs.csv has no column cpu_s, founders, trends: claims about it are not judged")
-    assert "method = 'gird' of toy is none of ['pbt', 'explore_only', 'exploit_only', 'grid', 'replay']" in unknown
-    assert unknown.endswith("nothing is judged by its 2 run(s)")
+    *_, lacking, method, variant = capsys.readouterr().out.splitlines()
+    assert lacking.endswith("runs.csv: there is no column cpu_s, founders, trends: claims about it are not judged")
+    assert "method = 'gird' of toy is none of ['pbt', 'explore_only', 'exploit_only', 'grid', 'replay']" in method
+    assert method.endswith("nothing is judged by its 2 run(s)")
+    assert "variant = 'populaton-10' of toy pbt is none that is configured" in variant

@@ -100,14 +100,12 @@ def _claims(a: argparse.Namespace) -> None:
     from reproductions.suite.results import run_table, verdicts
     from reproductions.suite.results.claims import all_claims
 
+    table = run_table.read_runs(a.table)
+    judged = verdicts.judge(all_claims(), table)
     if a.out:
         with staged(a.out) as place:
-            judged = verdicts.judge(all_claims(), run_table.read_runs(a.table))
             written = verdicts.write(judged, place)
         _print(a.out, [written])
-    else:
-        judged = verdicts.judge(all_claims(), run_table.read_runs(a.table))
-    passed_over = run_table.passed_over(a.table)
     rows = judged.to_dict("records")
     for row in rows:
         if row["verdict"] != verdicts.NOT_RUN:
@@ -120,8 +118,8 @@ def _claims(a: argparse.Namespace) -> None:
     )
     if missing := sum(row["verdict"] == verdicts.NOT_RUN for row in rows):
         print(f"not run: {missing} further claims, of whose methods these runs lack some")
-    for line in passed_over:
-        print(line)
+    for line in run_table.passed_over(table):
+        print(f"{a.table}: {line}")
 
 
 def _add_power(commands: Commands) -> None:

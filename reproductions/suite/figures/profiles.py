@@ -170,7 +170,7 @@ def improved(ours: Sequence[Array], theirs: Sequence[Array]) -> Estimate:
     if min(map(len, [*ours, *theirs])) < 2 or not np.isfinite(value):
         return Estimate(value, float("nan"), float("nan"))
     low, high = np.percentile(np.mean(resampled, axis=0), _ENDS)
-    if statistics.all_equal([low, high]):  # as of one problem
+    if statistics.all_equal([low, high]):  # as where one side wins every pair
         return Estimate(value, float("nan"), float("nan"))
     return Estimate(value, float(low), float(high))
 

@@ -66,7 +66,8 @@ def ask(
         except ConfigError as error:
             raise ConfigError(f"--configfile {error}") from None
     for setting in settings:
-        if not setting.partition("=")[0] or "=" not in setting:
+        key, equals, _ = setting.partition("=")
+        if not key or not equals:
             raise ConfigError(f"--config {setting!r}: must be KEY=VALUE")
     command = [sys.executable, "-m", "snakemake", "--summary"]
     command += ["--configfile", *map(str, configfiles)] if configfiles else []

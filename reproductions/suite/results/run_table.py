@@ -17,9 +17,10 @@ from reproductions.suite.results.records import Outcome, Record
 from reproductions.suite.results.rows import RunRow
 from reproductions.suite.results.tables import read
 from reproductions.suite.results.traits import traits
-from reproductions.suite.study import registry
+from reproductions.suite.study import configuration, registry
 from reproductions.suite.study.inputs import InputError, shown
-from reproductions.suite.study.names import PARTS
+from reproductions.suite.study.names import DEFAULT, PARTS
+from reproductions.suite.study.sources import ROOT
 
 #: What names a run, in the order of the table's columns: the scale comes last, since a table is mostly of one.
 _NAME = (*PARTS[1:], PARTS[0])
@@ -83,19 +84,23 @@ def read_runs(path: Path) -> pd.DataFrame:
     return table.sort_values(list(_NAME), ignore_index=True)  # so that no sum depends on the order of rows
 
 
-def passed_over(path: Path) -> list[str]:
-    """What no claim is judged by in a table that was written before, a line each.
+def passed_over(table: pd.DataFrame) -> list[str]:
+    """What of a table of runs no claim is judged by though it may be meant, a line each.
 
-    Columns that it does not have, and runs of methods that the suite does not have, or not any more.
+    Columns that it does not have, and runs of methods and variants that the suite does not have, or not any more.
     """
-    table = read(path, "runs.csv")
-    about = {claim.column.partition(".")[0] for claim in all_claims()} & RunRow.model_fields.keys()
-    lacking = sorted(about - set(table.columns))
-    lines = [f"{path} has no column {', '.join(lacking)}: claims about it are not judged"] if lacking else []
-    for (domain, method), runs in sorted(Counter(zip(table.domain, table.method, strict=True)).items()):
-        if method not in (known := _methods(registry.sweep(domain))):
-            what = f"{path}: method = {shown(method)} of {domain} is none of {known}"
-            lines.append(f"{what}: nothing is judged by its {runs} run(s)")
+    claims = all_claims()
+    lacking = sorted(({claim.column.partition(".")[0] for claim in claims} & RunRow.model_fields.keys()) - {*table})
+    lines = [f"there is no column {', '.join(lacking)}: claims about it are not judged"] if lacking else []
+    variants = {DEFAULT, *configuration.read(ROOT / "config" / "config.yaml")["variants"]}
+    named = Counter(zip(table.domain, table.method, table.variant, strict=True))
+    for (domain, method, variant), runs in sorted(named.items()):
+        methods = _methods(registry.sweep(domain))
+        nothing = f"nothing is judged by its {runs} run(s)"
+        if method not in methods:
+            lines.append(f"method = {shown(method)} of {domain} is none of {methods}: {nothing}")
+        elif variant not in variants:
+            lines.append(f"variant = {shown(variant)} of {domain} {method} is none that is configured: {nothing}")
     return lines
 
 
