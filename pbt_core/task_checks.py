@@ -65,8 +65,8 @@ def check_population(
 ) -> None:
     """The rule of ``PopulationTask``: ``step_all`` leaves what ``step`` leaves for each member, up to these tolerances.
 
-    Two intervals are trained; every tensor of a state's checkpoint and every float beside them is compared, everything else
-    in it must be equal.
+    Two intervals are trained; the values of every tensor of a state's checkpoint and every float beside them are compared,
+    everything else in it, names, types and shapes of tensors included, must be equal.
     """
     calls, stream, rng = Calls(task), Stream(seed), Stream(seed, ("check",)).generator()
     settings = [calls.task.space.sample(rng) for _ in range(members)]
@@ -82,8 +82,13 @@ def check_population(
             one, all_ = (_through_disk(task.save(state)) for state in pair)
             alike = _alike(one.json, all_.json, relative, absolute)
             must(alike, f"member {m}: the checkpoint of step_all differs in its json")
+            wrong = f"member {m}: the checkpoint of step_all has"
+            names, others = sorted(one.tensors), sorted(all_.tensors)
+            must(names == others, f"{wrong} the tensors {others}; that of step has {names}")
             for name, expected in sorted(one.tensors.items()):
                 got = all_.tensors[name]
+                form, right = (f"{array.dtype} of shape {array.shape}" for array in (got, expected))
+                must(form == right, f"{wrong} {name} as {form}; that of step as {right}")
                 close = np.allclose(got, expected, rtol=relative, atol=absolute, equal_nan=True)
                 worst = float(np.max(np.abs(np.asarray(got, float) - np.asarray(expected, float)), initial=0.0))
                 must(close, f"member {m}: {name} of step_all is not that of step: they differ by up to {worst:g}")

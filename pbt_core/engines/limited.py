@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from pbt_core.engines.pipes import Pipes
-from pbt_core.engines.pool import LONGEST_WAIT, Gone, Ready, crashed, died_at_start, hung, most_losses
+from pbt_core.engines.pool import LONGEST_WAIT, Gone, Ready, crashed, died_at_start, hung, idle, most_losses
 from pbt_core.engines.worker import Assignment
 from pbt_core.task import AnyTask
 from pbt_core.work import Done, Failed, Work
@@ -37,23 +37,29 @@ class LimitedBench:
 
     def carry_out(self, work: Work) -> Done | Failed:
         """The outcome of the interval; CheckpointError or RunError for what ends the worker."""
-        losses = 0
+        losses = idle_losses = 0
         while True:
             self._busy = True
-            outcome = self._outcome(work)
+            outcome, begun = self._outcome(work)
             self._busy = False
             if not isinstance(outcome, Gone):
                 return outcome
+            most = most_losses(outcome.exit_reason)
+            if not begun:  # nothing that the interval has done
+                idle_losses += 1
+                if idle_losses > most:
+                    raise idle(outcome.exit_reason)
+                continue
             losses += 1
-            if losses >= most_losses(outcome.exit_reason):
+            if losses >= most:
                 return crashed(work, losses, outcome.exit_reason)
 
     def close(self) -> None:
         """End the process: after its states were closed, or at once if an interval is under way."""
         self._pipes.close(orderly=not self._busy)
 
-    def _outcome(self, work: Work) -> Done | Failed | Gone:
-        """What came of one attempt."""
+    def _outcome(self, work: Work) -> tuple[Done | Failed | Gone, bool]:
+        """What came of one attempt, and whether the process had begun it."""
         self._pipes.send(0, work)
         begun = self._clock()
         while True:
@@ -64,18 +70,19 @@ class LimitedBench:
                     case Ready():
                         self._ready, begun = True, self._clock()
                     case Done() | Failed():
-                        return message
+                        return message, True
                     case Gone(exit_reason):
-                        if not self._ready and (error := died_at_start(exit_reason)) is not None:
+                        was_ready = self._ready
+                        if not was_ready and (error := died_at_start(exit_reason)) is not None:
                             raise error
                         self._replace()
-                        return message
+                        return message, was_ready
                     case _:
                         self._busy = False
                         raise message
             if not news and self._ready and self._clock() - begun > self.timeout:
                 self._replace()
-                return hung(work, self.timeout)
+                return hung(work, self.timeout), True
 
     def _replace(self) -> None:
         self._ready = False

@@ -54,6 +54,11 @@ def died_at_start(exit_reason: int | None) -> RunError | None:
     return RunError(f"a worker ended before it was ready ({ending(exit_reason)}): what it has printed says why")
 
 
+def idle(exit_reason: int | None) -> RunError:
+    """Why the run ends where worker after worker dies that has begun no interval."""
+    return RunError(f"workers die while they have nothing to do, the last with exit code {exit_reason}")
+
+
 def hung(work: Work, timeout: float) -> Failed:
     """The outcome of an interval that was ended because it took more than ``timeout`` seconds."""
     return Failed(work, "hung", f"the interval took more than {timeout} s")
@@ -105,7 +110,7 @@ class Pool:
         self._ready: set[int] = set()
         self._again: deque[Work] = deque()  # intervals whose workers were lost
         self._losses: Counter[tuple[int, int]] = Counter()
-        self._idle_losses = 0
+        self._idle_losses = 0  # one after another, with no outcome between them
 
     def run(self) -> None:
         """Until the run is finished: give idle workers intervals, take their outcomes."""
@@ -146,6 +151,7 @@ class Pool:
                 case Gone(exit_reason):
                     self._lost(worker, exit_reason)
                 case Done() | Failed():
+                    self._idle_losses = 0
                     if self._work.pop(worker, None) is not None:
                         # The worker goes on before its outcome is recorded, where what it does next does not depend on it.
                         if (work := self.driver.next_in_round(worker)) is not None:
@@ -182,7 +188,7 @@ class Pool:
                 self._again.append(work)
             self._idle_losses += 1
             if self._idle_losses > most * self.count:
-                raise RunError(f"workers die while they have nothing to do, the last with exit code {exit_reason}")
+                raise idle(exit_reason)
             return
         self.driver.note(lost_worker=worker, member=work.member, step=work.start, exitcode=exit_reason)
         self.driver.failures.lost(work, exit_reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import shutil
 import uuid
@@ -44,16 +45,34 @@ def _lines(entries: list[Entry]) -> Iterator[bytes]:
 
 
 def _timing(entries: list[Entry]) -> Iterator[str]:
-    """The lines of ``timing.jsonl``, a session a worker; ``at`` is by that worker's clock."""
-    sessions: dict[str, int] = {}
-    clock: dict[str, float] = {}
+    """The lines of ``timing.jsonl``: one session, whose clock is the seconds in which any worker trained.
+
+    What workers did side by side counts once, and what passed while none was there does not. ``at`` is by each worker's own
+    clock: where they differ, the seconds are too many, at most those of all workers together.
+    """
+    passed = _Passed()
     for entry in entries:
         for event in entry.events:
             if event["event"] == "evaluated" and entry.timing:
-                worker = entry.worker
-                clock[worker] = clock.get(worker, 0.0) + sum(
-                    entry.timing.get(part, 0.0) for part in ("train_s", "evaluate_s", "save_s")
-                )
-                row = {"session": sessions.setdefault(worker, len(sessions)), "clock": round(clock[worker], 3)}
-                where = {"worker": worker, "member": event["member"], "step": event["step"]}
+                lasted = sum(entry.timing.get(part, 0.0) for part in ("train_s", "evaluate_s", "save_s"))
+                passed.add(entry.timing["at"] - lasted, entry.timing["at"])
+                row = {"session": 0, "clock": round(passed.seconds, 3)}
+                where = {"worker": entry.worker, "member": event["member"], "step": event["step"]}
                 yield f"{dump({**row, **where, **entry.timing})}\n"
+
+
+class _Passed:
+    """How much of a time line is covered by intervals: ``seconds``."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._ends: list[tuple[float, float]] = []  # apart from each other, in order
+
+    def add(self, begin: float, end: float) -> None:
+        """Cover from ``begin`` to ``end``."""
+        first = bisect.bisect_left(self._ends, begin, key=lambda covered: covered[1])
+        last = bisect.bisect_right(self._ends, end, key=lambda covered: covered[0])
+        joined = self._ends[first:last]
+        begin, end = min([begin, *(b for b, _ in joined)]), max([end, *(e for _, e in joined)])
+        self.seconds += end - begin - sum(e - b for b, e in joined)
+        self._ends[first:last] = [(begin, end)]

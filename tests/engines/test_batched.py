@@ -89,6 +89,34 @@ def test_the_check_of_a_population_form_finds_what_is_wrong():
         check_population(Wrong(mistake="values"))
 
 
+class Shaped(Together):
+    """What it saves of the population form is changed by ``change``."""
+
+    def step_all(self, states, hyperparameters, steps, seeds):
+        return [{**state, "all": True} for state in super().step_all(states, hyperparameters, steps, seeds)]
+
+    def save(self, state):
+        whole = super().save({name: value for name, value in state.items() if name != "all"})
+        return Checkpoint(type(self).change(dict(whole.tensors)), whole.json) if "all" in state else whole
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda tensors: {**tensors, "w": np.zeros(1)}, r"has the tensors \['v', 'w'.*that of step has \['v'"),
+        (lambda tensors: {}, r"has the tensors \[\]; that of step has \['v'"),
+        (lambda tensors: {k: v.astype(np.float32) for k, v in tensors.items()}, "has v as float32 of shape .*as float64"),
+        (lambda tensors: {k: v[None] for k, v in tensors.items()}, r"has v as float64 of shape \(1, .*; that of step as"),
+    ],
+    ids=["more", "none", "type", "shape"],
+)
+def test_tensors_have_the_same_names_types_and_shapes_in_both_forms(change, said, monkeypatch):
+    """Values that are close are not enough."""
+    monkeypatch.setattr(Shaped, "change", staticmethod(change), raising=False)
+    with pytest.raises(AssertionError, match=f"member 0: the checkpoint of step_all {said}"):
+        check_population(Shaped())
+
+
 @dataclass(frozen=True)
 class Telling(Together):
     """What it saves is a number in its JSON, which the population form leaves ``off`` by so much."""

@@ -11,9 +11,9 @@ from oracle import run as oracle
 from rooted import Rooted
 from waiting import LONG
 
-from pbt_core import PBT, BinaryTournament, Plan, Processes, Serial, Truncation, WelchTTest
+from pbt_core import PBT, BinaryTournament, Plan, Processes, Run, RunError, Serial, Truncation, WelchTTest
 from pbt_core.engines.base import driving
-from pbt_core.engines.pool import Pool
+from pbt_core.engines.pool import Gone, Pool, Ready
 from pbt_core.ledger import Ledger
 from pbt_core.schema import RecordError
 from pbt_core.testing import Hill, check_engine
@@ -215,6 +215,49 @@ def test_within_a_round_a_worker_goes_on_before_its_outcome_is_recorded(synchron
     ahead = [sent[0], sent[1], recorded[0], sent[2], recorded[1], recorded[2]]
     after = [sent[0], recorded[0], sent[1], recorded[1], sent[2], recorded[2]]
     assert log == (ahead if synchronous else after) * 2
+
+
+class Taken(InThisProcess):
+    """Its worker is killed as soon as it has nothing to do, the first time ``at_first`` times before it is ready."""
+
+    prompt = False
+
+    def __init__(self, bench, at_first):
+        super().__init__(bench, [])
+        self.at_first = at_first
+
+    def start(self, worker):
+        self.outcomes.append(Gone(-15) if self.at_first else Ready())
+        self.at_first = max(0, self.at_first - 1)
+
+    def send(self, worker, work):
+        super().send(worker, work)
+        self.outcomes.append(Gone(-15))
+
+    def poll(self, timeout):
+        news = [(0, message) for message in self.outcomes]
+        self.outcomes.clear()
+        return news
+
+    def kill(self, worker):
+        pass
+
+    def close(self, orderly):
+        pass
+
+
+def test_workers_may_be_lost_between_intervals_as_often_as_there_are_intervals(tmp_path):
+    """As where nodes are taken back again and again; but a run in which none ever begins ends, and says why."""
+    plan = Plan(population=3, steps=100, interval=10, synchronous=False)
+
+    def train(folder, at_first):
+        with driving(Hill(), PBT(ready=10), plan, tmp_path / folder, lambda _: None, extend=False) as driver:
+            Pool(driver, Taken(Bench(Hill(), driver.store, plan.seed), at_first), 1).run()
+        return len([event for event in Run.open(tmp_path / folder).events if event["event"] == "evaluated"])
+
+    assert train("often", 0) == 30
+    with pytest.raises(RunError, match="workers die while they have nothing to do, the last with exit code -15"):
+        train("never", 9)
 
 
 def test_settings_of_engines_are_the_numbers_that_numpy_makes_of_them_too():

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from faulty import Faulty
 from leased_worker import FREE, METHOD
 from waiting import LONG
 
-from pbt_core import PBT, Leased, Serial
+from pbt_core import PBT, Leased, RunError, Serial
+from pbt_core.engines import limited
+from pbt_core.engines.pool import Gone, Ready
 from pbt_core.ledger import Ledger
 from pbt_core.testing import Hill, check_decisions
+from pbt_core.work import Done, Work
 
 PROGRAM = Path(__file__).parent / "leased_worker.py"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROGRAM.parent), str(PROGRAM.parents[2])])}
@@ -38,10 +42,40 @@ def test_an_interval_that_hangs_or_dies_is_ended_where_it_has_a_limit(what, kind
 
 
 def test_a_limit_that_is_kept_changes_nothing(tmp_path):
-    """The bytes are those of the serial engine, and no folder is left; the time that imports take is not counted."""
+    """The bytes are those of the serial engine, and no folder is left."""
     Serial().run(Hill(), PBT(ready=20), FREE, tmp_path / "serial")
-    Leased(timeout=0.5).run(Hill(), PBT(ready=20), FREE, tmp_path / "leased")
+    Leased(timeout=LONG).run(Hill(), PBT(ready=20), FREE, tmp_path / "leased")
     assert (tmp_path / "serial" / "events.jsonl").read_bytes() == (tmp_path / "leased" / "events.jsonl").read_bytes()
+
+
+class Scripted:
+    """A transport whose one worker tells what the test has written."""
+
+    def __init__(self, *news):
+        self.news = deque(news)
+
+    def start(self, worker):
+        pass
+
+    send = kill = lambda *_: None
+
+    def poll(self, timeout):
+        return [(0, self.news.popleft())]
+
+
+def test_a_process_that_dies_before_it_is_ready_costs_its_member_nothing(monkeypatch):
+    """However often; but where none ever begins, the run ends and says so."""
+
+    def outcome(*news):
+        monkeypatch.setattr(limited, "Pipes", lambda *_: Scripted(*news))
+        return limited.LimitedBench(Hill(), None, (), LONG).carry_out(work)
+
+    work = Work(0, 0, 10, {"lr": 0.5}, None)
+    killed, done = Gone(-15), Done(work, {}, ("", 0), {})
+    assert outcome(killed, killed, Ready(), killed, killed, Ready(), done) is done
+    assert outcome(Ready(), killed, Ready(), killed, Ready(), killed).kind == "crashed"
+    with pytest.raises(RunError, match="while they have nothing to do, the last with exit code -15"):
+        outcome(*[killed] * 9)
 
 
 def test_where_a_hung_member_cannot_be_replaced_its_worker_ends_with_a_line_that_says_so(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from pbt_core import Record as Events
 from reproductions.suite.figures import ablations, headline, plotting, profiles
 from reproductions.suite.figures.look import draw
+from reproductions.suite.results.contrasts import Contrast
 from reproductions.suite.results.records import Record, method_order
 from reproductions.suite.study.sweep import Anchor, Measure
 
@@ -81,63 +82,30 @@ def test_titles_tell_which_means_have_no_interval_and_legends_which_methods_lack
 
 
 def test_ablations_have_a_panel_an_experiment_and_a_place_a_variant(tmp_path):
-    """Also for a variant that was not run, or whose members all diverged; titles and labels are those given."""
-    runs = [scored("pbt", seed, 1.0 + seed) for seed in range(3)]
+    """Also for a variant whose members all diverged; titles and labels are those given."""
+    all_three = Contrast({seed: 1.0 + seed for seed in range(3)}, 0, 0)
     experiments = {
-        "population": {"4": runs[:1], "8": runs},
-        "copied": {"both": runs, "weights": [], "none": [scored("pbt", 0, math.nan)]},
+        "population": {"4": Contrast({0: 1.0}, 0, 0), "8": all_three},
+        "copied": {"both": all_three, "weights": Contrast({}, 0, 0), "none": Contrast({}, 0, 1)},
     }
-    figure = ablations.bars(experiments, MEASURE)
+    figure = ablations.bars(experiments, "height (m)")
     assert [ax.get_title() for ax in figure.axes] == ["population", "copied"]
     assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == ["both", "weights", "none"]
-    assert [text.get_text() for text in figure.axes[1].texts] == ["no run", "no run"]
+    assert [list(line.get_ydata()) for line in figure.axes[0].lines[:1]] == [[1.0]]
+    assert figure.axes[0].get_ylabel() == "height (m)"
     assert "1 run without a finite score left out" in figure.get_suptitle()
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
-    draw({"bars": lambda: figure, "nothing": lambda: ablations.bars({"empty": {}}, MEASURE)}, tmp_path)
+    draw({"bars": lambda: figure, "nothing": lambda: ablations.bars({"empty": {}}, "")}, tmp_path)
 
 
 def test_a_curve_has_its_settings_as_ticks_on_a_logarithmic_axis(tmp_path):
     """A line a label through the means."""
-    points = {size: [scored("pbt", seed, size + seed) for seed in range(3)] for size in (4, 40, 8)}
-    figure = ablations.curve({"pbt": points, "random_search": {4: points[4][:1], 8: []}}, "members", MEASURE)
+    points = {size: Contrast({seed: size + seed for seed in range(3)}, 0, 0) for size in (4, 40, 8)}
+    lines = {"pbt": points, "random_search": {4: Contrast({0: 4.0}, 0, 0), 8: Contrast({}, 0, 0)}}
+    figure = ablations.curve(lines, "members", "height (m)")
     ax = figure.axes[0]
     assert ax.get_xscale() == "log"
     assert list(ax.get_xticks()) == [4, 8, 40]
     assert list(ax.lines[0].get_ydata()) == [5, 9, 41]
     assert ax.get_title().endswith("none for one seed")
-    draw({"curve": lambda: figure, "nothing": lambda: ablations.curve({}, "members", MEASURE)}, tmp_path)
-
-
-def test_the_headline_has_a_panel_a_domain_with_its_own_unit():
-    """Human-normalised with anchors, in per cent of random search without; no panel for a method on its own."""
-    rows = [
-        {
-            "domain": domain,
-            "problem": problem,
-            "method": method,
-            "variant": "default",
-            "seed": seed,
-            "final_reported": score,
-        }
-        for domain, problem, base in (
-            ("games", "a", 10.0),
-            ("games", "b", 100.0),
-            ("images", "c", 4.0),
-            ("alone", "d", 1.0),
-        )
-        for method, score in (("pbt", 1.5 * base), ("random_search", base))
-        for seed in range(2)
-        if domain != "alone" or method == "pbt"
-    ]
-    rows.append({**rows[0], "variant": "other", "final_reported": 1e6})
-    frame = pd.DataFrame(rows)
-    anchors = {"a": Anchor(0, 20, ""), "b": Anchor(0, 200, "")}
-    measures = {"games": Measure("return", "", None, "steps", anchors=anchors)}
-    scores = headline.relative(frame, measures).set_index(["domain", "method"]).score
-    assert list(scores["games", "pbt"]) == [75, 75]
-    assert list(scores["images", "pbt"]) == [150, 150]
-    figure = headline.headline(frame, measures)
-    drawn = [ax for ax in figure.axes if ax.axison]
-    assert [ax.get_title() for ax in drawn] == ["games", "images"]
-    assert [ax.get_ylabel() for ax in drawn] == ["human-normalised score (%)", "% of random search's mean"]
-    assert headline.headline(frame[:0]).axes
+    draw({"curve": lambda: figure, "nothing": lambda: ablations.curve({}, "members", "")}, tmp_path)

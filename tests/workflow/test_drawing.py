@@ -85,6 +85,22 @@ def test_a_figure_whose_runs_left_no_picture_is_left_out_with_a_line(tmp_path, c
         draw(figures, tmp_path / "o")
 
 
+def test_figures_of_an_earlier_drawing_go_once_all_new_ones_are_there(folders, tmp_path, monkeypatch):
+    """Only those, and none where drawing fails."""
+    out = tmp_path / "o"
+    words = ["figure", "toy", *map(str, folders), "--out", str(out), "--replace", "--only"]
+    assert main([*words, "scores", "figure2"]) == 0
+    (out / "notes.txt").touch()
+    before = sorted(path.name for path in out.iterdir())
+    with monkeypatch.context() as patched:
+        patched.setattr(Figure, "savefig", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            main([*words, "scores"])
+    assert sorted(path.name for path in out.iterdir()) == before
+    assert main([*words, "scores"]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["notes.txt", "scores.png", "scores.svg"]
+
+
 def test_illustrations_are_of_the_runs_of_the_first_seed_that_have_an_answer():
     """No other run has one that is kept."""
     runs = [SimpleNamespace(seed=seed, summary={"final": final}) for seed in (1, 0) for final in ({"score": 1.0}, None)]
@@ -101,11 +117,44 @@ def test_of_the_papers_figures_the_first_alone_reads_events(folders, tmp_path, r
     """For all others the summaries are enough."""
     assert main(["paper", *map(str, folders), "--out", str(tmp_path / "o")]) == 0
     assert not read
-    monkeypatch.setattr(paper, "ABLATED", "toy")
     monkeypatch.setattr(paper, "SCHEMATIC", {"pbt": "pbt"})
     assert main(["paper", *map(str, folders[::-1]), "--out", str(tmp_path / "o")]) == 0
     assert read == [folder for folder in folders if folder.name == "pbt-0"]
     assert (tmp_path / "o" / "figure1.svg").exists()
+
+
+def test_ablations_are_drawn_at_the_sizes_that_were_run_and_of_any_domain(tmp_path):
+    """Whatever the variants are called; what differs in something else as well is at no place along a setting."""
+    variants = {
+        "default": ["steps=20"],
+        "many": ["steps=20", "population=5"],
+        "few": ["steps=20", "population=3"],
+        "late": ["steps=20", "search.ready=8"],
+        "other": ["steps=40", "population=7"],
+    }
+    for variant, changes in variants.items():
+        words = [word for change in changes for word in ("--set", change)]
+        for seed in ("0", "1"):
+            out = str(tmp_path / "runs" / f"{variant}-{seed}")
+            named = ["toy", "pbt", "--variant", variant, "--seed", seed]
+            assert main(["run", *named, "--quiet", *words, "--out", out]) == 0
+    runs = outcomes(sorted((tmp_path / "runs").iterdir()))
+    settings = runs[0].summary["settings"]
+    size, ready = settings["population"], settings["search"]["ready"]
+    along = {setting: paper.along(runs, "pbt", place) for setting, (_, place) in paper.SETTINGS.items()}
+    sizes = {3: "pbt (few)", size: "pbt", 5: "pbt (many)"}
+    assert along["population_size"] == dict(sorted(sizes.items()))
+    assert along["ready_interval"] == dict(sorted({ready: "pbt", 8: "pbt (late)"}.items()))
+    made = paper.figures(runs, run_table.outcomes(runs))
+    assert {"figure5_toy", "population_size_toy", "ready_interval_toy"} <= set(made)
+    (panel,) = made["figure5_toy"]().axes
+    assert [text.get_text() for text in panel.get_xticklabels()] == [str(size) for size in sorted(sizes)]
+    drawn = sorted(score for line in panel.lines if line.get_marker() == "o" for score in line.get_ydata())
+    expected = sorted(run.reported() for run in runs if run.method in sizes.values())
+    np.testing.assert_allclose([score for score in drawn if score in expected], expected)
+    assert list(made["population_size_toy"]().axes[0].get_xticks()) == sorted(sizes)
+    without = [run for run in runs if run.method != "pbt"]
+    assert not any("toy" in name for name in paper.figures(without, run_table.outcomes(without)))
 
 
 def test_outcomes_have_all_of_the_table_of_runs_that_needs_no_lineage(folders):
@@ -211,7 +260,7 @@ def test_results_can_be_made_of_the_runs_that_are_there(tmp_path):
     assert not former.exists()
     printed = done.stdout + done.stderr
     assert "left out: toy (2 of 4 runs), again (2 of 4 runs): needs runs that are not there" in printed
-    assert "pbt/default/seed-{0,1} --out figures/smoke/toy --only --then " in printed
+    assert "pbt/default/seed-{0,1} --out figures/smoke/toy --only --replace --then " in printed
     assert not (runs / "grid").exists()
     assert {path.name for path in (checkout / "figures/smoke").glob("*/*.svg")} >= {"figure2.svg", "scores.svg"}
     assert sorted(path.name for path in (checkout / "figures/smoke/again").iterdir()) == ["scores.png", "scores.svg"]

@@ -43,19 +43,16 @@ rule figures_of_domain:
         touch("figures/{study}/.drawn-{domain}"),
     params:
         made_by=lambda wildcards: made_by(f"{wildcards.domain}.analysis"),
-        # Emptied first, as Snakemake empties the folder of the rule above: with more problems figures have other names.
-        folders=lambda wildcards: [
-            f"figures/{wildcards.study}/{name}" for name in of_domain(wildcards.study, wildcards.domain)
-        ],
+        # Of more problems figures have other names, so those of an earlier drawing go.
         drawings=lambda wildcards: " --then ".join(
-            " ".join(drawing(wildcards.study, experiment)) for experiment in of_domain(wildcards.study, wildcards.domain)
+            " ".join([*drawing(wildcards.study, experiment), "--replace"])
+            for experiment in of_domain(wildcards.study, wildcards.domain)
         ),
     log:
         "results/{study}/logs/figures-{domain}.log",
     conda:
         "../../environment.yml"
     shell:
-        "rm -rf {params.folders:q}\n"
         "python -m reproductions figure {wildcards.domain:q} {params.drawings} 2> >(tee {log:q} >&2)"
 
 

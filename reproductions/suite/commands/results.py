@@ -108,7 +108,7 @@ def _claims(a: argparse.Namespace) -> None:
         _print(a.out, [written])
     rows = judged.to_dict("records")
     for row in rows:
-        if row["verdict"] != verdicts.NOT_RUN:
+        if row["verdict"] != "not run":
             print(_verdict(row))
     tested = judged[judged.p.notna()]
     stay = int(((tested.p <= 0.05) & (tested.p_holm <= 0.05)).sum())
@@ -116,7 +116,7 @@ def _claims(a: argparse.Namespace) -> None:
         f"{len(tested)} claims judged by 95 % intervals: at most {0.05 * len(tested):.1f} false verdicts are to be expected; "
         f"of {int((tested.p <= 0.05).sum())} results {stay} stay after Holm's adjustment"
     )
-    if missing := sum(row["verdict"] == verdicts.NOT_RUN for row in rows):
+    if missing := sum(row["verdict"] == "not run" for row in rows):
         print(f"not run: {missing} further claims, of whose methods these runs lack some")
     for line in run_table.passed_over(table):
         print(f"{a.table}: {line}")
@@ -158,11 +158,12 @@ def _verdict(row: dict[Hashable, Any]) -> str:
     ours = Estimate(row["ours"], row["ours_low"], row["ours_high"])
     without = f", {row['without_value']} run(s) without a value" if row["without_value"] else ""
     without += f", {row['incomplete']} incomplete seed(s) left out" if row.get("incomplete") else ""
+    adjusted = f", p by Holm {row['p_holm']:.2g}" if row["p_holm"] == row["p_holm"] else ""
     seen = row.get("detectable", float("nan"))
     detectable = f", detectable at 80 % power: {seen:.3g}" if seen == seen else ""
     return (
         f"{row['verdict']:15} {row['domain']:12} {row['claim']}\n"
-        f"{'':28} {row['test']}: {ours}, {row['seeds']} seed(s){detectable}{without}"
+        f"{'':28} {row['test']}: {ours}, {row['seeds']} seed(s){adjusted}{detectable}{without}"
     )
 
 
@@ -176,6 +177,7 @@ def _add_figure(commands: Commands) -> None:
         default=[],
         help="draw these figures; a name without its problem stands for that of every problem (default: all)",
     )
+    p.add_argument("--replace", action="store_true", help="remove the figures in DIR that are not drawn now, once all are")
     p.add_argument("--then", metavar="ARG", nargs=argparse.REMAINDER, default=[],
                    help="RUN... --out DIR and options: draw these too, in one process, which reads each run once")  # fmt: skip
     p.set_defaults(do=_figure, parser=p)
@@ -184,7 +186,7 @@ def _add_figure(commands: Commands) -> None:
 def _figure(a: argparse.Namespace) -> None:
     from functools import cache
 
-    from reproductions.suite.figures import plotting
+    from reproductions.suite.figures import look, plotting
     from reproductions.suite.results import records
 
     registry.sweep(a.domain)
@@ -194,7 +196,7 @@ def _figure(a: argparse.Namespace) -> None:
     read = cache(records.read_record)
     loaded = [_of_domain(a.domain, records.load(one.runs, read)) for one in asked]
     for one, runs in zip(asked, loaded, strict=True):
-        with staged(one.out) as place:
+        with staged(one.out, instead_of=look.ENDINGS if one.replace else ()) as place:
             figures = registry.analysis(a.domain).figures(runs)
             problems = list(records.of_each_problem(runs))
             asked_for = {name: meant(name, problems, figures) for name in one.only}
@@ -286,7 +288,6 @@ def _add_show(commands: Commands) -> None:
 def _show(a: argparse.Namespace) -> None:
     from reproductions.suite.results.statistics import Estimate
     from reproductions.suite.results.tables import read
-    from reproductions.suite.results.verdicts import NOT_RUN
 
     tables = sorted(folder / "comparison.csv" for folder in Path("results", a.study, "tables").glob("*"))
     tables = [table for table in tables if os.path.lexists(table)]
@@ -295,7 +296,7 @@ def _show(a: argparse.Namespace) -> None:
     frames = [(file, read(file)) for file in tables]
     verdicts = Path("results", a.study, "claims", "claims.csv")
     rows = read(verdicts).to_dict("records") if os.path.lexists(verdicts) else []
-    judged = [row for row in rows if row["verdict"] != NOT_RUN]
+    judged = [row for row in rows if row["verdict"] != "not run"]
     for file, frame in frames:
         print(f"\n{file.parent.name}: reported score of the final best member, mean over seeds [95 % interval]")
         problems, methods = (max(map(len, frame[name].astype(str))) for name in ("problem", "method"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,29 +18,18 @@ from reproductions.suite.figures.look import (
     over_seeds,
     panels,
     pretty,
-    unit,
 )
 from reproductions.suite.figures.profiles import means
-from reproductions.suite.results.records import Outcome
-from reproductions.suite.results.tables import final_scores
-from reproductions.suite.study.sweep import Measure
+from reproductions.suite.results.contrasts import Contrast
 
-Experiments = Mapping[str, Mapping[str, Sequence[Outcome]]]
-
-
-def reported(records: Sequence[Outcome]) -> list[float]:
-    """The reported score of each run's final best member, by seed; runs without one are left out."""
-    if not records:
-        return []
-    frame = final_scores(sorted(records, key=lambda record: record.seed))
-    return [score for score in frame.reported if np.isfinite(score)]
+#: Title of a panel -> label of a variant -> its scores.
+Experiments = Mapping[str, Mapping[str, Contrast]]
 
 
-def bars(experiments: Experiments, measure: Measure) -> Figure:
+def bars(experiments: Experiments, axis: str) -> Figure:
     """One panel an experiment, on one score axis: for each variant a dot a seed, their mean and its 95 % bootstrap interval.
 
-    ``experiments``: title -> label of the variant -> its runs. A variant without runs keeps its place, empty. No bars are
-    filled, since the axis need not begin at zero.
+    ``axis`` names that axis. No bars are filled, since it need not begin at zero.
     """
     counts = [len(variants) for variants in experiments.values()]
     words = [word for variants in experiments.values() for label in variants for word in label.split()]
@@ -50,16 +39,10 @@ def bars(experiments: Experiments, measure: Measure) -> Figure:
     everything: list[float] = []
     lost = 0
     for ax, (title, variants) in zip(axes, experiments.items(), strict=True):
-        for x, runs in enumerate(variants.values()):
-            scores = reported(runs)
-            lost += len(runs) - len(scores)
-            everything += scores
-            if scores:
-                mark_scores(ax, x, scores, PALETTE[0], spread=0.2)
-            else:  # a note in its place
-                ax.annotate(
-                    "no run", (x, 0.5), xycoords=("data", "axes fraction"), ha="center", fontsize=7, color="0.4"
-                )
+        for x, scores in enumerate(variants.values()):
+            lost += scores.missing
+            everything += scores.by_seed.values()
+            mark_scores(ax, x, list(scores.by_seed.values()), PALETTE[0], spread=0.2)
         ax.set_xticks(range(len(variants)), [textwrap.fill(label, 15, break_long_words=False) for label in variants])
         ax.tick_params(axis="x", labelsize=8)
         ax.set_xlim(-0.6, len(variants) - 0.4)
@@ -67,25 +50,23 @@ def bars(experiments: Experiments, measure: Measure) -> Figure:
         ax.set_title(textwrap.fill(title, max(14, 13 * len(variants))))
     if everything:
         keep_proportion(axes[0], float(np.mean(everything)))
-    axes[0].set_ylabel(unit(measure.reported, measure.unit))
+    axes[0].set_ylabel(axis)
     figure.suptitle(f"dots are seeds, with their mean and its 95 % bootstrap interval{left_out(lost)}", fontsize=9)
     return figure
 
 
-def curve(
-    lines: Mapping[str, Mapping[float, Sequence[Outcome]]], setting: str, measure: Measure, logarithmic: bool = True
-) -> Figure:
-    """Reported score against a numeric setting: a line a label through the means over seeds, with a 95 % bootstrap band.
+def curve(lines: Mapping[str, Mapping[float, Contrast]], setting: str, axis: str, logarithmic: bool = True) -> Figure:
+    """Scores against a numeric setting: a line a label through the means over seeds, with a 95 % bootstrap band.
 
-    ``lines``: label -> value of the setting -> the runs with it; ``setting`` names the x axis.
+    ``lines``: label -> value of the setting -> scores with it; ``setting`` and ``axis`` name the axes.
     """
     figure, axes = panels(1, 1, 5.2, 3.2)
     ax: Axes = axes[0, 0]
     values = sorted({value for points in lines.values() for value in points})
     seeds: list[int] = []
-    lost = sum(len(runs) - len(reported(runs)) for points in lines.values() for runs in points.values())
+    lost = sum(scores.missing for points in lines.values() for scores in points.values())
     for shade, (label, points) in zip(PALETTE * 9, lines.items(), strict=False):
-        measured = {value: scores for value in sorted(points) if (scores := reported(points[value]))}
+        measured = {value: list(points[value].by_seed.values()) for value in sorted(points) if points[value].by_seed}
         estimates = [means(np.array(scores)[:, None]) for scores in measured.values()]
         mean, low, high = (np.array([part[i][0] for part in estimates]) for i in range(3))
         x = np.array(list(measured))
@@ -100,7 +81,7 @@ def curve(
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(setting)
-    ax.set_ylabel(unit(measure.reported, measure.unit))
+    ax.set_ylabel(axis)
     band = over_seeds(seeds, "band: 95 % bootstrap interval")
     ax.set_title(f"mean over seeds (dots){left_out(lost)}\n{band}")
     if len(lines) > 1:

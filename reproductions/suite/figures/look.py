@@ -54,6 +54,10 @@ STYLE = {
 Figures = Mapping[str, Callable[[], Figure]]
 
 
+#: Of the files of a figure.
+ENDINGS = (".svg", ".png")
+
+
 def draw(figures: Figures, out: Path) -> list[Path]:
     """Draw each figure in the common style and write it as SVG and PNG into the folder ``out`` (made if missing).
 
@@ -74,7 +78,7 @@ def draw(figures: Figures, out: Path) -> list[Path]:
 def _write(figure: Figure, path: Path) -> list[Path]:
     """Write a figure as ``path`` with the suffixes of its formats."""
     box, written = arrange(figure), []
-    for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
+    for suffix, metadata in zip(ENDINGS, ({"Date": None}, {"Software": None}), strict=True):
         written.append(path.with_name(path.name + suffix))
         figure.savefig(written[-1], format=suffix[1:], bbox_inches=box, metadata=metadata)
     return written

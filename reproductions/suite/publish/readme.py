@@ -11,7 +11,6 @@ import pandas as pd
 
 from reproductions.suite.results.statistics import Estimate
 from reproductions.suite.results.tables import read
-from reproductions.suite.results.verdicts import NOT_RUN
 from reproductions.suite.study.inputs import InputError, read_json, read_text
 
 #: The columns of a table that a README shows, as far as the file has them: title and format.
@@ -31,7 +30,7 @@ COLUMNS = {
     "incomplete": ("incomplete seeds", ""),
     "reported_final_mean": ("reported, final best member", ""),
     "human_normalised_mean": ("human-normalised, %", ""),
-    "reported_best_mean": ("reported, best ever", ""),
+    "reported_best_mean": ("best ever, during training", ""),
     "fid_final_mean": ("FID", ".1f"),
     "member_steps_mean": ("member-steps", ".0f"),
     "clock_steps_mean": ("steps one after another", ".0f"),
@@ -46,7 +45,7 @@ COLUMNS = {
 #: Columns that count what is missing.
 MISSING = ("without_score", "without_value", "incomplete")
 #: Those of a claim on the front page.
-OF_A_VERDICT = ("domain", "claim", "paper", "ours", "margin", "seeds", "fixed", "verdict")
+OF_A_VERDICT = ("domain", "claim", "paper", "ours", "margin", "seeds", "fixed", "p_holm", "verdict")
 BLOCK = re.compile(r"<!-- (table|verdicts|bench|code|text): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -75,7 +74,7 @@ def table(path: Path) -> str:
 def verdicts(path: Path) -> str:
     """Of a table of claims, those that were judged, in short, and how many of each domain were not."""
     frame = read(path)
-    judged = frame.verdict != NOT_RUN
+    judged = frame.verdict != "not run"
     waiting = frame[~judged].groupby("domain").size()
     counts = ", ".join(f"{count} of {domain}" for domain, count in waiting.items())
     return _markdown(frame[judged], OF_A_VERDICT) + (f"\nNot run yet: {counts}.\n" if counts else "")

@@ -23,6 +23,7 @@ from reproductions.suite.results.claims import all_claims
 from reproductions.suite.results.schemas import Provenance
 from reproductions.suite.results.statistics import Estimate
 from reproductions.suite.results.tables import read
+from reproductions.suite.results.words import Verdict
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import folder_at, read_model
 from reproductions.suite.study.names import DEFAULT
@@ -30,10 +31,12 @@ from reproductions.suite.study.registry import ConfigError
 
 TEMPLATES = Path(__file__).parent / "templates"
 #: What is said of each verdict, above its claims.
-MEANINGS: Mapping[str, str] = {
-    "reproduced": "The whole 95 % interval lies on the side that is claimed.",
+MEANINGS: Mapping[Verdict, str] = {
+    "reproduced": "A paper claims it, and the whole 95 % interval lies on the side that is claimed.",
+    "holds": "No paper claims it; the whole interval lies on that side.",
     "no difference": "The interval lies on both sides, and all of it within the margin.",
-    "not reproduced": "The whole interval lies on the other side.",
+    "not reproduced": "A paper claims it, and the whole interval lies on the other side.",
+    "does not hold": "No paper claims it; the whole interval lies on the other side.",
     "inconclusive": "The interval lies on both sides, and reaches beyond the margin; or there is none.",
     "not run": "Some of its methods have no runs yet.",
 }
@@ -64,7 +67,7 @@ def report(study: str, kept: Path, figures: Path) -> str:
         runs=len(runs),
         cpu_hours=runs.cpu_s.sum() / 3600,
         verdicts=[(name, meaning, _claims(judged, name)) for name, meaning in MEANINGS.items()],
-        front=_pictures(figures / "paper", ("gains", "figure1", "figure5", "figure5_gan")),
+        front=_pictures(figures / "paper", ("gains", "figure1", "figure5")),
         domains=[_domain(name, _experiments(kept, name), runs, gained, kept, figures) for name in domains],
         places=_places(kept / "provenance.json"),
     )

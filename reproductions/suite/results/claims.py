@@ -20,7 +20,8 @@ from reproductions.suite.study.sweep import Mark, Measure
 class Claim:
     """A claim and its test.
 
-    text: what is claimed. paper: the paper's number or words, with ``mark`` for how sure we are of them.
+    text: what is claimed. paper: the paper's number or words, with ``mark`` for how sure we are of them; None where no paper
+        claims it, and the verdict does not speak of reproduction.
     experiment: the Snakemake target that makes the runs.
     weights: by method (with its variant, as in tables: ``pbt (hold)``), its weight in the contrast.
     column: of the table of runs; ``trends.NAME`` is the trend of a hyperparameter along the answer's lineage. The default,
@@ -54,6 +55,11 @@ class Claim:
     budgets_differ: bool = False
     fixed: str = ""
     margin_fixed: str = ""
+
+    @property
+    def of_a_paper(self) -> bool:
+        """Whether it is claimed somewhere: then it has a mark."""
+        return self.mark is not None
 
     def holds(self, contrast: float) -> bool:
         """Whether a contrast lies on the claimed side."""

@@ -58,6 +58,11 @@ def contrast(claim: Claim, runs: pd.DataFrame) -> Contrast:
     )
 
 
+def by_seed(domain: str, method: str, runs: pd.DataFrame) -> Contrast:
+    """A method's reported scores, one a seed: over several problems their mean, human-normalised where there are anchors."""
+    return contrast(Claim("", "", None, domain, domain, {method: 1}), runs)
+
+
 def of_claim(claim: Claim, runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of the claim's methods, with ``name`` (of the method), ``score`` and ``value`` (what the claim is about)."""
     must_be_of_one_scale(runs)

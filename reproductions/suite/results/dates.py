@@ -8,6 +8,7 @@ import pandas as pd
 
 from reproductions.suite.results.claims import Claim, margin_of
 from reproductions.suite.results.contrasts import of_claim
+from reproductions.suite.results.words import Fixed
 
 #: When results of runs were committed first, by domain and commit of the runs, where they do not say it themselves: records
 #: of the older formats have no dates; and ten of the toy's hundred seeds give again the numbers that had been seen.
@@ -18,7 +19,7 @@ SEEN: Mapping[tuple[str, str], str] = {
 }
 
 
-def fixed(claim: Claim, runs: pd.DataFrame) -> str:
+def fixed(claim: Claim, runs: pd.DataFrame) -> Fixed:
     """``before`` the runs, ``test before, margin after``, ``after``, or ``not known``.
 
     Before: when the contrast of no seed could be known, because one of its runs had not begun. The margin counts where there is
@@ -29,9 +30,10 @@ def fixed(claim: Claim, runs: pd.DataFrame) -> str:
         return "before"
     if not claim.fixed or not known or (margin_of(claim) is not None and not claim.margin_fixed):
         return "not known"
-    if claim.fixed >= known:
+    minute = known[: len(claim.fixed)]  # as claims are dated; within one minute nobody can tell
+    if claim.fixed >= minute:
         return "after"
-    return "test before, margin after" if margin_of(claim) is not None and claim.margin_fixed >= known else "before"
+    return "test before, margin after" if margin_of(claim) is not None and claim.margin_fixed >= minute else "before"
 
 
 def first_known(claim: Claim, runs: pd.DataFrame) -> str | None:

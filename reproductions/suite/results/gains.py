@@ -10,7 +10,7 @@ import pandas as pd
 
 from reproductions.suite.results import statistics
 from reproductions.suite.results.claims import Claim
-from reproductions.suite.results.contrasts import contrast
+from reproductions.suite.results.contrasts import by_seed, contrast
 from reproductions.suite.study import registry
 
 #: What PBT is compared with: a draw of settings, a draw of schedules, a recipe from elsewhere, and one tuned on the problem.
@@ -50,7 +50,7 @@ def gains(runs: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> pd.DataFr
 
 
 def _variance(domain: str, method: str, runs: pd.DataFrame) -> float:
-    scores = list(contrast(Claim("", "", None, domain, domain, {method: 1}), runs).by_seed.values())
+    scores = list(by_seed(domain, method, runs).by_seed.values())
     return float(np.var(scores, ddof=1)) if len(scores) > 1 else math.nan
 
 

@@ -128,14 +128,14 @@ class VerdictRow(Row):
     ours_high: float | None
     margin: float | None = None
     detectable: float | None = None
-    size: Literal["within", "beyond", "either"] | None = None
+    size: Size | None = None
     p: float | None = None
     p_holm: float | None = None
     seeds: Count
     incomplete: Count = 0
     without_value: Count = 0
-    fixed: Literal["before", "test before, margin after", "after", "not known"] = "not known"
-    verdict: Literal["reproduced", "no difference", "not reproduced", "inconclusive", "not run"]
+    fixed: Fixed = "not known"
+    verdict: Verdict
     command: Words
 
 

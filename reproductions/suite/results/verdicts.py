@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -17,10 +17,8 @@ from reproductions.suite.results.claims import Claim, margin_of, test_in_words
 from reproductions.suite.results.contrasts import contrast, of_claim
 from reproductions.suite.results.multiplicity import holm, p_value
 from reproductions.suite.results.statistics import Estimate
+from reproductions.suite.results.words import VERDICTS, Size, Verdict
 
-#: The verdicts, in the order of tables. Three of them are results.
-NOT_RUN = "not run"
-VERDICTS = ("reproduced", "no difference", "not reproduced", "inconclusive", NOT_RUN)
 #: A claim about the share of seeds is that more than this share of them is as claimed.
 MOST = 0.5
 
@@ -37,34 +35,36 @@ def detectable(claim: Claim, values: Sequence[float]) -> float:
     return power.detectable_share(len(values)) if claim.statistic == "share" else power.detectable(values)
 
 
-def verdict(claim: Claim, estimate: Estimate, seeds: int) -> str:
+def verdict(claim: Claim, estimate: Estimate, seeds: int) -> Verdict:
     """Where the whole interval lies.
 
     ``reproduced``: on the claimed side or, if the claim is that things are alike, within its margin. ``not reproduced``: on the
-    other side, or beyond the margin. ``no difference``: on both sides, but within the margin. Else ``inconclusive``, as without
-    an interval.
+    other side, or beyond the margin. What no paper claims ``holds`` there, and ``does not hold``. ``no difference``: on both
+    sides, but within the margin. Else ``inconclusive``, as without an interval.
     """
+    so: Verdict = "reproduced" if claim.of_a_paper else "holds"
+    not_so: Verdict = "not reproduced" if claim.of_a_paper else "does not hold"
     if seeds == 0:
-        return NOT_RUN
+        return "not run"
     low, high = estimate.low, estimate.high
     if math.isnan(low) or math.isnan(high):
         return "inconclusive"
     if claim.statistic == "share":
-        return "reproduced" if low > MOST else "not reproduced" if high < MOST else "inconclusive"
+        return so if low > MOST else not_so if high < MOST else "inconclusive"
     margin = margin_of(claim)
     near = margin is not None and claim.threshold - margin <= low and high <= claim.threshold + margin
     if claim.side == "alike":
         if margin is None:
             raise ValueError(f"claim {claim.text!r}: that things are alike needs a margin")
         apart = low > claim.threshold + margin or high < claim.threshold - margin
-        return "reproduced" if near else "not reproduced" if apart else "inconclusive"
+        return so if near else not_so if apart else "inconclusive"
     above, at_most = low > claim.threshold, high <= claim.threshold
     if not above and not at_most:
         return "no difference" if near else "inconclusive"
-    return "reproduced" if above == (claim.side == "above") else "not reproduced"
+    return so if above == (claim.side == "above") else not_so
 
 
-def size(claim: Claim, estimate: Estimate) -> str:
+def size(claim: Claim, estimate: Estimate) -> Size | Literal[""]:
     """Whether the distance from the threshold matters: all its interval is ``beyond`` the margin, ``within`` it, or ``either``.
 
     Empty without an interval or a margin. It says of a verdict how much it is worth, and changes none: a difference may be

@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from reproductions.suite.study.inputs import shown
@@ -17,10 +17,10 @@ from reproductions.suite.study.registry import ConfigError
 
 
 @contextlib.contextmanager
-def staged(out: Path) -> Iterator[Path]:
+def staged(out: Path, instead_of: Collection[str] = ()) -> Iterator[Path]:
     """A fresh folder whose files move to ``out`` (made if missing) when the block ends well; else ``out`` is as it was.
 
-    Raises ConfigError before the block if nothing can be written there.
+    ``instead_of``: endings, such as ".svg", of the files there that go then: those that are not among the new ones. Raises ConfigError before the block if nothing can be written there.
     """
     with _folder(out), _temporary(out) as place:
         yield place
@@ -29,6 +29,9 @@ def staged(out: Path) -> Iterator[Path]:
             _must_be_a_file(target, out / path.name)
         for path, target in moves:
             os.replace(path, target)
+        new = {path.name for path, _ in moves}
+        for path in [path for path in out.iterdir() if path.suffix in instead_of and path.name not in new]:
+            path.unlink()
 
 
 @contextlib.contextmanager
