@@ -105,8 +105,14 @@ class Shaped(Together):
     [
         (lambda tensors: {**tensors, "w": np.zeros(1)}, r"has the tensors \['v', 'w'.*that of step has \['v'"),
         (lambda tensors: {}, r"has the tensors \[\]; that of step has \['v'"),
-        (lambda tensors: {k: v.astype(np.float32) for k, v in tensors.items()}, "has v as float32 of shape .*as float64"),
-        (lambda tensors: {k: v[None] for k, v in tensors.items()}, r"has v as float64 of shape \(1, .*; that of step as"),
+        (
+            lambda tensors: {k: v.astype(np.float32) for k, v in tensors.items()},
+            "has v as float32 of shape .*as float64",
+        ),
+        (
+            lambda tensors: {k: v[None] for k, v in tensors.items()},
+            r"has v as float64 of shape \(1, .*; that of step as",
+        ),
     ],
     ids=["more", "none", "type", "shape"],
 )

@@ -3,12 +3,11 @@
 import math
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from pbt_core import Record as Events
-from reproductions.suite.figures import ablations, headline, plotting, profiles
-from reproductions.suite.figures.look import draw
+from reproductions.suite.figures import ablations, plotting, profiles
+from reproductions.suite.figures.look import draw, places
 from reproductions.suite.results.contrasts import Contrast
 from reproductions.suite.results.records import Record, method_order
 from reproductions.suite.study.sweep import Anchor, Measure
@@ -59,6 +58,28 @@ def test_figures_across_problems_are_human_normalised():
         profiles.performance_profile(records, MEASURE)
 
 
+def test_random_play_is_marked_where_its_score_is():
+    """Across the axis of scores, which is the horizontal one in a profile; within what is drawn, with a line in the legend."""
+    measure = Measure("score", "", None, "steps", anchors={"hill": Anchor(-3.0, 1000, "")})
+    records = [scored(method, seed, 10.0 + seed) for method in ("pbt", "grid") for seed in range(2)]
+    profile, scores = (
+        make(records, measure).axes[0] for make in (profiles.performance_profile, plotting.score_comparison)
+    )
+    for ax, along in ((profile, "x"), (scores, "y")):
+        (line,) = [line for line in ax.lines if line.get_label() == "random play"]
+        assert list(getattr(line, f"get_{along}data")()) == [-3.0, -3.0]
+        assert getattr(ax, f"get_{along}lim")()[0] < -3.0
+
+
+def test_methods_that_most_studies_have_are_of_one_colour_everywhere():
+    """Whichever others are beside them; those have colours that are free."""
+    few = places(["pbt", "random_search", "hand_tuned"])
+    many = places(["pbt", "pbt (six)", "random_search", "asha", "hand_tuned", "gp"])
+    assert {name: many[name] for name in few} == few
+    assert len(set(many.values())) == len(many)
+    assert places(["a", "b"]) == {"a": 0, "b": 1}
+
+
 def test_titles_tell_which_means_have_no_interval_and_legends_which_methods_lack_a_problem():
     """An unfinished study: some methods have a seed, some have more, one has not all problems."""
     anchors = {"small": Anchor(0, 1, ""), "large": Anchor(0, 1000, "")}
@@ -68,8 +89,8 @@ def test_titles_tell_which_means_have_no_interval_and_legends_which_methods_lack
     mixed = [*pbt, scored("grid", 0, 0.1, "small")]
     interval = "95 % bootstrap interval"
     for records, said in (
-        (whole, interval),
-        (mixed, f"{interval}, none for one seed"),
+        (whole, f"{interval} (2 seeds)"),
+        (mixed, f"{interval}, none for one seed (1 to 2 seeds)"),
         (pbt[:1], "one seed: no interval"),
     ):
         figures = profiles.performance_profile(records, measure), plotting.human_normalised_scores(records, measure)
@@ -107,5 +128,5 @@ def test_a_curve_has_its_settings_as_ticks_on_a_logarithmic_axis(tmp_path):
     assert ax.get_xscale() == "log"
     assert list(ax.get_xticks()) == [4, 8, 40]
     assert list(ax.lines[0].get_ydata()) == [5, 9, 41]
-    assert ax.get_title().endswith("none for one seed")
+    assert ax.get_title().endswith("none for one seed (1 to 3 seeds)")
     draw({"curve": lambda: figure, "nothing": lambda: ablations.curve({}, "members", "")}, tmp_path)

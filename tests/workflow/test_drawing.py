@@ -186,22 +186,25 @@ def test_the_legend_of_schedules_lies_beside_their_title_and_panels(methods, tmp
         assert not box.overlaps(title)
         assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes)
         assert title.width < figure.bbox.width
-        assert [text.get_text() for text in legend.texts] == ["seed 0", "seed 1", "seed 2"]
+        assert [text.get_text() for text in legend.texts] == ["a seed", "their median"]
 
 
-def test_schedules_of_more_seeds_than_colours_have_a_median(tmp_path):
+def test_schedules_have_a_line_a_seed_and_their_median(tmp_path):
     """By step, of the seeds' values on their stairs."""
     plan = Plan(population=4, steps=40, interval=10)
-    runs = [Serial().run(Hill(), PBT(ready=10), replace(plan, seed=seed), tmp_path / str(seed)) for seed in range(11)]
+    runs = [Serial().run(Hill(), PBT(ready=10), replace(plan, seed=seed), tmp_path / str(seed)) for seed in range(3)]
     summary = {"problem": "hill", "variant": "default", "method": "pbt"}
     records = [Record(tmp_path, {**summary, "seed": seed}, run.events) for seed, run in enumerate(runs)]
     figure = plotting.schedules(records, Measure("height", "m", "height, seen again", "steps", {}, logarithmic=("lr",)))
-    assert [text.get_text() for text in figure.legends[0].texts] == ["a seed", "median"]
-    (median,) = [line for line in figure.axes[0].lines if line.get_label() == "median"]
-    of_seeds = [[segment.hyperparameters["lr"] for segment in run.schedule()] for run in runs]
-    expected = np.median(of_seeds, axis=0)
+    assert figure.get_suptitle().replace("\n", " ").endswith("3 seeds")
+    *of_seeds, median = figure.axes[0].lines
+    values = [[segment.hyperparameters["lr"] for segment in run.schedule()] for run in runs]
+    assert [list(line.get_ydata()[:-1]) for line in of_seeds] == values
+    expected = np.median(values, axis=0)
     assert median.get_xdata().tolist() == [0, 10, 20, 30, 40]
     np.testing.assert_allclose(median.get_ydata(), [*expected, expected[-1]])
+    (alone,) = plotting.schedules(records[:1], Measure("height", "m", None, "steps")).axes[0].lines
+    assert list(alone.get_ydata()[:-1]) == values[0]
 
 
 def test_labels_between_powers_of_ten_do_not_touch():

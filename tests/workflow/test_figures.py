@@ -154,7 +154,7 @@ def test_the_lineages_figure_has_a_line_for_each_final_member_and_says_how_many_
     assert len(thick) == 1
     assert to_rgb(thick[0].get_color()) == to_rgb(plotting.colour([record], "pbt"))
     remain, began = founders(branches(record.events))
-    assert f"{remain} of {began} founders remain" in figure.axes[0].get_title()
+    assert f"{remain} of {began} founders left" in figure.axes[0].get_title()
     assert [ax.get_ylabel() for ax in figure.axes] == ["learning rate", "decay"]
 
 

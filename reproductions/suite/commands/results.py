@@ -177,7 +177,9 @@ def _add_figure(commands: Commands) -> None:
         default=[],
         help="draw these figures; a name without its problem stands for that of every problem (default: all)",
     )
-    p.add_argument("--replace", action="store_true", help="remove the figures in DIR that are not drawn now, once all are")
+    p.add_argument(
+        "--replace", action="store_true", help="remove the figures in DIR that are not drawn now, once all are"
+    )
     p.add_argument("--then", metavar="ARG", nargs=argparse.REMAINDER, default=[],
                    help="RUN... --out DIR and options: draw these too, in one process, which reads each run once")  # fmt: skip
     p.set_defaults(do=_figure, parser=p)

@@ -17,6 +17,7 @@ from reproductions.suite.figures.look import (
     mark_scores,
     over_seeds,
     panels,
+    places,
     pretty,
 )
 from reproductions.suite.figures.profiles import means
@@ -51,7 +52,9 @@ def bars(experiments: Experiments, axis: str) -> Figure:
     if everything:
         keep_proportion(axes[0], float(np.mean(everything)))
     axes[0].set_ylabel(axis)
-    figure.suptitle(f"dots are seeds, with their mean and its 95 % bootstrap interval{left_out(lost)}", fontsize=9)
+    seeds = [len(scores.by_seed) for variants in experiments.values() for scores in variants.values()]
+    interval = over_seeds(seeds, "dots are seeds, with their mean and its 95 % bootstrap interval")
+    figure.suptitle(f"{interval}{left_out(lost)}", fontsize=9)
     return figure
 
 
@@ -65,7 +68,9 @@ def curve(lines: Mapping[str, Mapping[float, Contrast]], setting: str, axis: str
     values = sorted({value for points in lines.values() for value in points})
     seeds: list[int] = []
     lost = sum(scores.missing for points in lines.values() for scores in points.values())
-    for shade, (label, points) in zip(PALETTE * 9, lines.items(), strict=False):
+    numbers = places(list(lines))
+    for label, points in lines.items():
+        shade = PALETTE[numbers[label] % len(PALETTE)]
         measured = {value: list(points[value].by_seed.values()) for value in sorted(points) if points[value].by_seed}
         estimates = [means(np.array(scores)[:, None]) for scores in measured.values()]
         mean, low, high = (np.array([part[i][0] for part in estimates]) for i in range(3))

@@ -20,6 +20,7 @@ from reproductions.suite.figures.look import (
     SCORES,
     colour,
     count_steps,
+    counted,
     hyperparameter_axis,
     panels,
     plot_heights,
@@ -70,8 +71,7 @@ def lineages(records: Sequence[Record], measure: Measure) -> Figure:
             hyperparameter_axis(ax, name, among[name], measure)
             if column == 0:
                 ax.set_ylabel(measure.label(name))
-        remain, began = founders(branches(run.events))
-        axes[0, column].set_title(f"{pretty(run.method)}, seed {run.seed}\n{remain} of {began} founders remain")
+        axes[0, column].set_title(_heading(run, *founders(branches(run.events))))
         count_steps(axes[-1, column], f"{measure.step} the weights were trained for")
     title = f"{problem_name(records)}: lineages of all final members (thick: of the best)"
     figure.suptitle(title, fontsize=9)
@@ -107,8 +107,7 @@ def tree(records: Sequence[Record], measure: Measure) -> Figure:
         placed = _placed(tree, drawn_lines, answer(tree, run.events))
         _draw_tree(ax, placed, norm, pitch)
         marks |= placed.marks
-        remain, began = founders(tree)
-        ax.set_title(f"{pretty(run.method)}, seed {run.seed}\n{remain} of {began} founders remain")
+        ax.set_title(_heading(run, *founders(tree)))
         count_steps(ax, measure.step if fresh else f"{measure.step} the weights were trained for")
     for ax in axes.flat[len(runs) :]:
         ax.set_axis_off()
@@ -210,3 +209,7 @@ def _legend(marks: set[str]) -> list[Line2D]:
             Line2D([], [], ls="none", marker="x", ms=5, color="black", label="diverged or failed; grey: no score")
         )
     return handles
+
+
+def _heading(run: Record, remain: int, began: int) -> str:
+    return f"{pretty(run.method)}, seed {run.seed}\n{remain} of {counted([began], 'founder')} left"

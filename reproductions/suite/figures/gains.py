@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reproductions.suite.figures.look import PALETTE, counted, panels, pretty
+from reproductions.suite.figures.look import PALETTE, PLACES, counted, panels, pretty
 from reproductions.suite.results.gains import BASELINES
 
 MARKS = ("o", "s", "D", "^")
@@ -36,9 +36,14 @@ def gain_figure(table: pd.DataFrame) -> Figure:
             right.axvspan(-margin, margin, color="0.85", lw=0, zorder=0)
         low, high = right.get_xlim()
         right.set_xlim(-max(-low, high), max(-low, high))
-        left.set_ylabel(f"{domain}\n{counted(rows.seeds.tolist(), 'seed')}", rotation=0, ha="right", va="center")
+        left.set_ylabel(
+            f"{textwrap.fill(pretty(domain), 14)}\n{counted(rows.seeds.tolist(), 'seed')}",
+            rotation=0,
+            ha="right",
+            va="center",
+        )
         right.set_xlabel(textwrap.fill(rows.unit.iloc[0], 45))
-    axes[-1, 0].set_xlabel("standard deviations over seeds")
+    axes[-1, 0].set_xlabel("standard deviations of scores over seeds")
     axes[0, 0].set_title("gain of PBT, in standard deviations")
     axes[0, 1].set_title("in the domain's unit; grey: within the margin")
     handles = {line.get_label(): line for row in axes for ax in row for line in ax.lines if line.get_label()[0] != "_"}
@@ -54,11 +59,11 @@ def gain_figure(table: pd.DataFrame) -> Figure:
 
 def _dots(ax: Axes, rows: pd.DataFrame, column: str) -> None:
     for place, row in enumerate(rows.to_dict("records")):
-        number = BASELINES.index(row["baseline"])
+        mark, shade = MARKS[BASELINES.index(row["baseline"])], PALETTE[PLACES[row["baseline"]]]
         value, low, high = (row[f"{column}{end}"] for end in ("", "_low", "_high"))
         if low == low:
-            ax.plot([low, high], [place, place], color=PALETTE[number], lw=2.2)
-        ax.plot([value], [place], MARKS[number], color=PALETTE[number], ms=5.5, label=pretty(row["baseline"]))
+            ax.plot([low, high], [place, place], color=shade, lw=2.2)
+        ax.plot([value], [place], mark, color=shade, ms=5.5, label=pretty(row["baseline"]))
     ax.axvline(0, color="black", lw=0.9)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_yticks([])

@@ -9,14 +9,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reproductions.suite.figures.look import PALETTE, left_out, mark_mean, over_seeds, panels, pretty
+from reproductions.suite.figures.look import PALETTE, left_out, mark_mean, over_seeds, panels, places, pretty
 from reproductions.suite.results.comparable import must_be_comparable, must_be_of_one_scale
+from reproductions.suite.results.gains import BASELINES
 from reproductions.suite.results.scores import reported, scores_of
 from reproductions.suite.study.names import DEFAULT
 from reproductions.suite.study.sweep import Measure
 
-METHODS = ("pbt", "random_search", "hand_tuned")
-BASELINE = "random_search"
+METHODS = ("pbt", *BASELINES)
+BASELINE = BASELINES[0]
 PERCENT = f"% of {pretty(BASELINE)}'s mean"
 
 
@@ -36,7 +37,7 @@ def headline(
         ax.set_axis_off()
     for ax, domain in zip(axes.flat, shown, strict=False):
         _panel(ax, scores[scores.domain == domain], methods)
-        ax.set_title(str(domain).replace("_", " "))
+        ax.set_title(pretty(str(domain)))
     seeds = scores[scores.domain.isin(shown)].groupby(["domain", "method"]).size()
     interval = over_seeds(seeds, "mean over seeds (dots) with 95 % bootstrap interval")
     figure.suptitle(f"Final best member: {interval}{left_out(scores.attrs['lost'])}", fontsize=9)
@@ -85,7 +86,7 @@ def _panel(ax: Axes, scores_of_domain: pd.DataFrame, methods: Sequence[str]) -> 
     present = [name for name in methods if (scores_of_domain.method == name).any()]
     for x, method in enumerate(present):
         scores = scores_of_domain[scores_of_domain.method == method].score.to_numpy(dtype=float)
-        shade = PALETTE[list(methods).index(method) % len(PALETTE)]
+        shade = PALETTE[places(methods)[method]]
         ax.bar(x, scores.mean(), 0.75, color=shade, alpha=0.45)
         beside = np.linspace(-0.2, 0.2, len(scores)) if len(scores) > 1 else np.zeros(1)
         ax.plot(x + beside, scores, "o", ms=3.5, color=shade)

@@ -6,8 +6,9 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -27,11 +28,34 @@ from reproductions.suite.results.records import Record, method_order
 from reproductions.suite.study.sweep import Measure
 
 matplotlib.use("agg")
-#: Names of methods, or words in them, that are acronyms.
-ACRONYMS = re.compile(r"\b(pbt|pb2|mf|fire|tpe|gp|asha)\b")
-#: Colours that colour-blind people can tell apart; after the first ten come darker shades of the same.
-PALETTE = sns.color_palette("colorblind")
-PALETTE += [tuple(0.45 * part for part in rgb) for rgb in PALETTE]
+#: Names, or words in them, that are acronyms, and what else people write otherwise than files do.
+ACRONYMS = re.compile(r"\b(pbt|pb2|tpe|gp|asha|gan)\b")
+WRITTEN = {
+    "t test": "T-test",
+    "mf pbt": "MF-PBT",
+    "fire pbt": "FIRE PBT",
+    "fashion mnist": "Fashion-MNIST",
+    "atari": "Atari",
+    "starcraft": "StarCraft II",
+    "dmlab": "first-person levels",
+}
+#: Colours that colour-blind people can tell apart, and that do not vanish on white or among grey lines; then darker shades.
+_COLOURS = sns.color_palette("colorblind")
+PALETTE = [_COLOURS[number] for number in (0, 1, 2, 3, 4, 5, 9, 6)]
+PALETTE += [tuple(0.45 * part for part in _COLOURS[number]) for number in (0, 1, 2, 3, 4, 5, 9, 6, 7, 8)]
+#: The methods that most studies have, whose colours are the same in every figure: their places in the palette.
+PLACES = {
+    "pbt": 0,
+    "random_search": 1,
+    "random_schedules": 2,
+    "hand_tuned": 3,
+    "weights_only": 4,
+    "hand_set": 5,
+    "pbt_t_test": 6,
+    "hyperparameters_only": 7,
+    "pbt_tournament": 8,
+    "replay": 10,
+}
 #: Styles of lines: where two lines lie on each other, both can be seen.
 DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)))
 #: Dark is low, light is high, grey is no score; without the lightest end, which would vanish on white.
@@ -100,19 +124,29 @@ def panels(rows: int, columns: int, width: float, height: float, **options: Any)
 
 
 def colour(records: Sequence[Record], method: str) -> tuple[float, float, float]:
-    """The same colour for a method in every figure over these runs."""
-    rgb: tuple[float, float, float] = PALETTE[method_order(records).index(method) % len(PALETTE)]
+    """The colour of a method: that of ``PLACES``, or else the same in every figure over these runs."""
+    rgb: tuple[float, float, float] = PALETTE[places(method_order(records))[method] % len(PALETTE)]
     return rgb
 
 
 def dashes(records: Sequence[Record], method: str) -> Any:
-    """The same line style for a method in every figure over these runs."""
-    return DASHES[method_order(records).index(method) % len(DASHES)]
+    """The line style of a method: the same wherever its colour is."""
+    return DASHES[places(method_order(records))[method] % len(DASHES)]
+
+
+def places(methods: Sequence[str]) -> dict[str, int]:
+    """By method, the number of its colour: that of ``PLACES``; others, in their order, take those that are free."""
+    taken = {name: PLACES[name] for name in methods if name in PLACES}
+    free = (number for number in count() if number not in taken.values())
+    return {name: taken[name] if name in taken else next(free) for name in methods}
 
 
 def pretty(method: str) -> str:
-    """``random_search`` as people write it, and short names such as ``pbt`` in capitals."""
-    return ACRONYMS.sub(lambda word: word[0].upper(), method.replace("_", " "))
+    """``random_search`` as people write it, and short names such as ``pbt`` in capitals; problems and domains too."""
+    words = method.replace("_", " ")
+    for ours, theirs in WRITTEN.items():
+        words = re.sub(rf"\b{ours}\b", theirs, words)
+    return ACRONYMS.sub(lambda word: word[0].upper(), words)
 
 
 def unit(label: str, unit: str) -> str:
@@ -122,7 +156,7 @@ def unit(label: str, unit: str) -> str:
 
 def problem_name(records: Sequence[Record]) -> str:
     """The problem of these runs as people write it."""
-    return records[0].problem.replace("_", " ")
+    return pretty(records[0].problem)
 
 
 def left_out(lost: int) -> str:
@@ -137,17 +171,18 @@ def counted(numbers: Collection[int], what: str) -> str:
 
 
 def over_seeds(counts: Iterable[int], interval: str = "95 % bootstrap interval") -> str:
-    """What a title says of the ``interval`` of means over so many seeds each: one seed has none."""
-    counts = list(counts)
-    if max(counts, default=0) < 2:
+    """What a title says of the ``interval`` of means over so many seeds each, and how many they are: one seed has none."""
+    numbers = list(counts)
+    if max(numbers, default=0) < 2:
         return "one seed: no interval"
-    return interval if min(counts) > 1 else f"{interval}, none for one seed"
+    return f"{interval}{'' if min(numbers) > 1 else ', none for one seed'} ({counted(numbers, 'seed')})"
 
 
-def mark_random_play(ax: Axes, records: Sequence[Record], measure: Measure) -> None:
-    """A dotted line at the published score of random play, where there is one for the problem."""
+def mark_random_play(ax: Axes, records: Sequence[Record], measure: Measure, along: Literal["x", "y"] = "y") -> None:
+    """A dotted line at the published score of random play, where there is one for the problem; scores are ``along`` an axis."""
     if anchor := measure.anchors.get(records[0].problem):
-        ax.axhline(anchor.low, color="black", lw=0.9, ls=":", label="random play")
+        line = ax.axhline if along == "y" else ax.axvline
+        line(anchor.low, color="black", lw=0.9, ls=":", label="random play")
 
 
 def count_steps(ax: Axes, label: str) -> None:

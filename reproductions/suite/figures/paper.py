@@ -6,7 +6,7 @@ Figures 2 and 9 are the toy's ``figure2`` and the GAN's ``samples``; 4 and 8 are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from reproductions.suite.study.sweep import Measure
 #: Figure 1: its panels and the runs that they are drawn from.
 SCHEMATIC = {"sequential": "tpe (one-by-one)", "parallel": "random_search (six)", "pbt": "pbt (six)"}
 
-#: Figure 5: its panels, the labels of their variants, and the methods that these are. The panel of population sizes is the first.
+#: Figure 5: its panels, the labels of their variants, and the methods that these are; one of population sizes comes before.
 PANELS: Mapping[str, Mapping[str, str]] = {
     "Exploiter": {"truncation": "pbt", "T-test": "pbt_t_test", "tournament": "pbt_tournament"},
     "What is copied": {
@@ -66,7 +66,7 @@ def figures(runs: Sequence[Outcome], table: pd.DataFrame) -> Figures:
     """
     must_be_comparable(asked_for(runs), budgets_differ=True)
     measures: dict[str, Measure] = {name: registry.sweep(name).MEASURE for name in registry.domains()}
-    drawable = {"figure3": partial(headline, table, measures)}
+    drawable: dict[str, Callable[[], Figure]] = {"figure3": partial(headline, table, measures)}
     if len(gained := gains(table)):
         drawable["gains"] = partial(gain_figure, gained)
     for domain, measure in measures.items():
@@ -83,7 +83,11 @@ def _ablations(domain: str, runs: Sequence[Outcome]) -> Figures:
         return {}
     measure, frame = registry.sweep(domain).MEASURE, outcomes(runs)
     problems = {run.problem for run in runs}
-    axis = unit("human-normalised score", "%") if problems <= set(measure.anchors) else unit(measure.reported, measure.unit)
+    axis = (
+        unit("human-normalised score", "%")
+        if problems <= set(measure.anchors)
+        else unit(measure.reported, measure.unit)
+    )
     # A mean over fewer problems than the others' would say nothing beside them.
     whole = [name for name in method_order(runs) if {run.problem for run in runs if run.method == name} == problems]
     scores = {method: by_seed(domain, method, frame) for method in whole}
@@ -93,7 +97,7 @@ def _ablations(domain: str, runs: Sequence[Outcome]) -> Figures:
         title: {label: scores[method] for label, method in variants.items() if method in scores}
         for title, variants in named.items()
     }
-    made: dict[str, Any] = {}
+    made: dict[str, Callable[[], Figure]] = {}
     if panels := {title: variants for title, variants in there.items() if len(variants) > 1}:
         made[f"figure5_{domain}"] = partial(bars, panels, axis)
     for name, (setting, place) in SETTINGS.items():

@@ -24,6 +24,7 @@ from reproductions.suite.figures.look import (
     colour,
     count_decades,
     count_steps,
+    counted,
     dashes,
     draw,
     hyperparameter_axis,
@@ -49,10 +50,6 @@ __all__ = [
     "performance_profile", "population", "pretty", "problem_name", "schedules", "score_comparison", "standard",
     "tree", "unit",
 ]  # fmt: skip
-
-
-#: So many seeds have colours of their own that can be told apart.
-MOST_SEEDS = 10
 
 
 def of_domain(
@@ -143,9 +140,9 @@ def human_normalised_scores(records: Sequence[Record], measure: Measure) -> Figu
             x[with_interval], mean[with_interval], errors[:, with_interval], fmt="none", color="black", capsize=3, lw=1
         )
     ax.axhline(0, color="black", lw=0.8)
-    ax.set_xticks(range(len(problems)), [name.replace("_", " ") for name in problems])
+    ax.set_xticks(range(len(problems)), [pretty(name) for name in problems])
     ax.set_ylabel("human-normalised score (%)\n0: random play, 100: people")
-    interval = over_seeds(frame.seeds, "95 % bootstrap interval over seeds")
+    interval = over_seeds(frame.seeds, "mean and 95 % bootstrap interval")
     # No bar where a seed has no score: a mean over the others would be too good.
     none = f"; no bar: a run without a finite score ({lost})" if (lost := int(frame.without_score.sum())) else ""
     ax.set_title(f"Final best member, {interval}{none}")
@@ -259,45 +256,39 @@ def _course(ax: Axes, curve: pd.DataFrame, name: str, began: int, **style: Any) 
         ax.plot([began, *curve["step"]], [curve[name].iloc[0], *curve[name]], drawstyle="steps-pre", **style)
 
 
-def _of_seed(seed: int) -> dict[str, Any]:
-    return {"color": PALETTE[seed % len(PALETTE)], "label": f"seed {seed}"}
+_SEED: dict[str, Any] = {"color": "0.6", "lw": 0.8, "label": "a seed"}
 
 
 def schedules(records: Sequence[Record], measure: Measure) -> Figure:
-    """The hyperparameters along the lineage of the final best member of each seed, for the methods that copy weights.
+    """The hyperparameters along the lineage of the final best member, for the methods that copy weights.
 
-    Of more seeds than there are colours to tell apart, all are thin lines, and their median is a thick one.
+    A thin line a seed, and of several seeds their median at each step.
     """
     runs = copying_runs(records)
     methods = [name for name in method_order(records) if name in {run.method for run in runs}]
     names = list(runs[0].settings)
     among = {name: [value for run in runs for value in run.settings[name]] for name in names}
     figure, axes = panels(len(names), len(methods), 3.4, 2.1, sharex=True, sharey="row")
-    many = len({run.seed for run in runs}) > MOST_SEEDS
     for column, method in enumerate(methods):
         stairs: dict[str, list[pd.Series]] = {name: [] for name in names}
         for run in (run for run in runs if run.method == method and run.lineage.best is not None):
             path = run.lineage.schedule()
             steps = [segment.start for segment in path] + [path[-1].stop]
-            style = {"color": "0.6", "lw": 0.8, "label": "a seed"} if many else _of_seed(run.seed)
             for row, name in enumerate(names):
                 values = plot_heights([segment.hyperparameters[name] for segment in path], among[name])
                 stairs[name].append(pd.Series([*values, values[-1]], steps))
-                axes[row, column].plot(steps, stairs[name][-1], drawstyle="steps-post", **style)
+                axes[row, column].plot(steps, stairs[name][-1], drawstyle="steps-post", **_SEED)
         for row, name in enumerate(names):
-            if many and stairs[name]:
+            if len(stairs[name]) > 1:
                 middle = pd.concat(stairs[name], axis=1).sort_index().ffill().median(axis=1)
-                axes[row, column].plot(
-                    middle, drawstyle="steps-post", color=colour(records, method), lw=2.2, label="median"
-                )
+                axes[row, column].plot(middle, drawstyle="steps-post", color=colour(records, method), lw=2.2)
             hyperparameter_axis(axes[row, column], name, among[name], measure)
             axes[row, 0].set_ylabel(measure.label(name))
         axes[0, column].set_title(pretty(method))
         count_steps(axes[-1, column], f"{measure.step} the weights were trained for")
-    seeds = {line.get_label(): line for ax in axes[0] for line in ax.lines}
-    if many:
-        seeds["median"] = Line2D([], [], color="black", lw=2.2)
-    figure.legend(seeds.values(), seeds.keys(), loc="outside right center", fontsize=7)
-    title = f"{problem_name(records)}: schedules along the lineage of the final best weights"
+    thick = Line2D([], [], color="black", lw=2.2, label="their median")
+    figure.legend(handles=[Line2D([], [], **_SEED), thick], loc="outside right center", fontsize=7)
+    count = counted(list(Counter(run.method for run in runs).values()), "seed")
+    title = f"{problem_name(records)}: schedules along the lineage of the final best weights, {count}"
     figure.suptitle(textwrap.fill(title, 44 * len(methods)), fontsize=9)  # no wider than the panels
     return figure

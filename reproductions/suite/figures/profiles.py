@@ -112,6 +112,9 @@ def performance_profile(records: Sequence[Record], measure: Measure) -> Figure:
     ax: Axes = axes[0, 0]
     all_scores = np.concatenate([seeds for by_problem in scores.values() for seeds in by_problem.values()])
     all_scores = all_scores[np.isfinite(all_scores)]
+    if len(of_each_problem(records)) == 1:
+        mark_random_play(ax, records, measure, along="x")
+        all_scores = np.append(all_scores, [np.asarray(line.get_xdata())[0] for line in ax.lines])
     least, most = (all_scores.min(), all_scores.max()) if len(all_scores) else (0.0, 1.0)
     margin = 0.04 * (most - least) or 0.5
     problems = len(set().union(*scores.values()))
@@ -128,8 +131,6 @@ def performance_profile(records: Sequence[Record], measure: Measure) -> Figure:
         ax.step(x, value, where="post", color=shade, ls=dashes(records, method), lw=1.8, label=label)
         if len(scores) <= MOST_BANDS:
             ax.fill_between(x, low, high, step="post", color=shade, alpha=0.1, lw=0)
-    if len(of_each_problem(records)) == 1:
-        mark_random_play(ax, records, measure)
     ax.set(xlim=(least - margin, most + margin), ylim=(-0.02, 1.02))
     ax.set_xlabel("tau: " + score_label(records, measure).replace("\n0:", ", 0:").replace("\n", " "))
     ax.set_ylabel("fraction of runs above tau")
@@ -198,12 +199,13 @@ def improvement(records: Sequence[Record], measure: Measure) -> Figure:
         if lost or not shared:
             reason = f"{lost} without a score, ranked last" if shared else "no problem in common"
             ax.annotate(reason, (0.02, y), va="center", fontsize=7)
-        labels.append(f"{pretty(method)}\n({' against '.join(str(sum(map(len, seeds))) for seeds in pair)} runs)")
+        ours_runs, their_runs = (sum(map(len, seeds)) for seeds in pair)
+        labels.append(f"{pretty(method)}\n({ours_runs} against {counted([their_runs], 'run')})")
     ax.axvline(0.5, color="black", lw=0.9, ls="--")
     ax.set(xlim=(-0.02, 1.02), ylim=(len(others) - 0.5, -0.5))
     ax.set_yticks(range(len(others)), labels)
     ax.set_xlabel(f"probability that a run of {pretty(ours)} scores higher (dashed: chance)")
     where = "none where one side wins every pair" + ",\nor with one seed of a problem" * single
     bar = f"bar: 95 % bootstrap interval over seeds, {where}"
-    ax.set_title(f"{problems_title(records)}: {pretty(ours)} against each\n{bar}")
+    ax.set_title(f"{problems_title(records)}: how often {pretty(ours)} is better\n{bar}")
     return figure

@@ -20,6 +20,7 @@ COLUMNS = {
     "paper": ("the paper", ""),
     "test": ("test", ""),
     "ours": ("ours", ""),
+    "unit": ("unit", ""),
     "margin": ("margin", ".3g"),
     "detectable": ("detectable at 80 % power", ".3g"),
     "problem": ("problem", ""),
@@ -45,7 +46,7 @@ COLUMNS = {
 #: Columns that count what is missing.
 MISSING = ("without_score", "without_value", "incomplete")
 #: Those of a claim on the front page.
-OF_A_VERDICT = ("domain", "claim", "paper", "ours", "margin", "seeds", "fixed", "p_holm", "verdict")
+OF_A_VERDICT = ("domain", "claim", "paper", "ours", "unit", "margin", "seeds", "fixed", "p_holm", "verdict")
 BLOCK = re.compile(r"<!-- (table|verdicts|bench|code|text): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 
 

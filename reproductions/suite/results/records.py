@@ -258,7 +258,7 @@ def of_each_problem(records: Sequence[Record]) -> dict[str, list[Record]]:
     return grouped
 
 
-def method_order(records: Sequence[Record]) -> list[str]:
+def method_order(records: Sequence[Outcome]) -> list[str]:
     """The methods that occur: PBT first, the others by name, so that every figure has the same colours.
 
     Numbers in a name go by their size: a population of 6 comes before one of 24.

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from reproductions.suite.results.schemas import Count, Digest, Name, Seconds, Seed, Words
+from reproductions.suite.results.words import Fixed, Size, Verdict
 from reproductions.suite.study.inputs import InputError, parsed_json, shown
 
 
@@ -126,6 +127,7 @@ class VerdictRow(Row):
     ours: float | None
     ours_low: float | None
     ours_high: float | None
+    unit: Words | None = None
     margin: float | None = None
     detectable: float | None = None
     size: Size | None = None

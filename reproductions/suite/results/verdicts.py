@@ -81,7 +81,7 @@ def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
     """One row a claim: what the paper says, what our runs say with a 95 % interval, the seeds, the verdict, the command.
 
     Grouped by verdict, in the order of ``VERDICTS``. ``margin`` is the smallest relevant difference, ``detectable`` what this
-    many seeds see with a power of 80 % (``results.power``), both in the unit of the test. ``incomplete`` counts the seeds
+    many seeds see with a power of 80 % (``results.power``), all in the ``unit`` of the test. ``incomplete`` counts the seeds
     that lack a run of one of the methods: they are not among ``seeds``. ``fixed``: whether the test and the margin were fixed
     before the runs (``results.dates``). ``p`` belongs to the interval, and ``p_holm`` is adjusted for the number of claims that
     are judged here (``results.multiplicity``): at most 5 %, a verdict stays. ``size`` is that of the difference, see there.
@@ -103,6 +103,7 @@ def judge(claims: Sequence[Claim], runs: pd.DataFrame) -> pd.DataFrame:
                 "ours": ours.value,
                 "ours_low": ours.low,
                 "ours_high": ours.high,
+                "unit": "share of seeds" if claim.statistic == "share" else claim.unit,
                 "margin": margin_of(claim),
                 "detectable": detectable(claim, found.values),
                 "size": size(claim, ours),

@@ -20,7 +20,8 @@ from reproductions.suite.study.registry import ConfigError
 def staged(out: Path, instead_of: Collection[str] = ()) -> Iterator[Path]:
     """A fresh folder whose files move to ``out`` (made if missing) when the block ends well; else ``out`` is as it was.
 
-    ``instead_of``: endings, such as ".svg", of the files there that go then: those that are not among the new ones. Raises ConfigError before the block if nothing can be written there.
+    ``instead_of``: endings, such as ".svg", of the files there that go then: those that are not among the new ones.
+    Raises ConfigError before the block if nothing can be written there.
     """
     with _folder(out), _temporary(out) as place:
         yield place
