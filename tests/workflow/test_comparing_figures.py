@@ -109,24 +109,25 @@ def test_ablations_have_a_panel_an_experiment_and_a_place_a_variant(tmp_path):
         "population": {"4": Contrast({0: 1.0}, 0, 0), "8": all_three},
         "copied": {"both": all_three, "weights": Contrast({}, 0, 0), "none": Contrast({}, 0, 1)},
     }
-    figure = ablations.bars(experiments, "height (m)")
+    figure = ablations.bars(experiments, "height (m)", "hills")
     assert [ax.get_title() for ax in figure.axes] == ["population", "copied"]
     assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == ["both", "weights", "none"]
     assert [list(line.get_ydata()) for line in figure.axes[0].lines[:1]] == [[1.0]]
     assert figure.axes[0].get_ylabel() == "height (m)"
     assert "1 run without a finite score left out" in figure.get_suptitle()
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
-    draw({"bars": lambda: figure, "nothing": lambda: ablations.bars({"empty": {}}, "")}, tmp_path)
+    draw({"bars": lambda: figure, "nothing": lambda: ablations.bars({"empty": {}}, "", "")}, tmp_path)
 
 
 def test_a_curve_has_its_settings_as_ticks_on_a_logarithmic_axis(tmp_path):
     """A line a label through the means."""
     points = {size: Contrast({seed: size + seed for seed in range(3)}, 0, 0) for size in (4, 40, 8)}
     lines = {"pbt": points, "random_search": {4: Contrast({0: 4.0}, 0, 0), 8: Contrast({}, 0, 0)}}
-    figure = ablations.curve(lines, "members", "height (m)")
+    figure = ablations.curve(lines, "members", "height (m)", "hills")
     ax = figure.axes[0]
     assert ax.get_xscale() == "log"
     assert list(ax.get_xticks()) == [4, 8, 40]
     assert list(ax.lines[0].get_ydata()) == [5, 9, 41]
+    assert ax.get_title().startswith("hills, PBT and random search: mean over seeds")
     assert ax.get_title().endswith("none for one seed (1 to 3 seeds)")
-    draw({"curve": lambda: figure, "nothing": lambda: ablations.curve({}, "members", "")}, tmp_path)
+    draw({"curve": lambda: figure, "nothing": lambda: ablations.curve({}, "members", "", "")}, tmp_path)

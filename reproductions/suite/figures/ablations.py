@@ -27,10 +27,10 @@ from reproductions.suite.results.contrasts import Contrast
 Experiments = Mapping[str, Mapping[str, Contrast]]
 
 
-def bars(experiments: Experiments, axis: str) -> Figure:
+def bars(experiments: Experiments, axis: str, name: str) -> Figure:
     """One panel an experiment, on one score axis: for each variant a dot a seed, their mean and its 95 % bootstrap interval.
 
-    ``axis`` names that axis. No bars are filled, since it need not begin at zero.
+    ``axis`` names that axis, ``name`` what all is about. No bars are filled, since it need not begin at zero.
     """
     counts = [len(variants) for variants in experiments.values()]
     words = [word for variants in experiments.values() for label in variants for word in label.split()]
@@ -54,14 +54,15 @@ def bars(experiments: Experiments, axis: str) -> Figure:
     axes[0].set_ylabel(axis)
     seeds = [len(scores.by_seed) for variants in experiments.values() for scores in variants.values()]
     interval = over_seeds(seeds, "dots are seeds, with their mean and its 95 % bootstrap interval")
-    figure.suptitle(f"{interval}{left_out(lost)}", fontsize=9)
+    figure.suptitle(f"{name}: {interval}{left_out(lost)}", fontsize=9)
     return figure
 
 
-def curve(lines: Mapping[str, Mapping[float, Contrast]], setting: str, axis: str, logarithmic: bool = True) -> Figure:
+def curve(lines: Mapping[str, Mapping[float, Contrast]], setting: str, axis: str, name: str) -> Figure:
     """Scores against a numeric setting: a line a label through the means over seeds, with a 95 % bootstrap band.
 
-    ``lines``: label -> value of the setting -> scores with it; ``setting`` and ``axis`` name the axes.
+    ``lines``: label -> value of the setting -> scores with it; ``setting`` and ``axis`` name the axes, ``name`` what all
+    is about.
     """
     figure, axes = panels(1, 1, 5.2, 3.2)
     ax: Axes = axes[0, 0]
@@ -80,7 +81,7 @@ def curve(lines: Mapping[str, Mapping[float, Contrast]], setting: str, axis: str
         for value, scores in measured.items():
             ax.plot([value] * len(scores), scores, "o", ms=3.5, alpha=0.6, color=shade)
         seeds += map(len, measured.values())
-    if logarithmic and min(values, default=1) > 0:
+    if min(values, default=1) > 0:
         ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator(values))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -88,7 +89,8 @@ def curve(lines: Mapping[str, Mapping[float, Contrast]], setting: str, axis: str
     ax.set_xlabel(setting)
     ax.set_ylabel(axis)
     band = over_seeds(seeds, "band: 95 % bootstrap interval")
-    ax.set_title(f"mean over seeds (dots){left_out(lost)}\n{band}")
+    methods = " and ".join(map(pretty, lines))
+    ax.set_title(f"{name}, {methods}: mean over seeds (dots){left_out(lost)}\n{band}")
     if len(lines) > 1:
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

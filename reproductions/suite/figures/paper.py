@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from reproductions.suite.figures.ablations import bars, curve
 from reproductions.suite.figures.gains import gain_figure
 from reproductions.suite.figures.headline import headline
-from reproductions.suite.figures.look import Figures, unit
+from reproductions.suite.figures.look import Figures, pretty, unit
 from reproductions.suite.figures.schematic import schematic
 from reproductions.suite.results.comparable import asked_for, must_be_comparable
 from reproductions.suite.results.contrasts import by_seed
@@ -39,7 +39,7 @@ PANELS: Mapping[str, Mapping[str, str]] = {
         "weights": "weights_only",
         "both": "pbt",
     },
-    "Adaptivity, trained anew": {
+    "The schedule, trained anew": {
         "final values": "replay (final)",
         "shuffled schedule": "replay (shuffled)",
         "schedule": "replay",
@@ -88,6 +88,7 @@ def _ablations(domain: str, runs: Sequence[Outcome]) -> Figures:
         if problems <= set(measure.anchors)
         else unit(measure.reported, measure.unit)
     )
+    about = pretty(min(problems) if len(problems) == 1 else domain)
     # A mean over fewer problems than the others' would say nothing beside them.
     whole = [name for name in method_order(runs) if {run.problem for run in runs if run.method == name} == problems]
     scores = {method: by_seed(domain, method, frame) for method in whole}
@@ -99,14 +100,14 @@ def _ablations(domain: str, runs: Sequence[Outcome]) -> Figures:
     }
     made: dict[str, Callable[[], Figure]] = {}
     if panels := {title: variants for title, variants in there.items() if len(variants) > 1}:
-        made[f"figure5_{domain}"] = partial(bars, panels, axis)
+        made[f"figure5_{domain}"] = partial(bars, panels, axis, about)
     for name, (setting, place) in SETTINGS.items():
         lines = {
             method: {value: scores[name] for value, name in along(runs, method, place).items() if name in scores}
             for method in LINES
         }
         if lines := {method: points for method, points in lines.items() if len(points) > 1}:
-            made[f"{name}_{domain}"] = partial(curve, lines, setting, axis)
+            made[f"{name}_{domain}"] = partial(curve, lines, setting, axis, about)
     return made
 
 

@@ -158,6 +158,8 @@ def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
     """
     figure, axes = panels(1, 2, 4.6, 3.2, sharey=True)
     longest: list[int] = []
+    climbed: list[float] = []
+    drawn: list[float] = []
     for method in method_order(records):
         runs = [record for record in records if record.method == method]
         curves = [run.best_so_far(reported=measure.held_out is not None) for run in runs]
@@ -166,6 +168,9 @@ def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
         stacked = np.array([curve.reindex(steps, method="ffill").to_numpy(dtype=float) for curve in curves])
         value, low, high = means(stacked)
         style = {"color": colour(records, method), "ls": dashes(records, method)}
+        # Where a curve is after a tenth of its steps: what is lower is the climb of all, beside which nothing else is seen.
+        climbed.append(value[np.searchsorted(steps, steps[-1] / 10)])
+        drawn += [*low, *high] if len(runs) > 1 else [*value]
         for ax, x in zip(axes[0], (steps * len(runs[0].lineage.members), steps), strict=True):
             ax.plot(x, value, label=pretty(method), **style)
             if len(runs) > 1:
@@ -173,6 +178,7 @@ def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
     for ax, label in zip(axes[0], (f"{measure.step} of all members", f"{measure.step} of each member"), strict=True):
         mark_random_play(ax, records, measure)
         count_steps(ax, label)
+    focus_on_the_late(axes[0, 0], climbed, drawn)
     ax = axes[0, 1]
     if max(longest) > 2 * min(longest):  # otherwise the shortest, PBT among them, would be a spot at the edge
         ax.set_xscale("log")
@@ -183,6 +189,13 @@ def best_so_far(records: Sequence[Record], measure: Measure) -> Figure:
     figure.suptitle(f"{problem_name(records)}: mean over seeds, {band}", fontsize=9)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def focus_on_the_late(ax: Axes, climbed: Sequence[float], drawn: Sequence[float]) -> None:
+    """Let the score axis begin where the lowest curve has climbed to, if that leaves out more than half of what there is."""
+    finite, starts = [v for v in drawn if np.isfinite(v)], [v for v in climbed if np.isfinite(v)]
+    if starts and min(starts) > (min(finite) + max(finite)) / 2:
+        ax.set_ylim(min(starts) - 0.05 * (max(finite) - min(starts)), max(finite) + 0.05 * (max(finite) - min(starts)))
 
 
 def population(records: Sequence[Record], measure: Measure) -> Figure:

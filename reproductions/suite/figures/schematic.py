@@ -40,6 +40,10 @@ def schematic(records: Mapping[str, Record], score: str = "score", step: str = "
     scores = np.array([value for tree in trees.values() for branch in tree for _, value in branch.evaluated])
     scores = scores[np.isfinite(scores)]
     norm = Normalize(*(np.percentile(scores, [5, 100]) if len(scores) else (0, 1)))
+    lasts = {
+        name: max(branch.stop + s for branch, s in zip(tree, _shifts(name, tree), strict=True))
+        for name, tree in trees.items()
+    }
     for number, (ax, name) in enumerate(zip(axes, shown, strict=True)):
         tree = trees[name]
         of_lane, shifts = _lanes(name, tree), _shifts(name, tree)
@@ -53,7 +57,9 @@ def schematic(records: Mapping[str, Record], score: str = "score", step: str = "
             "parallel": "trainings at once",
             "pbt": "members at once",
         }
-        ax.set_title(f"({'abc'[number]}) {TITLES[name]}\n{count} {lanes_are[name]}")
+        longer = lasts[name] / min(lasts.values())
+        times = f"\n({longer:.3g} times as long)" if longer > 1 else ""
+        ax.set_title(f"({'abc'[number]}) {TITLES[name]}\n{count} {lanes_are[name]}{times}")
         ax.set(ylim=(count - 0.4, -0.6))
         ax.yaxis.set_major_locator(NullLocator())
         ax.set_ylabel("member" if name == "pbt" else "training")

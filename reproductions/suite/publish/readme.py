@@ -47,7 +47,7 @@ COLUMNS = {
 MISSING = ("without_score", "without_value", "incomplete")
 #: Those of a claim on the front page.
 OF_A_VERDICT = ("domain", "claim", "paper", "ours", "unit", "margin", "seeds", "fixed", "p_holm", "verdict")
-BLOCK = re.compile(r"<!-- (table|verdicts|bench|code|text): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
+BLOCK = re.compile(r"<!-- (table|verdicts|bench|code|text|captions): (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def readmes(root: Path) -> list[Path]:
@@ -135,7 +135,16 @@ def text(path: Path) -> str:
     return f"```\n{read_text(path)}```\n"
 
 
+def captions(_: Path) -> str:
+    """What each figure shows."""
+    from reproductions.suite.figures.captions import CAPTIONS  # with matplotlib, which nothing else here needs
+
+    lines = [f"| `{name}` | {text} |" for name, text in CAPTIONS.items()]
+    return "\n".join(["| figure | what it shows |", "|---|---|", *lines]) + "\n"
+
+
 MAKERS: dict[str, Callable[[Path], str]] = {
+    "captions": captions,
     "table": table,
     "verdicts": verdicts,
     "bench": bench,

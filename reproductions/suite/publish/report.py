@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from reproductions.suite.figures.captions import described
 from reproductions.suite.figures.look import counted, pretty
 from reproductions.suite.publish import packing
 from reproductions.suite.publish.pictures import KINDS, pictures
@@ -64,6 +65,10 @@ def report(study: str, kept: Path, figures: Path) -> str:
     domains = [name for name in registry.domains() if name in set(runs.domain)]
     return environment.get_template("report.html.j2").render(
         study=study,
+        pretty=pretty,
+        described=described,
+        results=int((judged.p <= 0.05).sum()),
+        stay=int(((judged.p <= 0.05) & (judged.p_holm <= 0.05)).sum()),
         runs=len(runs),
         cpu_hours=runs.cpu_s.sum() / 3600,
         verdicts=[(name, meaning, _claims(judged, name)) for name, meaning in MEANINGS.items()],
@@ -134,13 +139,15 @@ def _sizes(domain: str, records: Path) -> list[tuple[str, str, str]]:
     if not runs:
         return []
     ours, theirs = runs[0]["settings"], registry.sweep(domain).SCALES["paper"]
+    tasks = [run["settings"].get("task", {}) for run in runs]
+    defaults = {field.name: field.default for field in dataclasses.fields(registry.task_class(domain))}
     rows = [("problems", ", ".join(sorted({run["problem"] for run in runs})), ", ".join(theirs.problems))]
     rows += [(name, str(ours[name]), str(getattr(theirs, name))) for name in _SIZES]
-    task = ours.get("task", {})
-    keys = dict.fromkeys([*task, *theirs.task])
-    return rows + [
-        (f"task: {key}", str(task.get(key, "default")), str(theirs.task.get(key, "default"))) for key in keys
-    ]
+    of_paper = [{**registry.sweep(domain).PROBLEMS[problem], **theirs.task} for problem in theirs.problems]
+    for key in dict.fromkeys(key for task in (*tasks, *of_paper) for key in task):
+        ours_is, theirs_is = ({str(task.get(key, defaults.get(key))) for task in side} for side in (tasks, of_paper))
+        rows.append((f"task: {key}", ", ".join(sorted(ours_is)), ", ".join(sorted(theirs_is))))
+    return rows
 
 
 def _comparison(path: Path) -> list[dict[str, str]]:
