@@ -23,7 +23,7 @@ from reproductions.toy.sweep import MEASURE
 
 CLAIMS = (
     Claim(
-        text="PBT solves the toy problem, which neither worker of a grid search can",
+        text="PBT ends above grid search on the toy problem",
         paper="figure 2: PBT reaches 1.2, grid search stays at 0.4",
         mark="medium",
         domain="toy",

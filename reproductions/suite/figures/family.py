@@ -54,7 +54,7 @@ def lineages(records: Sequence[Record], measure: Measure) -> Figure:
     runs = first_runs(copying_runs(records))
     names = list(runs[0].settings)
     among = {name: [value for run in runs for value in run.settings[name]] for name in names}
-    figure, axes = panels(len(names), len(runs), 3.4, 2.1, sharex=True, sharey="row")
+    figure, axes = panels(len(names), len(runs), 3.4, 1.8 + 1.2 / len(names), sharex=True, sharey="row")
     for column, run in enumerate(runs):
         of_best = [] if run.lineage.best is None else [run.lineage.schedule()]
         paths = [path for path in map(run.lineage.schedule, run.lineage.members) if path] + of_best

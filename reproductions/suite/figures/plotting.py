@@ -281,7 +281,7 @@ def schedules(records: Sequence[Record], measure: Measure) -> Figure:
     methods = [name for name in method_order(records) if name in {run.method for run in runs}]
     names = list(runs[0].settings)
     among = {name: [value for run in runs for value in run.settings[name]] for name in names}
-    figure, axes = panels(len(names), len(methods), 3.4, 2.1, sharex=True, sharey="row")
+    figure, axes = panels(len(names), len(methods), 3.4, 1.8 + 1.2 / len(names), sharex=True, sharey="row")
     for column, method in enumerate(methods):
         stairs: dict[str, list[pd.Series]] = {name: [] for name in names}
         for run in (run for run in runs if run.method == method and run.lineage.best is not None):
