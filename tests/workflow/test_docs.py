@@ -62,7 +62,7 @@ def test_every_interval_in_prose_is_one_of_the_kept_claims(page):
 
 
 def test_how_many_runs_of_a_study_are_kept_is_said_right_on_every_page():
-    """As ``29 of 168``, or in the table of docs/evidence.md; no two studies have the same number of runs."""
+    """As ``29 of 168``, or in the table of docs/evidence.md."""
     config = configuration.overlaid([ROOT / "config/config.yaml"])
     configuration.complete(config, ROOT / "workflow/schemas/config.schema.yaml")
     studies = defaultdict(set)
@@ -70,8 +70,9 @@ def test_how_many_runs_of_a_study_are_kept_is_said_right_on_every_page():
         studies[chosen["domain"]] |= set(RequestedRuns(config).runs("experiments", experiment))
     rows = tables.read(ROOT / "results/reference/laptop/runs.csv")[["domain", "problem", "method", "variant", "seed"]]
     finished = {RunName("laptop", *row) for row in rows.itertuples(index=False)}
-    kept = {len(runs): len(runs & finished) for runs in studies.values()}
-    assert len(kept) == len(studies)
+    kept = defaultdict(set)  # studies may have equally many runs
+    for runs in studies.values():
+        kept[len(runs)].add(len(runs & finished))
     pages = [ROOT / "README.md", ROOT / "docs/evidence.md", *ROOT.glob("reproductions/*/README.md")]
     text = "\n".join(PROSE[page] for page in pages)
     said = re.findall(r"(\d+)(?: runs)? of (?:the )?(\d+)\b", text)
@@ -79,7 +80,7 @@ def test_how_many_runs_of_a_study_are_kept_is_said_right_on_every_page():
     said += [(of if there == "all" else there, of) for of, there in in_the_table]
     counts = {(int(there), int(of)) for there, of in said if int(of) in kept}
     assert len(counts) > 5
-    assert all(kept[of] == there for there, of in counts), counts
+    assert all(there in kept[of] for there, of in counts), counts
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m reproductions (\w+[^\n`]*)", ALL))))
