@@ -16,10 +16,11 @@ from pbt_core.errors import RunError
 from pbt_core.failures import Failures
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
-from pbt_core.leases.closing import close_the_run
+from pbt_core.leases.closing import RECORD, close_the_run
 from pbt_core.leases.folded import Claim, FoldedLog
+from pbt_core.leases.folder import Folder, Gone
 from pbt_core.leases.heartbeat import Heartbeat
-from pbt_core.leases.log import LOG, Entry, SharedLog, begun
+from pbt_core.leases.log import LOG, Entry, SharedLog
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome, cannot_replace, end_of, events_of, next_interval
 from pbt_core.plan import Plan
@@ -61,6 +62,7 @@ class Participant:
         self.plan, self.directory, self.heartbeat = plan, directory, heartbeat
         self.observer = observer
         self.name = heartbeat.worker
+        self._folder = Folder(directory)
         self.log = SharedLog(directory / LOG, plan.durable)
         self.folded = FoldedLog(plan)
         self.store = Store(directory / "checkpoints", plan.durable)
@@ -104,8 +106,8 @@ class Participant:
         self.read()
         self.log.must_be_whole()
         if self.log.place == 0:
-            if (self.directory / "events.jsonl").exists():
-                raise FileNotFoundError(self.log.folder)  # the run was finished just now, and its log with it
+            if (self.directory / RECORD).exists():
+                raise Gone(f"{self.log.folder} is gone: the run was finished just now")
             decider = self.decider
             joined = first_settings(decider.method, decider.space, self.plan.population, decider.streams)
             started: Event = {"event": "started", "format": FORMAT, "run": self._identity}
@@ -120,7 +122,7 @@ class Participant:
     # -- the loop ------------------------------------------------------------------------------------------------------
 
     def work(self, bench: CarriesOut) -> None:
-        """Claim, decide, train on ``bench`` and publish until the run is finished."""
+        """Claim, decide, train on ``bench`` and publish until the run is finished. Gone if another has closed it."""
         wait = SHORTEST_WAIT
         while True:
             self.read()
@@ -137,9 +139,7 @@ class Participant:
             else:
                 time.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
-                if not begun(self.directory):
-                    return  # the run is finished, and its log has become a record
-        close_the_run(self.directory, self.log.place, self.folded.ledger, self.store)
+        close_the_run(self._folder, self.log, self.folded.ledger, self.store)
 
     def _take_a_turn(self, bench: CarriesOut) -> bool:
         """Do the next thing that can be done; False if there is none."""
