@@ -15,7 +15,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -106,6 +106,7 @@ class Calls:
         return state
 
     def _guarded(self, function: str, seed: Stream | None, call: Callable[[], Any]) -> Any:
+        process = os.getpid()
         try:
             if seed is not None:
                 seed_globals(seed)
@@ -116,11 +117,27 @@ class Calls:
             if isinstance(error, KeyboardInterrupt) and self._interruptible:
                 raise
             raise _task_error(error, f"{self.name}.{function}") from None
+        finally:
+            if os.getpid() != process:
+                _end_the_fork(f"{self.name}.{function}")
 
     def go_home(self) -> None:
         """Return to the working directory in which the task was first called, in case it has changed it."""
         if self._home is not None and _here() != self._home:
             os.chdir(self._home)
+
+
+def _end_the_fork(function: str) -> NoReturn:
+    """End a child that the task has forked and that came back from the call: it would go on as a second worker, or driver.
+
+    As where the program that it should become cannot be executed. Nothing that it has inherited is flushed or closed.
+    """
+    error = sys.exception()
+    told = "" if error is None else f" with {' '.join(str(error).split())}"
+    line = f"{function}: process {os.getpid()}, which it has forked, came back from the call{told}, and is ended\n"
+    with contextlib.suppress(OSError):
+        os.write(2, line.encode("utf-8", "backslashreplace"))
+    os._exit(1)
 
 
 #: How deep a recursion went depends on who called the task.

@@ -38,6 +38,15 @@ class Work:
     recycle: Reference | None = None
     proves: bool = False
 
+    def is_same(self, other: Work) -> bool:
+        """Whether ``other`` is this very interval; who carries it out may have changed what it recycles."""
+        return (self.member, self.start, self.stop, self.source) == (
+            other.member,
+            other.start,
+            other.stop,
+            other.source,
+        )
+
     def fingerprint(self) -> dict[str, Any]:
         """The work as JSON: a checkpoint whose note holds the same is its outcome."""
         return {

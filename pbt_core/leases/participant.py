@@ -81,7 +81,14 @@ class Participant:
             self.folded.ledger.freed.clear()  # whoever published it removes them
 
     def publish(self, entry: Entry) -> bool:
-        """Publish; False, and nothing done, if another worker was quicker. Checkpoints that it frees are removed."""
+        """Publish; False, and nothing done, if another worker was quicker. Checkpoints that it frees are removed.
+
+        RecordError, and nothing published, for events that cannot follow those before them.
+        """
+        try:
+            self.folded.ledger.must_follow(entry.events)
+        except ValueError as error:
+            raise RecordError(f"{self.log.folder}, an entry that is not published: {error}") from None
         if not self.log.append(entry):
             return False
         self._fold(self.log.place - 1, entry)

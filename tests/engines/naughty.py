@@ -106,6 +106,22 @@ class Naughty(Hill):
 
 
 @dataclass(frozen=True)
+class Forking(Hill):
+    """Starts a program by fork and exec, which fails, so that the child goes on in this code; once, as ``flag`` says."""
+
+    flag: str = ""
+
+    def step(self, state, hyperparameters, steps, seed):
+        if not Path(self.flag).exists():
+            Path(self.flag).touch()
+            child = os.fork()
+            if not child:
+                os.execvp("no-such-simulator", ["no-such-simulator"])
+            Path(self.flag).write_text(str(os.waitpid(child, 0)[1]))
+        return super().step(state, hyperparameters, steps, seed)
+
+
+@dataclass(frozen=True)
 class Drawing(Hill):
     """Draws from the global generators, as most people's code does."""
 

@@ -25,6 +25,7 @@ from pbt_core.leases.participant import Participant
 from pbt_core.method import Continue
 from pbt_core.schema import RecordError
 from pbt_core.testing import Hill, check_decisions, check_engine
+from pbt_core.work import Bench
 
 PROGRAM = Path(__file__).parent / "leased_worker.py"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROGRAM.parent), str(PROGRAM.parents[2])])}
@@ -256,6 +257,20 @@ def test_a_score_ends_the_run_for_all(tmp_path):
     run = Leased().run(Hill(), METHOD, plan, tmp_path)
     assert run.reason == "score"
     assert run.score >= -16.7
+
+
+def test_an_outcome_that_cannot_be_of_the_run_is_not_published(tmp_path, monkeypatch):
+    """It is an error of the worker; the log stays whole, and the same command goes on."""
+
+    class Mistaken(Bench):
+        def carry_out(self, work):
+            return super().carry_out(replace(work, hyperparameters={**work.hyperparameters, "lr": 1e-4}))
+
+    monkeypatch.setattr(leased, "Bench", Mistaken)
+    with pytest.raises(RecordError, match=r"an entry that is not published: member \d was evaluated with"):
+        Leased().run(Hill(), METHOD, FREE, tmp_path)
+    monkeypatch.undo()
+    assert Leased().run(Hill(), METHOD, FREE, tmp_path).finished
 
 
 def test_a_method_that_cannot_replace_a_failed_member_ends_its_workers(tmp_path):

@@ -4,14 +4,15 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
-from naughty import RETURNS, STEPS, Drawing, Naughty, Simulated
+from naughty import RETURNS, STEPS, Drawing, Forking, Naughty, Simulated
 from waiting import LONG
 
-from pbt_core import PBT, Perturb, Plan, Processes, RunError, Serial
+from pbt_core import PBT, Leased, Perturb, Plan, Processes, RunError, Serial
 from pbt_core.engines.devices import share_out
 from pbt_core.testing import GlobalDrawWarning, Hill, check_task
 
@@ -102,6 +103,26 @@ def test_global_generators_are_the_members_own(tmp_path):
     for name in ("random", "numpy", "torch"):
         draws = [event["metrics"][name] for event in runs[0] if event["event"] == "evaluated"]
         assert len(set(draws)) == len(draws) == 24
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [Serial(), Processes(workers=1), Leased(), Leased(timeout=LONG)],
+    ids=["serial", "processes", "leased", "limited"],
+)
+def test_a_child_that_comes_back_from_a_failed_exec_ends_there(engine, tmp_path, capfd):
+    """It would go on as a second worker, or driver: the record is that of a task that forks nothing."""
+    plan = replace(PLAN, synchronous=not isinstance(engine, Leased))
+    me, flag = os.getpid(), tmp_path / "forked"
+    run = engine.run(Forking(flag=str(flag)), METHOD, plan, tmp_path / "run")
+    if os.getpid() != me:  # else whatever else it ran would be run twice
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(int(flag.read_text())) == 1
+    assert run.finished
+    assert not [event for event in run.events if event["event"] == "failed"]
+    if engine in (Serial(), Leased()):  # workers write where the process wrote that they are forks of
+        assert "Forking.step: process " in (told := capfd.readouterr().err)
+        assert "came back from the call with FileNotFoundError: " in told
 
 
 def programs(mark):
