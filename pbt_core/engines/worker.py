@@ -19,7 +19,7 @@ from pbt_core.engines import script
 from pbt_core.engines.base import limit_threads
 from pbt_core.engines.devices import VISIBLE, kind, repeatable
 from pbt_core.engines.pool import Ready
-from pbt_core.engines.process_tree import MARK, kill_marked
+from pbt_core.engines.process_tree import bear, kill_marked
 from pbt_core.errors import RunError
 from pbt_core.store import CheckpointError, Store
 from pbt_core.work import Bench, Done, Failed, Work
@@ -89,7 +89,7 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
     with contextlib.suppress(PermissionError):  # a leader of its group already
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it and ends its workers
-    os.environ[MARK] = assignment.mark
+    bear(assignment.mark)
     multiprocessing.set_start_method(assignment.start_method, force=True)
     if assignment.visible is not None:  # before any library looks at what there is
         os.environ[VISIBLE] = assignment.visible

@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +124,24 @@ class Forking(Hill):
 
 
 @dataclass(frozen=True)
+class Leaving(Hill):
+    """Its worker is killed and leaves a fork, in a session of its own, that has its files and pipes; once, as ``flag`` says."""
+
+    flag: str = ""
+
+    def step(self, state, hyperparameters, steps, seed):
+        if not Path(self.flag).exists():
+            child = os.fork()
+            if not child:
+                os.setsid()
+                time.sleep(3600)
+                os._exit(0)
+            Path(self.flag).write_text(str(child))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(state, hyperparameters, steps, seed)
+
+
+@dataclass(frozen=True)
 class Drawing(Hill):
     """Draws from the global generators, as most people's code does."""
 
@@ -158,8 +178,6 @@ class Simulated(Hill):
         return self._with_program(super().init(seed, hyperparameters))
 
     def step(self, state, hyperparameters, steps, seed):
-        import time
-
         time.sleep(self.pause)
         return {**super().step(state, hyperparameters, steps, seed), "program": state["program"]}
 

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from naughty import RETURNS, STEPS, Drawing, Forking, Naughty, Simulated
+from naughty import RETURNS, STEPS, Drawing, Forking, Leaving, Naughty, Simulated
 from waiting import LONG
 
 from pbt_core import PBT, Leased, Perturb, Plan, Processes, RunError, Serial
@@ -179,6 +180,19 @@ def test_what_a_worker_started_dies_with_it(how, tmp_path):
     process.send_signal(how)
     process.wait()
     assert gone(mark)
+
+
+@pytest.mark.parametrize(
+    "engine", [Processes(workers=2, timeout=LONG), Leased(timeout=LONG)], ids=["processes", "limited"]
+)
+def test_the_death_of_a_worker_is_seen_though_a_fork_of_it_lives_on_and_ends_with_it(engine, tmp_path):
+    """The fork holds the pipe, which does not close, and its environment is that of the process all workers are forks of."""
+    plan, flag = replace(PLAN, synchronous=False), tmp_path / "fork"
+    run = engine.run(Leaving(flag=str(flag)), METHOD, plan, tmp_path / "run")
+    assert not [event for event in run.events if event["event"] == "failed"]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while psutil.Process(int(flag.read_text())).status() != "zombie":
+            time.sleep(0.05)
 
 
 def test_devices_are_shared_out_and_a_worker_knows_which_it_is(tmp_path):
