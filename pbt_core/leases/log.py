@@ -31,6 +31,11 @@ def begun(directory: Path) -> bool:
     return (directory / LOG / _name(0)).exists()
 
 
+def lease_of(directory: Path) -> float | None:
+    """Seconds of the lease of the run that is under way in ``directory``; None if there is none. RecordError as in ``read``."""
+    return next((entry.lease for _, entry in SharedLog(directory / LOG).read()), None) if begun(directory) else None
+
+
 def _name(place: int) -> str:
     return f"{place:010d}.json"
 
