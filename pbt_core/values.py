@@ -12,6 +12,8 @@ import numpy as np
 
 #: A longer tuple is more likely a generator without an end.
 MOST_ITEMS = 10**6
+#: Letters of an error's text in a message.
+LONGEST = 300
 
 Value = bool | int | float | str | None | tuple["Value", ...]
 """A hyperparameter's value: a number, a string, a boolean, None, or a tuple of them."""
@@ -94,6 +96,12 @@ def shown(value: Any) -> str:
         bits = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
         text = f"<{type(value).__name__}{bits}>"
     return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def brief(text: str) -> str:
+    """An error's text as a message has it: in one line, and not a long one. The record has all of it."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
 
 
 def called(kind: str, function: Callable[..., Any], *arguments: Any) -> Any:

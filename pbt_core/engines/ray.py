@@ -36,7 +36,7 @@ from pbt_core.plan import Plan
 from pbt_core.run import Run
 from pbt_core.store import Reference
 from pbt_core.task import AnyTask
-from pbt_core.values import shown
+from pbt_core.values import brief, shown
 from pbt_core.work import Done, Failed, Work
 
 #: What an actor answers: an outcome, or an error that ends the run, and the checkpoint's bytes where no folder is shared.
@@ -311,7 +311,7 @@ class _Actors:
         except self._ray.exceptions.RayActorError:
             return Gone(UNKNOWN)
         except self._ray.exceptions.RayError as error:
-            return RunError(f"Ray: worker {worker}: {error}")
+            return RunError(f"Ray: worker {worker}: {brief(str(error))}")
         if answer is True:
             return Ready()
         outcome, content = answer

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from pbt_core.decisions import CannotReplace, Decider, first_settings
 from pbt_core.errors import RunError
-from pbt_core.failures import Failures
+from pbt_core.failures import Failures, could_not_go_on
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
 from pbt_core.leases.closing import RECORD, close_the_run
@@ -199,7 +199,7 @@ class Participant:
         where = {"member": member, "step": self.folded.ledger.slots[member].member.step}
         if self.publish(Entry(self.name, ({"event": "retried", **where},))):
             what = cannot_replace(self.decider.method, failed)
-            raise RunError(f"{what} (the same command tries that interval again)\n{failed['traceback']}".rstrip())
+            raise RunError(f"{what} (traceback in {self.log.folder}; the same command tries that interval again)")
 
     def _interval(self, member: int) -> Work:
         ledger = self.folded.ledger
@@ -220,6 +220,8 @@ class Participant:
                 if self._is_mine():
                     raise
                 log.info("%s: member %d was taken over while its source was read", self.name, work.member)
+            except OSError as error:  # no checkpoint can be written: a full disk, say
+                raise could_not_go_on(work, error) from None
         if outcome is not None:
             self._deliver(outcome)
         self.claim = None
