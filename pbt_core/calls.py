@@ -259,10 +259,17 @@ def _seed_all(number: int) -> None:
     if torch is not None and hasattr(torch, "default_generator"):  # else it is being imported
         # torch.manual_seed does this for every kind of device that there is, which takes a tenth of a millisecond.
         torch.default_generator.manual_seed(number)
-        if torch.cuda.is_initialized() or torch.backends.cuda.is_built():
-            torch.cuda.manual_seed_all(
-                number
-            )  # before it is initialised: kept for then, which may be the task's next line
+        _seed_cards(torch, number)
+
+
+def _seed_cards(torch: Any, number: int) -> None:
+    if torch.cuda.is_initialized() or torch.backends.cuda.is_built():
+        torch.cuda.manual_seed_all(number)  # before it is initialised: kept for then, which may be the task's next line
+
+
+def _states_of_cards(torch: Any) -> list[Any] | None:
+    """The states of the cards' generators; None as long as this process has not initialised CUDA."""
+    return torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
 
 
 def global_states() -> dict[str, Any]:
@@ -271,7 +278,8 @@ def global_states() -> dict[str, Any]:
     states: dict[str, Any] = {"random": random.getstate(), "numpy": str(numpy) + str(numpy["state"]["key"].tolist())}
     torch = sys.modules.get("torch")
     if torch is not None:
-        states["torch"] = torch.get_rng_state().numpy().tobytes()
+        cards = _states_of_cards(torch) or ()
+        states["torch"] = tuple(state.numpy().tobytes() for state in (torch.get_rng_state(), *cards))
     return states
 
 
@@ -285,10 +293,14 @@ def moved_generators() -> list[str]:
 
 @contextlib.contextmanager
 def global_generators_kept() -> Iterator[None]:
-    """Restore the global generators after the block; torch may be loaded in it."""
+    """Restore the global generators after the block; torch may be loaded in it.
+
+    Cards that this process has not initialised before it get the seed that the processor's was given last: torch's own, or the
+    one of ``torch.manual_seed``, which seeds both.
+    """
     kept = random.getstate(), np.random.get_state()  # noqa: NPY002
     torch = sys.modules.get("torch")
-    kept_torch = torch.get_rng_state() if torch is not None else None
+    kept_torch = (torch.get_rng_state(), _states_of_cards(torch)) if torch is not None else None
     finder = _SeededTorch()
     if torch is None:
         sys.meta_path.insert(0, finder)
@@ -299,8 +311,12 @@ def global_generators_kept() -> Iterator[None]:
             sys.meta_path.remove(finder)
         random.setstate(kept[0])
         np.random.set_state(kept[1])  # noqa: NPY002
-        if torch is not None:
-            torch.set_rng_state(kept_torch)
+        if torch is not None and kept_torch is not None:
+            torch.set_rng_state(kept_torch[0])
+            if kept_torch[1] is None:
+                _seed_cards(torch, torch.initial_seed())
+            else:
+                torch.cuda.set_rng_state_all(kept_torch[1])
 
 
 class _SeededTorch(importlib.abc.MetaPathFinder):
