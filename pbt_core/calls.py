@@ -219,10 +219,15 @@ def plain_score(score: Any, function: str) -> dict[str, Any]:
 def _number(value: Any, field: str, function: str) -> float:
     if value.__class__ is float:
         return float(value)
+    why = "which is not a number"
     if value is not None and not isinstance(value, str | bytes):
-        with contextlib.suppress(Exception):
+        try:
             return float(value)
-    raise ContractError(f"{function} returned a Score with {field} = {_short(value)}, which is not a number")
+        except OverflowError:
+            why = "which is beyond every float"
+        except Exception:  # of whatever kind of object it is
+            pass
+    raise ContractError(f"{function} returned a Score with {field} = {_short(value)}, {why}")
 
 
 def _kind(value: Any) -> str:

@@ -53,6 +53,7 @@ RETURNS = {
     "evaluate nothing": ("evaluate", None),
     "evaluate text": ("evaluate", Score("0.5")),
     "evaluate pair": ("evaluate", Score((1.0, 2.0))),
+    "evaluate huge": ("evaluate", Score(10**400)),
     "evaluate none": ("evaluate", Score(None)),
     "evaluate metrics": ("evaluate", Score(0.5, metrics={"a": "b"})),
     "evaluate metric names": ("evaluate", Score(0.5, metrics={1: 2.0})),

@@ -46,6 +46,7 @@ def test_the_messages_name_function_value_and_rule(tmp_path):
     """What was returned, and what was wanted."""
     expected = {
         "evaluate float": "Naughty.evaluate must return a Score, not float",
+        "evaluate huge": f"Naughty.evaluate returned a Score with value = 1{'0' * 56}..., which is beyond every float",
         "evaluate none": "Naughty.evaluate returned a Score with value = None, which is not a number",
         "evaluate metrics": "Naughty.evaluate returned a Score with metrics['a'] = 'b', which is not a number",
         "step nothing": "Naughty.step returned None; it must return the state",
