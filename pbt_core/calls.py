@@ -15,7 +15,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -106,6 +106,7 @@ class Calls:
         return state
 
     def _guarded(self, function: str, seed: Stream | None, call: Callable[[], Any]) -> Any:
+        process = os.getpid()
         try:
             if seed is not None:
                 seed_globals(seed)
@@ -116,11 +117,27 @@ class Calls:
             if isinstance(error, KeyboardInterrupt) and self._interruptible:
                 raise
             raise _task_error(error, f"{self.name}.{function}") from None
+        finally:
+            if os.getpid() != process:
+                _end_the_fork(f"{self.name}.{function}")
 
     def go_home(self) -> None:
         """Return to the working directory in which the task was first called, in case it has changed it."""
         if self._home is not None and _here() != self._home:
             os.chdir(self._home)
+
+
+def _end_the_fork(function: str) -> NoReturn:
+    """End a child that the task has forked and that came back from the call: it would go on as a second worker, or driver.
+
+    As where the program that it should become cannot be executed. Nothing that it has inherited is flushed or closed.
+    """
+    error = sys.exception()
+    told = "" if error is None else f" with {' '.join(str(error).split())}"
+    line = f"{function}: process {os.getpid()}, which it has forked, came back from the call{told}, and is ended\n"
+    with contextlib.suppress(OSError):
+        os.write(2, line.encode("utf-8", "backslashreplace"))
+    os._exit(1)
 
 
 #: How deep a recursion went depends on who called the task.
@@ -202,10 +219,15 @@ def plain_score(score: Any, function: str) -> dict[str, Any]:
 def _number(value: Any, field: str, function: str) -> float:
     if value.__class__ is float:
         return float(value)
+    why = "which is not a number"
     if value is not None and not isinstance(value, str | bytes):
-        with contextlib.suppress(Exception):
+        try:
             return float(value)
-    raise ContractError(f"{function} returned a Score with {field} = {_short(value)}, which is not a number")
+        except OverflowError:
+            why = "which is beyond every float"
+        except Exception:  # of whatever kind of object it is
+            pass
+    raise ContractError(f"{function} returned a Score with {field} = {_short(value)}, {why}")
 
 
 def _kind(value: Any) -> str:
@@ -242,10 +264,17 @@ def _seed_all(number: int) -> None:
     if torch is not None and hasattr(torch, "default_generator"):  # else it is being imported
         # torch.manual_seed does this for every kind of device that there is, which takes a tenth of a millisecond.
         torch.default_generator.manual_seed(number)
-        if torch.cuda.is_initialized() or torch.backends.cuda.is_built():
-            torch.cuda.manual_seed_all(
-                number
-            )  # before it is initialised: kept for then, which may be the task's next line
+        _seed_cards(torch, number)
+
+
+def _seed_cards(torch: Any, number: int) -> None:
+    if torch.cuda.is_initialized() or torch.backends.cuda.is_built():
+        torch.cuda.manual_seed_all(number)  # before it is initialised: kept for then, which may be the task's next line
+
+
+def _states_of_cards(torch: Any) -> list[Any] | None:
+    """The states of the cards' generators; None as long as this process has not initialised CUDA."""
+    return torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
 
 
 def global_states() -> dict[str, Any]:
@@ -254,7 +283,8 @@ def global_states() -> dict[str, Any]:
     states: dict[str, Any] = {"random": random.getstate(), "numpy": str(numpy) + str(numpy["state"]["key"].tolist())}
     torch = sys.modules.get("torch")
     if torch is not None:
-        states["torch"] = torch.get_rng_state().numpy().tobytes()
+        cards = _states_of_cards(torch) or ()
+        states["torch"] = tuple(state.numpy().tobytes() for state in (torch.get_rng_state(), *cards))
     return states
 
 
@@ -268,10 +298,14 @@ def moved_generators() -> list[str]:
 
 @contextlib.contextmanager
 def global_generators_kept() -> Iterator[None]:
-    """Restore the global generators after the block; torch may be loaded in it."""
+    """Restore the global generators after the block; torch may be loaded in it.
+
+    Cards that this process has not initialised before it get the seed that the processor's was given last: torch's own, or the
+    one of ``torch.manual_seed``, which seeds both.
+    """
     kept = random.getstate(), np.random.get_state()  # noqa: NPY002
     torch = sys.modules.get("torch")
-    kept_torch = torch.get_rng_state() if torch is not None else None
+    kept_torch = (torch.get_rng_state(), _states_of_cards(torch)) if torch is not None else None
     finder = _SeededTorch()
     if torch is None:
         sys.meta_path.insert(0, finder)
@@ -282,8 +316,12 @@ def global_generators_kept() -> Iterator[None]:
             sys.meta_path.remove(finder)
         random.setstate(kept[0])
         np.random.set_state(kept[1])  # noqa: NPY002
-        if torch is not None:
-            torch.set_rng_state(kept_torch)
+        if torch is not None and kept_torch is not None:
+            torch.set_rng_state(kept_torch[0])
+            if kept_torch[1] is None:
+                _seed_cards(torch, torch.initial_seed())
+            else:
+                torch.cuda.set_rng_state_all(kept_torch[1])
 
 
 class _SeededTorch(importlib.abc.MetaPathFinder):

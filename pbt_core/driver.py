@@ -241,7 +241,9 @@ class Driver:
         """Tell the scheduling of every member that has budget left."""
         slots = self.ledger.slots
         self._open = {m for m, slot in slots.items() if not slot.stopped and slot.member.step < self.plan.steps}
-        if not self.finished:
+        if self.finished:
+            self.journal.keep_only_needed()  # it may have been killed before it came to that
+        else:
             remark_on_plan(self._decider.method, self.plan, self.directory)
             steps = {m: slot.member.step for m, slot in slots.items()}
             deciding = [m for m in self._open if slots[m].undecided]

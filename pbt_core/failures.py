@@ -8,6 +8,8 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+from pbt_core.errors import RunError
+from pbt_core.values import brief
 from pbt_core.work import Done, Failed, Work
 
 log = logging.getLogger("pbt_core")
@@ -20,6 +22,11 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 MOST_TOLD = 10
 #: How many different errors the last line names.
 NAMED = 3
+
+
+def could_not_go_on(work: Work, error: Exception) -> RunError:
+    """Why the run ends where an interval could not be carried out, which is no fault of its member."""
+    return RunError(f"a worker could not go on with member {work.member}: {brief(f'{type(error).__name__}: {error}')}")
 
 
 class Failures:
@@ -40,12 +47,12 @@ class Failures:
         kind = f"{outcome.kind}: {_NUMBER.sub('#', outcome.error)}"
         self._failed[kind] += 1
         if kind not in self._first:
-            self._first[kind] = outcome.error
+            self._first[kind] = brief(outcome.error)
             if len(self._first) <= MOST_TOLD:
                 work = outcome.work
                 log.warning(
                     "%s: member %d failed in the interval from step %d to %d: %s",
-                    *(self.directory, work.member, work.start, work.stop, outcome.error),
+                    *(self.directory, work.member, work.start, work.stop, self._first[kind]),
                 )
 
     def lost(self, work: Work, exit_reason: int | None) -> None:

@@ -26,13 +26,14 @@ _KINDS = {
 }
 
 
-def must_be_file(path: Path) -> None:
+def must_be_file(path: Path, folder: int | None = None) -> None:
     """OSError, which says what it is, unless a regular file or nothing stands at ``path``, links followed.
 
-    To open a pipe waits for its other end, and a device may be read without an end.
+    To open a pipe waits for its other end, and a device may be read without an end. folder: the handle of the one that a
+    relative path begins in.
     """
     try:
-        kind = stat.S_IFMT(path.stat().st_mode)
+        kind = stat.S_IFMT(os.stat(path, dir_fd=folder).st_mode)
     except FileNotFoundError:
         return
     if kind != stat.S_IFREG:

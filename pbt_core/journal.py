@@ -87,7 +87,8 @@ class Journal:
         try:
             self.ledger.apply(event)
         except ValueError as error:
-            raise RecordError(f"{self.path}, line {number}: {error}") from None
+            place = "an event that is not written" if number is None else f"line {number}"
+            raise RecordError(f"{self.path}, {place}: {error}") from None
         self.last = event
         if event["event"] == "started":
             self.header = event
@@ -97,20 +98,21 @@ class Journal:
             self.extensions.append(event)
 
     def append(self, *events: Event) -> None:
-        """Write events in one call, fold them, call the observer, and free checkpoints that are needed no more.
+        """Fold events, write them in one call, call the observer, and free checkpoints that are needed no more.
 
-        RecordError, and nothing written, for an event that could not be read back.
+        RecordError, and nothing written, for an event that could not be read back, or cannot follow those before it: the run
+        ends there, and goes on from its record.
         """
         if not events:
             return
         lines = []
         must_be_readable(events, self.path)
         for event in events:
+            self._fold(event)
             text, self._chain = line(event, self._chain)
             lines.append(text)
         self._file.write(b"".join(lines), self.store.durable)
         for event in events:
-            self._fold(event)
             if self.observer is not None:
                 self.observer(detached(event))
         if self.ledger.freed:

@@ -173,6 +173,14 @@ class Ledger:
                 raise ValueError(f"{kind} of member {event['member']}, which never joined")
             getattr(self, f"_{kind}")(slot, event)
 
+    def must_follow(self, events: Iterable[Event]) -> None:
+        """ValueError, as of ``apply``, unless these events can follow those before them. Nothing is changed."""
+        trial = Ledger(seen=self._seen)
+        trial.slots.update(self.slots)
+        trial.kept, trial._held = self.kept, dict(self._held)
+        for event in events:
+            trial.apply(event)
+
     def decided(self, member: int) -> None:
         """The member goes on unchanged, which is a decision without an event."""
         slot = self.slots[member]

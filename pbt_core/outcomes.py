@@ -8,6 +8,7 @@ from pbt_core.ledger import Ledger, Slot
 from pbt_core.plan import Plan
 from pbt_core.schema import Event
 from pbt_core.store import Reference
+from pbt_core.values import brief
 from pbt_core.work import Done, Failed, Work
 
 Outcome = Done | Failed
@@ -49,5 +50,5 @@ def cannot_replace(method: object, failed: Event) -> str:
     """Why the run ends where ``failed`` is the last failure of a member that the method cannot replace."""
     return (
         f"member {failed['member']} failed in the interval that ends at step {failed['step']} and "
-        f"{type(method).__name__} cannot replace it: {failed['error']}"
+        f"{type(method).__name__} cannot replace it: {brief(failed['error'])}"
     )

@@ -307,10 +307,14 @@ class Store:
 
     def keep(self, references: Iterable[Reference]) -> None:
         """Remove every checkpoint but ``references``, and what killed writers left; only safe while no process writes."""
+        for path in self.all_but(references):
+            path.unlink(missing_ok=True)
+
+    def all_but(self, references: Iterable[Reference]) -> list[Path]:
+        """The files of all checkpoints but ``references``, and what killed writers left."""
         kept = {reference.filename for reference in references}
-        for path in self.directory.iterdir():
-            if path.name not in kept and (path.suffix in (".safetensors", ".tmp")) and not path.is_dir():
-                path.unlink(missing_ok=True)
+        files = (path for path in self.directory.iterdir() if path.suffix in (".safetensors", ".tmp"))
+        return [path for path in files if path.name not in kept and not path.is_dir()]
 
     def remove(self, reference: Reference) -> None:
         """Remove a checkpoint that is needed no more."""

@@ -12,6 +12,9 @@ import numpy as np
 
 #: A longer tuple is more likely a generator without an end.
 MOST_ITEMS = 10**6
+#: Letters of an error's text in a message.
+LONGEST = 300
+_SCALARS = frozenset({bool, int, str, type(None)})
 
 Value = bool | int | float | str | None | tuple["Value", ...]
 """A hyperparameter's value: a number, a string, a boolean, None, or a tuple of them."""
@@ -94,6 +97,12 @@ def shown(value: Any) -> str:
         bits = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
         text = f"<{type(value).__name__}{bits}>"
     return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def brief(text: str) -> str:
+    """An error's text as a message has it: in one line, and not a long one. The record has all of it."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
 
 
 def called(kind: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -224,10 +233,14 @@ def is_text(value: str) -> bool:
 
 
 def identical(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Equality of hyperparameters in which 1, 1.0 and True are three values, and a string enumeration's member is its text."""
-    if one is other:
-        return True
-    return one == other and (
-        list(map(type, one.values())) == list(map(type, other.values()))
-        or list(map(_kind, one.values())) == list(map(_kind, other.values()))
-    )
+    """Equality of hyperparameters in which 1, 1.0 and True are three values, also within tuples, as -0.0 and 0.0 are two.
+
+    A string enumeration's member is its text.
+    """
+    return one is other or (one == other and all(_alike(value, other[name]) for name, value in one.items()))
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """``same``, of two values that are equal: nearly all are scalars, of which the type says it."""
+    kind = a.__class__
+    return (kind is b.__class__ and (kind in _SCALARS or (kind is float and a != 0))) or same(a, b)

@@ -14,6 +14,7 @@ from pbt_core.seeds import Streams
 from pbt_core.space import Hyperparameters
 from pbt_core.store import Reference, Store
 from pbt_core.task import AnyTask
+from pbt_core.values import brief
 
 log = logging.getLogger("pbt_core")
 
@@ -37,6 +38,15 @@ class Work:
     own: Reference | None = None
     recycle: Reference | None = None
     proves: bool = False
+
+    def is_same(self, other: Work) -> bool:
+        """Whether ``other`` is this very interval; who carries it out may have changed what it recycles."""
+        return (self.member, self.start, self.stop, self.source) == (
+            other.member,
+            other.start,
+            other.stop,
+            other.source,
+        )
 
     def fingerprint(self) -> dict[str, Any]:
         """The work as JSON: a checkpoint whose note holds the same is its outcome."""
@@ -139,7 +149,7 @@ class Bench:
         if state is not None:
             self.calls.close(state)
         if work.proves and isinstance(error, ContractError):
-            raise RunError(f"the run ends at its first interval: {error}")
+            raise RunError(f"the run ends at its first interval: {brief(error.error)}")
         return Failed(work, "raised", error.error, error.frames)
 
     def _prove_load(self, work: Work, reference: Reference) -> None:
@@ -151,7 +161,9 @@ class Bench:
             if error.error.startswith(_OUT_OF_MEMORY):  # two states at once, which nothing but this asks for
                 return
             name = self.calls.name
-            raise RunError(f"{name}.load cannot load what {name}.save wrote: {error}{where_raised(error)}") from None
+            raise RunError(
+                f"{name}.load cannot load what {name}.save wrote: {brief(error.error)}{where_raised(error)}"
+            ) from None
 
     def carry_out_together(self, works: Sequence[Work]) -> list[Done | Failed]:
         """Do intervals of the same length as one program, by the task's ``step_all``; in the order of ``works``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -12,12 +13,24 @@ from pbt_core.fields import Rule
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
+#: A number, NVIDIA's identity of a card or of a part of one, or a kind of torch's with a number or without.
+_NAME = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]{1,200}|[a-z]{1,20}(:[0-9]{1,4})?")
+
+
 def _is_name(name: str) -> bool:
-    return bool(name) and not any(c in name for c in ", \t\n\0")
+    return _NAME.fullmatch(name) is not None
 
 
-#: Devices by their names, such as ("cuda:0", "cuda:1").
-Devices = tuple[Annotated[str, Rule("names such as '0' or 'cuda:0'", _is_name)], ...]
+def _are_different(names: Sequence[str]) -> bool:
+    cards = {name.removeprefix("cuda:") for name in names}
+    return len(cards) == len(names)
+
+
+#: Devices by their names, such as ("cuda:0", "cuda:1"): NVIDIA's cards by number or identity, others as torch names them.
+Devices = Annotated[
+    tuple[Annotated[str, Rule("names such as '0', 'cuda:0', 'GPU-8f1c' or 'mps'", _is_name)], ...],
+    Rule("different ones, of which several workers may use one", _are_different),
+]
 
 
 def kind(name: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -29,6 +28,8 @@ from pbt_core.files import located, make_folder
 from pbt_core.first_use import used
 from pbt_core.identity import differences
 from pbt_core.journal import Observer, must_be_writable
+from pbt_core.leases.closing import RECORD, TIMING, remove_what_is_left
+from pbt_core.leases.folder import Gone
 from pbt_core.leases.heartbeat import Heartbeat
 from pbt_core.leases.log import LOG, WORKERS, begun
 from pbt_core.leases.participant import Participant
@@ -88,10 +89,11 @@ class Leased:
                 f"Leased: plan.stop.seconds = {plan.stop.seconds} needs a coordinator's clock: use a score"
             )
         directory = located(directory, "directory").absolute()
-        record = directory / "events.jsonl"
+        record = directory / RECORD
         requested = identity(task, method, plan, task.space)
         if record.exists() and (extend or not begun(directory)):
             _must_be_finished(directory, requested, extend)
+            remove_what_is_left(directory)
             return Run(directory)
         bench = self._bench_maker(task, plan)
         try:
@@ -101,12 +103,13 @@ class Leased:
                 contextlib.closing(bench(participant.store)) as opened,
             ):
                 participant.work(opened)
-        except FileNotFoundError:
+        except Gone:
             if not record.exists():
                 raise
             # Another worker has brought a run to its end meanwhile, and removed its log.
-            _remove_what_is_left(directory)
+            remove_what_is_left(directory)
             _must_be_finished(directory, requested, extend)
+        remove_what_is_left(directory)
         return Run(directory)
 
     def _bench_maker(self, task: AnyTask, plan: Plan) -> Callable[[Store], Bench | LimitedBench]:
@@ -141,7 +144,7 @@ def _joined(
     engine: Leased, task: AnyTask, method: Method, plan: Plan, directory: Path, observer: Observer | None
 ) -> Iterator[Participant]:
     """A participant that gives signs of life while the block lasts, and its claim back when it ends."""
-    for record in ("events.jsonl", "timing.jsonl"):  # which are written at the end
+    for record in (RECORD, TIMING):  # which are written at the end
         must_be_writable(directory / record)
     make_folder(directory / LOG)
     name = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -154,13 +157,6 @@ def _joined(
         finally:
             participant.leave()
             used(task)
-
-
-def _remove_what_is_left(directory: Path) -> None:
-    """The folders that this worker has made anew after the end of the run."""
-    with contextlib.suppress(OSError):
-        (directory / LOG).rmdir()
-    shutil.rmtree(directory / WORKERS, ignore_errors=True)
 
 
 def _must_be_finished(directory: Path, requested: dict[str, object], extend: bool) -> None:

@@ -70,7 +70,8 @@ class LimitedBench:
                     case Ready():
                         self._ready, begun = True, self._clock()
                     case Done() | Failed():
-                        return message, True
+                        if work.is_same(message.work):  # else of an interval that is over
+                            return message, True
                     case Gone(exit_reason):
                         was_ready = self._ready
                         if not was_ready and (error := died_at_start(exit_reason)) is not None:

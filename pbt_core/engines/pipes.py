@@ -34,7 +34,7 @@ GRACE = 10.0
 
 def new_mark() -> str:
     """For ``Assignment.mark``: what the workers of one transport and all that they start are known by."""
-    return f"{os.getpid()}-{time.time_ns():x}"
+    return f"{os.getpid()}-{time.time_ns():x}/"
 
 
 class Pipes:
@@ -67,7 +67,9 @@ class Pipes:
             self._server.start(process)
         theirs.close()
         self._processes[worker], self._pipes[worker] = process, ours
-        self._selector.register(ours, selectors.EVENT_READ, worker)
+        # Its end by itself, too: while something that it has started holds its pipe, that does not close.
+        for source in (ours, process.sentinel):
+            self._selector.register(source, selectors.EVENT_READ, worker)
 
     def send(self, worker: int, work: Work) -> None:
         with contextlib.suppress(OSError):  # the pipe of a dead worker: the next poll finds out
@@ -75,7 +77,8 @@ class Pipes:
             self._pipes[worker].send_bytes(pickle.dumps(work))
 
     def poll(self, timeout: float | None) -> list[tuple[int, Message]]:
-        return [(key.data, self._message(key.data)) for key, _ in self._selector.select(timeout)]
+        heard = dict.fromkeys(key.data for key, _ in self._selector.select(timeout))
+        return [(worker, self._message(worker)) for worker in heard]
 
     def kill(self, worker: int) -> None:
         process = self._processes[worker]
@@ -83,7 +86,8 @@ class Pipes:
             kill_group(process.pid)
         process.join()
         kill_marked(self._mark(worker))
-        self._selector.unregister(self._pipes[worker])
+        for source in (self._pipes[worker], process.sentinel):
+            self._selector.unregister(source)
         self._pipes[worker].close()
 
     def close(self, orderly: bool) -> None:
@@ -102,16 +106,16 @@ class Pipes:
         self._open.close()
 
     def _message(self, worker: int) -> Message:
-        try:
-            message: Message = self._pipes[worker].recv()
-        except (EOFError, OSError):
-            process = self._processes[worker]
-            process.join(timeout=5)
-            return Gone(process.exitcode)
-        return message
+        pipe, process = self._pipes[worker], self._processes[worker]
+        with contextlib.suppress(EOFError, OSError):
+            if pipe.poll():  # before its end: what it has said last counts
+                message: Message = pipe.recv()
+                return message
+        process.join(timeout=5)
+        return Gone(process.exitcode)
 
     def _mark(self, worker: int) -> str:
-        return f"{self._assignment.mark}-{worker}."
+        return f"{self._assignment.mark}{worker}."
 
 
 def sendable(engine: str, task: AnyTask) -> bytes:

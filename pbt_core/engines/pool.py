@@ -152,10 +152,12 @@ class Pool:
                     self._lost(worker, exit_reason)
                 case Done() | Failed():
                     self._idle_losses = 0
-                    if self._work.pop(worker, None) is not None:
+                    work = self._work.get(worker)
+                    if work is not None and work.is_same(message.work):  # else of an interval that is over
+                        del self._work[worker]
                         # The worker goes on before its outcome is recorded, where what it does next does not depend on it.
-                        if (work := self.driver.next_in_round(worker)) is not None:
-                            self._send(worker, work)
+                        if (following := self.driver.next_in_round(worker)) is not None:
+                            self._send(worker, following)
                         self.driver.complete(message)
                 case _:
                     raise message

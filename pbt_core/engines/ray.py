@@ -28,7 +28,7 @@ from pbt_core.engines.processes import Timeout, Workers
 from pbt_core.engines.worker import Assignment, Worker, bench_of, outcome_of
 from pbt_core.errors import RunError
 from pbt_core.failures import UNKNOWN
-from pbt_core.fields import Rule, checked, within
+from pbt_core.fields import Rule, checked
 from pbt_core.files import write_whole
 from pbt_core.journal import Observer
 from pbt_core.method import Method
@@ -36,15 +36,17 @@ from pbt_core.plan import Plan
 from pbt_core.run import Run
 from pbt_core.store import Reference
 from pbt_core.task import AnyTask
-from pbt_core.values import shown
+from pbt_core.values import brief, shown
 from pbt_core.work import Done, Failed, Work
 
 #: What an actor answers: an outcome, or an error that ends the run, and the checkpoint's bytes where no folder is shared.
 Answer = tuple[Done | Failed | Exception, bytes | None]
 #: Seconds in which a cluster must answer.
 CONNECT_SECONDS = 30.0
-#: What a worker may ask Ray for of one kind.
-Amount = Annotated[float, within("[0, 1e+06]")]
+#: What a worker may ask Ray for of one kind: Ray counts in units of 0.0001.
+Amount = Annotated[float, Rule("0 or in [0.0001, 1e+06]", lambda amount: amount == 0 or 1e-4 <= amount <= 1e6)]
+#: Kinds of resources that have a field, or an option of Ray's, of their own.
+NAMED = {"CPU": "cpus", "GPU": "gpus"}
 
 
 def place(address: str) -> tuple[str, int] | None:
@@ -106,6 +108,11 @@ class Ray:
 
     def __post_init__(self) -> None:
         checked(self)
+        for name in self.resources:
+            if name in NAMED:
+                raise ValueError(
+                    f"Ray: resources = {shown(self.resources)} must not name {name}: say {NAMED[name]} instead"
+                )
         if not any(self._wanted.values()):
             raise ValueError(
                 "Ray: cpus, gpus or resources must be above 0: else there is no end to how many workers fit"
@@ -131,7 +138,8 @@ class Ray:
         with driving(task, method, plan, directory, observer, extend) as driver:
             if not driver.finished:
                 with _joined(ray, self.address):
-                    count = min(self.workers or self._room(ray), plan.population)
+                    room = self._room(ray)  # for one at least, else all would wait for ever
+                    count = min(self.workers or room, plan.population)
                     assignment = Assignment(
                         Worker(0, count),
                         sent,
@@ -303,7 +311,7 @@ class _Actors:
         except self._ray.exceptions.RayActorError:
             return Gone(UNKNOWN)
         except self._ray.exceptions.RayError as error:
-            return RunError(f"Ray: worker {worker}: {error}")
+            return RunError(f"Ray: worker {worker}: {brief(str(error))}")
         if answer is True:
             return Ready()
         outcome, content = answer

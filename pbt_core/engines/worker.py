@@ -19,9 +19,11 @@ from pbt_core.engines import script
 from pbt_core.engines.base import limit_threads
 from pbt_core.engines.devices import VISIBLE, kind, repeatable
 from pbt_core.engines.pool import Ready
-from pbt_core.engines.process_tree import MARK, kill_marked
+from pbt_core.engines.process_tree import bear, kill_marked
 from pbt_core.errors import RunError
+from pbt_core.failures import could_not_go_on
 from pbt_core.store import CheckpointError, Store
+from pbt_core.values import brief
 from pbt_core.work import Bench, Done, Failed, Work
 
 
@@ -89,7 +91,7 @@ def serve(assignment: Assignment, pipe: Connection) -> None:
     with contextlib.suppress(PermissionError):  # a leader of its group already
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it and ends its workers
-    os.environ[MARK] = assignment.mark
+    bear(assignment.mark)
     multiprocessing.set_start_method(assignment.start_method, force=True)
     if assignment.visible is not None:  # before any library looks at what there is
         os.environ[VISIBLE] = assignment.visible
@@ -125,7 +127,7 @@ def bench_of(assignment: Assignment, store: Store | None = None) -> Bench:
     try:
         task = pickle.loads(assignment.task)  # noqa: S301 - from the driver's memory, not from disk
     except (Exception, SystemExit) as error:
-        raise RunError(f"workers cannot make the task: {type(error).__name__}: {error}") from None
+        raise RunError(f"workers cannot make the task: {brief(f'{type(error).__name__}: {error}')}") from None
     repeatable(assignment.worker.kind)  # the task has imported torch, if it uses it
     store = Store(assignment.checkpoints, assignment.durable) if store is None else store
     return Bench(task, store, assignment.seed, assignment.capacity, interruptible=False)
@@ -138,7 +140,7 @@ def outcome_of(bench: Bench, work: Work) -> Done | Failed | CheckpointError | Ru
     except (CheckpointError, RunError) as error:
         return error
     except Exception as error:  # not the task's fault: a full disk, say
-        return RunError(f"a worker could not go on with member {work.member}: {type(error).__name__}: {error}")
+        return could_not_go_on(work, error)
 
 
 def _die_with(driver: int, mark: str) -> None:

@@ -9,30 +9,48 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from pbt_core.files import write_whole
-from pbt_core.leases.log import LOG, WORKERS, Entry, SharedLog
+from pbt_core.leases.folder import Folder
+from pbt_core.leases.log import LOG, WORKERS, Entry, SharedLog, begun
 from pbt_core.ledger import Ledger
-from pbt_core.schema import START, dump, line
+from pbt_core.schema import START, RecordError, dump, line
 from pbt_core.store import Store
 
+#: Files of a run that are written at its end.
+RECORD, TIMING = "events.jsonl", "timing.jsonl"
 
-def close_the_run(directory: Path, entries: int, ledger: Ledger, store: Store) -> None:
+
+def close_the_run(folder: Folder, log: SharedLog, ledger: Ledger, store: Store) -> None:
     """Leave the record, the times and the checkpoints that are needed. Any worker may, or several at once.
 
-    entries: how many the log of this finished run has.
+    folder: that of the run. log: of this finished run. Gone if another worker has done it. A worker that slept meanwhile, for
+    as long as it may be, undoes nothing: a record that is there stays, and only what was there before it is removed.
     """
-    log = SharedLog(directory / LOG)
-    whole = [entry for _, entry in log.read()]
-    if len(whole) < entries:
-        return  # another worker has done it, and the log is gone
-    write_whole(directory / "timing.jsonl", "".join(_timing(whole)))
-    write_whole(directory / "events.jsonl", b"".join(_lines(whole)))
-    store.keep(ledger.references())
+    whole = [entry for _, entry in log.again().read()]
+    record = b"".join(_lines(whole))
+    needless = store.all_but(ledger.references())
+    for name, content in ((TIMING, "".join(_timing(whole)).encode()), (RECORD, record)):
+        log.must_be_there()
+        made = folder.publish(name, content)
+    if not made and folder.read(RECORD) != record:
+        log.must_be_there()  # else the run is closed, and was extended since
+        raise RecordError(f"{folder.path / RECORD} is not the record of the run in {log.folder}: move one of them away")
+    for path in needless:
+        path.unlink(missing_ok=True)
+    log.must_be_there()
+    away = f"{LOG}.{uuid.uuid4().hex}"
+    with contextlib.suppress(OSError):  # another worker was quicker
+        folder.move(LOG, away)  # under another name first, so that nobody takes a half of it for the whole
+        shutil.rmtree(folder.path / away, ignore_errors=True)
+
+
+def remove_what_is_left(directory: Path) -> None:
+    """What workers that ended late, or were killed at the end, have left in the folder of a run that is closed."""
+    if begun(directory):
+        return
     with contextlib.suppress(OSError):
-        # Under another name first, so that nobody ever reads a half of it.
-        away = log.folder.rename(log.folder.with_name(f"{LOG}.{uuid.uuid4().hex}"))
+        (directory / LOG).rmdir()  # an empty one: of a worker that came after the end
+    for away in (directory / WORKERS, *directory.glob(f"{LOG}.{'[0-9a-f]' * 32}")):
         shutil.rmtree(away, ignore_errors=True)
-        shutil.rmtree(directory / WORKERS, ignore_errors=True)
 
 
 def _lines(entries: list[Entry]) -> Iterator[bytes]:

@@ -10,17 +10,13 @@ was linked is seen whole. No clock is read and no lock is held.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pbt_core.errors import RunError
-from pbt_core.files import read_bytes, sync_folder
+from pbt_core.leases.folder import Folder
 from pbt_core.schema import START, Event, RecordError, check, decode, line, must_be_readable
 
 #: Folders in that of the run: of the log, and of the workers' signs of life.
@@ -32,11 +28,16 @@ def begun(directory: Path) -> bool:
 
     An empty folder says nothing: a worker makes it before it looks, maybe after others have brought the run to its end.
     """
-    return _entry(directory / LOG, 0).exists()
+    return (directory / LOG / _name(0)).exists()
 
 
-def _entry(folder: Path, place: int) -> Path:
-    return folder / f"{place:010d}.json"
+def lease_of(directory: Path) -> float | None:
+    """Seconds of the lease of the run that is under way in ``directory``; None if there is none. RecordError as in ``read``."""
+    return next((entry.lease for _, entry in SharedLog(directory / LOG).read()), None) if begun(directory) else None
+
+
+def _name(place: int) -> str:
+    return f"{place:010d}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +60,38 @@ class Entry:
 
 
 class SharedLog:
-    """The log in ``folder``, read up to some place. ``append`` publishes an entry at the next one."""
+    """The log in ``folder``, read up to some place. ``append`` publishes an entry at the next one.
 
-    def __init__(self, folder: Path, durable: bool = False) -> None:
-        self.folder, self.durable = folder, durable
+    It is the folder that stands there now: Gone, by whatever is done with it, once that was removed or moved away.
+    """
+
+    def __init__(self, folder: Path | Folder, durable: bool = False) -> None:
+        self._files = folder if isinstance(folder, Folder) else Folder(folder)
+        self.folder, self.durable = self._files.path, durable
         self.place = 0
         self._chain = START
 
+    def again(self) -> SharedLog:
+        """The same log, of which nothing was read yet."""
+        return SharedLog(self._files, self.durable)
+
+    def must_be_there(self) -> None:
+        """Gone unless it is the log that stands at its path."""
+        self._files.must_be_there()
+
     def read(self) -> Iterator[tuple[int, Entry]]:
         """The entries that were not read yet, each with its place. RecordError for one that is altered."""
-        while True:
-            path = _entry(self.folder, self.place)
-            try:
-                text = read_bytes(path)
-            except FileNotFoundError:
-                return
-            except OSError as error:
-                raise RecordError(f"{path} cannot be read: {error.strerror}") from None
-            entry, self._chain = _parsed(path, text, self._chain)
+        while (text := self._files.read(name := _name(self.place))) is not None:
+            entry, self._chain = _parsed(self.folder / name, text, self._chain)
             self.place += 1
             yield self.place - 1, entry
 
     def must_be_whole(self) -> None:
         """RecordError if there are entries beyond the one that would come next: each is published after those before it."""
-        following = _entry(self.folder, self.place)
+        following = self.folder / _name(self.place)
         later = [path.name for path in self.folder.glob("*.json") if path.name > following.name]
         if later and not following.exists():  # which may have come between two looks
+            self.must_be_there()
             raise RecordError(f"{following} is missing, and {max(later)} is there")
 
     def append(self, entry: Entry) -> bool:
@@ -94,38 +101,10 @@ class SharedLog:
         """
         must_be_readable(entry.events, self.folder)
         text, chain = line(_as_json(entry), self._chain)
-        if not publish(_entry(self.folder, self.place), text, self.durable):
+        if not self._files.publish(_name(self.place), text, self.durable):
             return False
         self.place, self._chain = self.place + 1, chain
         return True
-
-
-def publish(path: Path, content: bytes, durable: bool = False) -> bool:
-    """Make the file ``path`` with this content, at once; False if there is one already."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            # NFS may carry a call out and lose its answer: the second try fails, though the first was heard.
-            return os.stat(temporary).st_nlink == 2  # noqa: PTH116 - the names of a file, which pathlib hides
-        except OSError as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-            what = f"{path.parent} cannot hold a run of leased workers: its file system makes no hard links"
-            raise RunError(f"{what} ({error.strerror})") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    if durable:
-        sync_folder(path.parent)
-    return True
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:

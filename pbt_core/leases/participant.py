@@ -13,13 +13,14 @@ from typing import Protocol
 
 from pbt_core.decisions import CannotReplace, Decider, first_settings
 from pbt_core.errors import RunError
-from pbt_core.failures import Failures
+from pbt_core.failures import Failures, could_not_go_on
 from pbt_core.identity import differences
 from pbt_core.journal import Observer
-from pbt_core.leases.closing import close_the_run
+from pbt_core.leases.closing import RECORD, close_the_run
 from pbt_core.leases.folded import Claim, FoldedLog
+from pbt_core.leases.folder import Folder, Gone
 from pbt_core.leases.heartbeat import Heartbeat
-from pbt_core.leases.log import LOG, Entry, SharedLog, begun
+from pbt_core.leases.log import LOG, Entry, SharedLog
 from pbt_core.method import Method
 from pbt_core.outcomes import Outcome, cannot_replace, end_of, events_of, next_interval
 from pbt_core.plan import Plan
@@ -61,6 +62,7 @@ class Participant:
         self.plan, self.directory, self.heartbeat = plan, directory, heartbeat
         self.observer = observer
         self.name = heartbeat.worker
+        self._folder = Folder(directory)
         self.log = SharedLog(directory / LOG, plan.durable)
         self.folded = FoldedLog(plan)
         self.store = Store(directory / "checkpoints", plan.durable)
@@ -79,7 +81,14 @@ class Participant:
             self.folded.ledger.freed.clear()  # whoever published it removes them
 
     def publish(self, entry: Entry) -> bool:
-        """Publish; False, and nothing done, if another worker was quicker. Checkpoints that it frees are removed."""
+        """Publish; False, and nothing done, if another worker was quicker. Checkpoints that it frees are removed.
+
+        RecordError, and nothing published, for events that cannot follow those before them.
+        """
+        try:
+            self.folded.ledger.must_follow(entry.events)
+        except ValueError as error:
+            raise RecordError(f"{self.log.folder}, an entry that is not published: {error}") from None
         if not self.log.append(entry):
             return False
         self._fold(self.log.place - 1, entry)
@@ -104,8 +113,8 @@ class Participant:
         self.read()
         self.log.must_be_whole()
         if self.log.place == 0:
-            if (self.directory / "events.jsonl").exists():
-                raise FileNotFoundError(self.log.folder)  # the run was finished just now, and its log with it
+            if (self.directory / RECORD).exists():
+                raise Gone(f"{self.log.folder} is gone: the run was finished just now")
             decider = self.decider
             joined = first_settings(decider.method, decider.space, self.plan.population, decider.streams)
             started: Event = {"event": "started", "format": FORMAT, "run": self._identity}
@@ -120,7 +129,7 @@ class Participant:
     # -- the loop ------------------------------------------------------------------------------------------------------
 
     def work(self, bench: CarriesOut) -> None:
-        """Claim, decide, train on ``bench`` and publish until the run is finished."""
+        """Claim, decide, train on ``bench`` and publish until the run is finished. Gone if another has closed it."""
         wait = SHORTEST_WAIT
         while True:
             self.read()
@@ -137,9 +146,7 @@ class Participant:
             else:
                 time.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
-                if not begun(self.directory):
-                    return  # the run is finished, and its log has become a record
-        close_the_run(self.directory, self.log.place, self.folded.ledger, self.store)
+        close_the_run(self._folder, self.log, self.folded.ledger, self.store)
 
     def _take_a_turn(self, bench: CarriesOut) -> bool:
         """Do the next thing that can be done; False if there is none."""
@@ -192,7 +199,7 @@ class Participant:
         where = {"member": member, "step": self.folded.ledger.slots[member].member.step}
         if self.publish(Entry(self.name, ({"event": "retried", **where},))):
             what = cannot_replace(self.decider.method, failed)
-            raise RunError(f"{what} (the same command tries that interval again)\n{failed['traceback']}".rstrip())
+            raise RunError(f"{what} (traceback in {self.log.folder}; the same command tries that interval again)")
 
     def _interval(self, member: int) -> Work:
         ledger = self.folded.ledger
@@ -213,6 +220,8 @@ class Participant:
                 if self._is_mine():
                     raise
                 log.info("%s: member %d was taken over while its source was read", self.name, work.member)
+            except OSError as error:  # no checkpoint can be written: a full disk, say
+                raise could_not_go_on(work, error) from None
         if outcome is not None:
             self._deliver(outcome)
         self.claim = None

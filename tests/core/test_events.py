@@ -201,3 +201,17 @@ def test_choices_of_any_kind_come_back_to_a_run_that_resumes(tmp_path):
     assert run(tmp_path / "broken").events == run(tmp_path / "whole").events
     run(tmp_path / "whole").export(tmp_path)
     assert read(tmp_path / "events.parquet") == run(tmp_path / "whole").events
+
+
+def test_an_event_that_cannot_follow_is_not_written(tmp_path):
+    """So that one bad outcome does not make a run that nobody can go on with."""
+    path = written(tmp_path / "events.jsonl", *EVENTS[:2])
+    before = path.read_bytes()
+    with (
+        journal(path) as opened,
+        pytest.raises(RecordError, match="an event that is not written: member 0 is tried again"),
+    ):
+        opened.append({"event": "retried", "member": 0, "step": 10})
+    assert path.read_bytes() == before
+    with journal(path) as opened:
+        opened.append(EVALUATED)

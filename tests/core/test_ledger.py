@@ -1,5 +1,6 @@
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 import pytest
 
@@ -9,6 +10,11 @@ from pbt_core.lineage import retrace
 from pbt_core.outcomes import next_interval
 from pbt_core.store import Reference, digest
 from pbt_core.testing import Hill
+from pbt_core.values import identical
+
+
+class Colour(StrEnum):
+    RED = "red"
 
 
 def evaluated(member, step, score, a=0):
@@ -177,3 +183,24 @@ def test_the_answer_of_a_run_may_be_a_training_that_was_ended_and_its_weights_ca
     assert -sum(state["x"] ** 2) == pytest.approx(run.score)
     assert [(s.start, s.stop, s.member) for s in schedule] == [(0, 10, run.best), (10, 20, run.best)]
     assert digest(Hill().save(retrace(Hill(), schedule, seed=2))) == digest(Hill().save(state))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ({"a": (1,)}, {"a": (1.0,)}, False),
+        ({"a": ((True, "x"),)}, {"a": ((1, "x"),)}, False),
+        ({"a": 1}, {"a": True}, False),
+        ({"a": 0.0}, {"a": -0.0}, False),
+        ({"a": 1, "b": 2.0}, {"b": 2.0, "a": 1}, True),
+        ({"a": 1, "b": 2}, {"b": 2.0, "a": 1}, False),
+        ({"a": (1, ("x", None))}, {"a": (1, ("x", None))}, True),
+        ({"a": Colour.RED}, {"a": "red"}, True),
+        ({"a": 1}, {"a": 1, "b": 2}, False),
+    ],
+    ids=repr,
+)
+def test_hyperparameters_are_equal_if_each_of_them_is_in_kind_and_content(one, other, equal):
+    """Within tuples too, and in whatever order they stand."""
+    assert identical(one, other) is equal
+    assert identical(other, one) is equal

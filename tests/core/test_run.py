@@ -317,3 +317,16 @@ def test_decisions_cost_the_same_in_a_large_population_as_in_a_small_one(tmp_pat
         counts[size] = lines[0]
         driver.close()
     assert counts[800] < 1.2 * counts[50]
+
+
+@pytest.mark.parametrize(
+    "name", ["m00000-s0000000010-{digest}.safetensors", "m00000-s0000000010-{digest}.safetensors.1.tmp"]
+)
+def test_what_a_run_that_was_killed_at_its_end_has_left_is_removed_when_it_is_asked_for_again(name, tmp_path):
+    """Between its last event and the removal of what nobody needs any more."""
+    plan = Plan(population=3, steps=20, interval=10, seed=3)
+    Serial().run(Hill(), PBT(ready=10), plan, tmp_path)
+    needed = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    (tmp_path / "checkpoints" / name.format(digest="0" * 32)).touch()
+    assert Serial().run(Hill(), PBT(ready=10), plan, tmp_path).finished
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == needed

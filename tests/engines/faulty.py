@@ -27,6 +27,8 @@ class Faulty(Hill):
         if hyperparameters["lr"] > self.limit and not (self.flag and Path(self.flag).exists()):
             if self.what == "raise":
                 raise ArithmeticError(f"lr is {hyperparameters['lr']:.3f}")
+            if self.what == "raise at length":
+                raise ArithmeticError("first\nsecond " + "x" * 10**5)
             if self.what == "hang":
                 time.sleep(600)
             if self.what == "die":

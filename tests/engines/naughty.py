@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +53,7 @@ RETURNS = {
     "evaluate nothing": ("evaluate", None),
     "evaluate text": ("evaluate", Score("0.5")),
     "evaluate pair": ("evaluate", Score((1.0, 2.0))),
+    "evaluate huge": ("evaluate", Score(10**400)),
     "evaluate none": ("evaluate", Score(None)),
     "evaluate metrics": ("evaluate", Score(0.5, metrics={"a": "b"})),
     "evaluate metric names": ("evaluate", Score(0.5, metrics={1: 2.0})),
@@ -106,6 +109,40 @@ class Naughty(Hill):
 
 
 @dataclass(frozen=True)
+class Forking(Hill):
+    """Starts a program by fork and exec, which fails, so that the child goes on in this code; once, as ``flag`` says."""
+
+    flag: str = ""
+
+    def step(self, state, hyperparameters, steps, seed):
+        if not Path(self.flag).exists():
+            Path(self.flag).touch()
+            child = os.fork()
+            if not child:
+                os.execvp("no-such-simulator", ["no-such-simulator"])
+            Path(self.flag).write_text(str(os.waitpid(child, 0)[1]))
+        return super().step(state, hyperparameters, steps, seed)
+
+
+@dataclass(frozen=True)
+class Leaving(Hill):
+    """Its worker is killed and leaves a fork, in a session of its own, that has its files and pipes; once, as ``flag`` says."""
+
+    flag: str = ""
+
+    def step(self, state, hyperparameters, steps, seed):
+        if not Path(self.flag).exists():
+            child = os.fork()
+            if not child:
+                os.setsid()
+                time.sleep(3600)
+                os._exit(0)
+            Path(self.flag).write_text(str(child))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(state, hyperparameters, steps, seed)
+
+
+@dataclass(frozen=True)
 class Drawing(Hill):
     """Draws from the global generators, as most people's code does."""
 
@@ -142,8 +179,6 @@ class Simulated(Hill):
         return self._with_program(super().init(seed, hyperparameters))
 
     def step(self, state, hyperparameters, steps, seed):
-        import time
-
         time.sleep(self.pause)
         return {**super().step(state, hyperparameters, steps, seed), "program": state["program"]}
 

@@ -107,7 +107,12 @@ def test_convolutions_on_a_card_add_up_in_one_order(engine, tmp_path, monkeypatc
         assert not torch.backends.cudnn.deterministic
 
 
-@pytest.mark.parametrize("settings", [{"devices": "cuda:0"}, {"devices": ("a b",)}, {"threads": 0}], ids=repr)
+@pytest.mark.parametrize(
+    "settings",
+    [{"devices": "cuda:0"}, {"devices": ("a b",)}, {"threads": 0}, {"devices": ("cuda:x",)}, {"devices": ("xyz:9:1",)},
+     {"devices": ("cuda:0", "cuda:0")}, {"devices": ("cuda:1", "1")}],
+    ids=repr,
+)  # fmt: skip
 def test_the_serial_engine_refuses_what_cannot_be(settings):
     """By the name of the key."""
     with pytest.raises(ValueError, match=rf"^Serial: {next(iter(settings))} = "):

@@ -217,6 +217,23 @@ def test_within_a_round_a_worker_goes_on_before_its_outcome_is_recorded(synchron
     assert log == (ahead if synchronous else after) * 2
 
 
+class Twice(InThisProcess):
+    """Its worker tells every outcome twice."""
+
+    def send(self, worker, work):
+        super().send(worker, work)
+        self.outcomes.append(self.outcomes[-1])
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_the_outcome_of_an_interval_that_is_over_is_passed_over(synchronous, tmp_path):
+    """It is not that of the interval which its worker has been given since."""
+    plan = Plan(population=3, steps=40, interval=10, seed=3, synchronous=synchronous)
+    with driving(Hill(), PBT(ready=10), plan, tmp_path / "twice", None, extend=False) as driver:
+        Pool(driver, Twice(Bench(Hill(), driver.store, plan.seed), []), 1).run()
+    assert Run.open(tmp_path / "twice").events == Serial().run(Hill(), PBT(ready=10), plan, tmp_path / "once").events
+
+
 class Taken(InThisProcess):
     """Its worker is killed as soon as it has nothing to do, the first time ``at_first`` times before it is ready."""
 

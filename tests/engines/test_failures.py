@@ -4,7 +4,7 @@ import pytest
 from faulty import Faulty
 
 from baselines import RandomSearch
-from pbt_core import PBT, Perturb, Plan, Processes, RunError, Serial, WelchTTest
+from pbt_core import PBT, Leased, Perturb, Plan, Processes, RunError, Serial, WelchTTest
 from pbt_core.ledger import Ledger
 
 # Copies do not explore upwards, so that a replaced member stays below the limit.
@@ -100,10 +100,11 @@ def test_the_time_that_imports_take_is_not_counted_as_hanging(tmp_path):
 
 def test_a_store_that_cannot_be_written_ends_the_run_and_is_not_blamed_on_the_member(tmp_path):
     """A full disk, say: the members are healthy, so none of them has failed."""
-    with pytest.raises(RunError, match=r"could not go on with member \d: FileNotFoundError"):
-        Processes(workers=1).run(
-            Faulty(limit=0.0, what="lose the folder", folder=str(tmp_path)), METHOD, PLAN, tmp_path
-        )
+    for engine, plan in ((Processes(workers=1), PLAN), (Leased(), dataclasses.replace(PLAN, synchronous=False))):
+        folder = tmp_path / type(engine).__name__
+        task = Faulty(limit=0.0, what="lose the folder", folder=str(folder))
+        with pytest.raises(RunError, match=r"could not go on with member \d: FileNotFoundError"):
+            engine.run(task, METHOD, plan, folder)
 
 
 def test_workers_killed_from_outside_do_not_count_against_their_member(tmp_path):

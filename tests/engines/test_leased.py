@@ -19,10 +19,13 @@ from waiting import LONG
 from pbt_core import PBT, Leased, Plan, Processes, Run, Serial, Stream, Until
 from pbt_core.engines import leased
 from pbt_core.errors import RunError
+from pbt_core.leases import closing
 from pbt_core.leases.log import LOG, Entry, SharedLog
+from pbt_core.leases.participant import Participant
 from pbt_core.method import Continue
 from pbt_core.schema import RecordError
 from pbt_core.testing import Hill, check_decisions, check_engine
+from pbt_core.work import Bench
 
 PROGRAM = Path(__file__).parent / "leased_worker.py"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROGRAM.parent), str(PROGRAM.parents[2])])}
@@ -256,6 +259,20 @@ def test_a_score_ends_the_run_for_all(tmp_path):
     assert run.score >= -16.7
 
 
+def test_an_outcome_that_cannot_be_of_the_run_is_not_published(tmp_path, monkeypatch):
+    """It is an error of the worker; the log stays whole, and the same command goes on."""
+
+    class Mistaken(Bench):
+        def carry_out(self, work):
+            return super().carry_out(replace(work, hyperparameters={**work.hyperparameters, "lr": 1e-4}))
+
+    monkeypatch.setattr(leased, "Bench", Mistaken)
+    with pytest.raises(RecordError, match=r"an entry that is not published: member \d was evaluated with"):
+        Leased().run(Hill(), METHOD, FREE, tmp_path)
+    monkeypatch.undo()
+    assert Leased().run(Hill(), METHOD, FREE, tmp_path).finished
+
+
 def test_a_method_that_cannot_replace_a_failed_member_ends_its_workers(tmp_path):
     """One line that says so; the same command tries the interval again."""
 
@@ -348,3 +365,92 @@ def test_an_empty_log_is_no_run_under_way(tmp_path):
     with pytest.raises(RecordError, match=r"task\.size was 3 and is 4"):
         Leased().run(Hill(size=4), METHOD, plan, tmp_path)
     assert Serial().run(Hill(), METHOD, FREE, tmp_path, extend=True).finished
+
+
+def test_a_worker_of_a_run_that_was_removed_ends_and_leaves_its_successor_alone(tmp_path):
+    """Its folder was deleted and the run begun anew at the same path, by people who did not know of it."""
+    begun, anew = threading.Event(), threading.Event()
+    errors = []
+
+    class Paused(Hill):
+        def step(self, state, hyperparameters, steps, seed):
+            if not begun.is_set():
+                begun.set()
+                anew.wait(LONG)
+            return super().step(state, hyperparameters, steps, seed)
+
+    def forgotten():
+        try:
+            Leased().run(Paused(), METHOD, replace(FREE, seed=8), tmp_path / "run")
+        except RecordError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=forgotten)
+    thread.start()
+    begun.wait(LONG)
+    shutil.rmtree(tmp_path / "run")
+    with contextlib.suppress(KeyboardInterrupt):
+        Leased().run(Hill(), METHOD, FREE, tmp_path / "run", observer=_stop_after("evaluated"))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run" / LOG).iterdir()}
+    anew.set()
+    thread.join(LONG)
+    assert len(errors) == 1
+    assert "log is gone: it was removed, or begun anew" in errors[0]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run" / LOG).iterdir()} == before
+    assert Leased().run(Hill(), METHOD, FREE, tmp_path / "run").finished
+
+
+def test_a_last_entry_that_comes_too_late_lands_nowhere(tmp_path, monkeypatch):
+    """Others have ended the run meanwhile, and one that came later has made its folder anew."""
+    plan, publish = replace(FREE, steps=20), Participant.publish
+
+    def late(self, entry):
+        if any(event["event"] == "finished" for event in entry.events):
+            monkeypatch.setattr(Participant, "publish", publish)
+            Leased().run(Hill(), METHOD, plan, tmp_path)
+            (tmp_path / LOG).mkdir()
+        return publish(self, entry)
+
+    monkeypatch.setattr(Participant, "publish", late)
+    assert Leased().run(Hill(), METHOD, plan, tmp_path).finished
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "events.jsonl", "timing.jsonl"]
+
+
+@pytest.mark.parametrize("where", ["read", "_timing", "_lines"])
+def test_a_worker_that_sleeps_while_it_ends_the_run_undoes_nothing_that_was_done_since(where, tmp_path, monkeypatch):
+    """Another has ended it, and somebody has extended it: the record, the times and the checkpoints stay as they are."""
+    plan = replace(FREE, steps=20)
+    owner = SharedLog if where == "read" else closing
+    function, asleep = getattr(owner, where), []
+
+    def held():
+        return {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def suspended(*arguments):
+        if where != "read" or closes(arguments[0]):
+            monkeypatch.setattr(owner, where, function)
+            Leased().run(Hill(), METHOD, plan, tmp_path)
+            asleep.append(Serial().run(Hill(), METHOD, FREE, tmp_path, extend=True).events)
+            asleep.append(held())
+        return function(*arguments)
+
+    def closes(log):
+        return log.place == 0 and (log.folder / "0000000010.json").exists()
+
+    monkeypatch.setattr(owner, where, suspended)
+    run = Leased().run(Hill(), METHOD, plan, tmp_path)
+    assert run.events == asleep[0]
+    assert held() == asleep[1]
+    assert run.state(Hill()) is not None
+
+
+@pytest.mark.parametrize("left", ["log", "log.0123456789abcdef0123456789abcdef", "workers"])
+def test_what_a_worker_that_was_killed_at_the_end_has_left_is_removed_by_the_next(left, tmp_path):
+    """The same command, or another worker."""
+    plan = replace(FREE, steps=20)
+    run = Leased().run(Hill(), METHOD, plan, tmp_path)
+    (tmp_path / left).mkdir()
+    if left != "log":
+        (tmp_path / left / "0000000003.json").touch()
+    assert Leased().run(Hill(), METHOD, plan, tmp_path).events == run.events
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "events.jsonl", "timing.jsonl"]

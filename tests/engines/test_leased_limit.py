@@ -78,6 +78,14 @@ def test_a_process_that_dies_before_it_is_ready_costs_its_member_nothing(monkeyp
         outcome(*[killed] * 9)
 
 
+def test_the_outcome_of_another_interval_is_passed_over(monkeypatch):
+    """As of a worker that tells it twice."""
+    work, before = Work(0, 10, 20, {"lr": 0.5}, None), Work(1, 0, 10, {"lr": 0.5}, None)
+    done, old = Done(work, {}, ("", 0), {}), Done(before, {}, ("", 0), {})
+    monkeypatch.setattr(limited, "Pipes", lambda *_: Scripted(Ready(), old, done))
+    assert limited.LimitedBench(Hill(), None, (), LONG).carry_out(work) is done
+
+
 def test_where_a_hung_member_cannot_be_replaced_its_worker_ends_with_a_line_that_says_so(tmp_path):
     """And with an exit code: 1, that of an error."""
     program = (

@@ -1,17 +1,19 @@
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
-from naughty import RETURNS, STEPS, Drawing, Naughty, Simulated
+from naughty import RETURNS, STEPS, Drawing, Forking, Leaving, Naughty, Simulated
 from waiting import LONG
 
-from pbt_core import PBT, Perturb, Plan, Processes, RunError, Serial
+from pbt_core import PBT, Leased, Perturb, Plan, Processes, RunError, Serial
 from pbt_core.engines.devices import share_out
 from pbt_core.testing import GlobalDrawWarning, Hill, check_task
 
@@ -44,6 +46,7 @@ def test_the_messages_name_function_value_and_rule(tmp_path):
     """What was returned, and what was wanted."""
     expected = {
         "evaluate float": "Naughty.evaluate must return a Score, not float",
+        "evaluate huge": f"Naughty.evaluate returned a Score with value = 1{'0' * 56}..., which is beyond every float",
         "evaluate none": "Naughty.evaluate returned a Score with value = None, which is not a number",
         "evaluate metrics": "Naughty.evaluate returned a Score with metrics['a'] = 'b', which is not a number",
         "step nothing": "Naughty.step returned None; it must return the state",
@@ -104,6 +107,26 @@ def test_global_generators_are_the_members_own(tmp_path):
         assert len(set(draws)) == len(draws) == 24
 
 
+@pytest.mark.parametrize(
+    "engine",
+    [Serial(), Processes(workers=1), Leased(), Leased(timeout=LONG)],
+    ids=["serial", "processes", "leased", "limited"],
+)
+def test_a_child_that_comes_back_from_a_failed_exec_ends_there(engine, tmp_path, capfd):
+    """It would go on as a second worker, or driver: the record is that of a task that forks nothing."""
+    plan = replace(PLAN, synchronous=not isinstance(engine, Leased))
+    me, flag = os.getpid(), tmp_path / "forked"
+    run = engine.run(Forking(flag=str(flag)), METHOD, plan, tmp_path / "run")
+    if os.getpid() != me:  # else whatever else it ran would be run twice
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(int(flag.read_text())) == 1
+    assert run.finished
+    assert not [event for event in run.events if event["event"] == "failed"]
+    if engine in (Serial(), Leased()):  # workers write where the process wrote that they are forks of
+        assert "Forking.step: process " in (told := capfd.readouterr().err)
+        assert "came back from the call with FileNotFoundError: " in told
+
+
 def programs(mark):
     return [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or []) and p.status() != "zombie"]
 
@@ -158,6 +181,19 @@ def test_what_a_worker_started_dies_with_it(how, tmp_path):
     process.send_signal(how)
     process.wait()
     assert gone(mark)
+
+
+@pytest.mark.parametrize(
+    "engine", [Processes(workers=2, timeout=LONG), Leased(timeout=LONG)], ids=["processes", "limited"]
+)
+def test_the_death_of_a_worker_is_seen_though_a_fork_of_it_lives_on_and_ends_with_it(engine, tmp_path):
+    """The fork holds the pipe, which does not close, and its environment is that of the process all workers are forks of."""
+    plan, flag = replace(PLAN, synchronous=False), tmp_path / "fork"
+    run = engine.run(Leaving(flag=str(flag)), METHOD, plan, tmp_path / "run")
+    assert not [event for event in run.events if event["event"] == "failed"]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while psutil.Process(int(flag.read_text())).status() != "zombie":
+            time.sleep(0.05)
 
 
 def test_devices_are_shared_out_and_a_worker_knows_which_it_is(tmp_path):

@@ -196,8 +196,9 @@ def test_workers_get_what_they_ask_for(cluster, tmp_path):
     engine = Ray(workers=1, cpus=0, resources={"second": 0.5})
     run = engine.run(Placed(), METHOD, PLAN, tmp_path / "second")
     assert not [e for e in run.events if e["event"] == "failed"]
-    with pytest.raises(RunError, match=r"a worker wants \{'GPU': 3.0\}, of which the cluster has \{'GPU': 2.0\}"):
-        Ray(gpus=3).run(Hill(), METHOD, PLAN, tmp_path / "gpu")
+    for workers in (None, 2):
+        with pytest.raises(RunError, match=r"a worker wants \{'GPU': 3.0\}, of which the cluster has \{'GPU': 2.0\}"):
+            Ray(workers=workers, gpus=3).run(Hill(), METHOD, PLAN, tmp_path / "gpu")
 
 
 @dataclass(frozen=True)
@@ -221,8 +222,9 @@ def test_the_devices_of_a_worker_are_the_cards_that_ray_lends_it(gpus, cards, cl
 
 @pytest.mark.parametrize(
     "settings",
-    [{"workers": 0}, {"cpus": -1}, {"cpus": True}, {"timeout": 0}, {"threads": 0}, {"cpus": 0}, {"weights": "x"}],
-)
+    [{"workers": 0}, {"cpus": -1}, {"cpus": True}, {"timeout": 0}, {"threads": 0}, {"cpus": 0}, {"weights": "x"},
+     {"cpus": 1e-5}, {"gpus": 9e-5}, {"resources": {"CPU": 1.0}}, {"resources": {"a": 1e-5}}],
+)  # fmt: skip
 def test_wrong_settings_are_named(settings):
     """Key, value and rule."""
     with pytest.raises(ValueError, match=f"Ray: {next(iter(settings))}"):

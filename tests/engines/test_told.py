@@ -6,7 +6,8 @@ import pytest
 from faulty import Faulty
 from misread import Broken, Misread
 
-from pbt_core import PBT, Leased, Perturb, Plan, Processes, RunError, Serial
+from baselines import RandomSearch
+from pbt_core import PBT, Leased, Perturb, Plan, Processes, Run, RunError, Serial
 from pbt_core.testing import Hill
 
 METHOD = PBT(ready=10, explore=Perturb((0.8,)))
@@ -99,3 +100,18 @@ def test_a_load_that_works_is_tried_once_a_run(tmp_path):
     assert len(loads) == 1
     Serial().run(Counted(), never, PLAN, tmp_path)
     assert len(loads) == 1
+
+
+@pytest.mark.parametrize("engine", [Serial(), Processes(workers=1), Leased()], ids=["serial", "processes", "leased"])
+def test_an_error_of_any_length_ends_a_run_in_one_line_that_is_not_long(engine, tmp_path, caplog):
+    """The record has all of it, and the traceback."""
+    plan = ASYNCHRONOUS if isinstance(engine, Leased) else PLAN
+    with caplog.at_level(logging.WARNING, "pbt_core"), pytest.raises(RunError) as ended:
+        engine.run(Faulty(what="raise at length", limit=0.0), RandomSearch(), plan, tmp_path)
+    line = str(ended.value)
+    assert "RandomSearch cannot replace it: ArithmeticError: first second" in line
+    for told in (line, *said(caplog)):
+        assert "\n" not in told
+        assert len(told) < 700
+    (failed, *_) = [event for event in Run.open(tmp_path).events if event["event"] == "failed"]
+    assert failed["error"] == "ArithmeticError: first\nsecond " + "x" * 10**5

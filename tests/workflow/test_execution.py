@@ -150,6 +150,15 @@ def test_an_engine_is_given_what_is_said_of_it(how_it_is_said, engine):
     assert how(**how_it_is_said).build_engine(()) == engine
 
 
+def test_what_an_engine_refuses_is_one_line_before_any_work(tmp_path, capsys):
+    """Whichever it is: its own words, with the exit code of a wrong request."""
+    out = tmp_path / "run"
+    assert main(["run", "toy", "pbt", "--quiet", "--engine", "ray", "--address", "foo", "--out", str(out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "engine = 'ray': Ray: address = 'foo' must be 'auto', 'local', HOST:PORT" in line
+    assert not out.exists()
+
+
 def test_a_run_is_not_gone_on_with_where_numbers_come_out_otherwise(tmp_path, monkeypatch, capsys):
     """One line that names both, before any work; where they are the same, another machine will do."""
     run = ["run", "toy", "pbt", "--quiet", "--set", "steps=12", "--out", str(tmp_path)]

@@ -2,7 +2,8 @@ import json
 import re
 
 import pytest
-from checkouts import configure, copied, snakemake
+from checkouts import ROOT, configure, copied, snakemake
+from snakemake.cli import parse_args
 
 #: The runs that are planned are made on another machine.
 ELSEWHERE = ("--config", "assume_requirements=true")
@@ -96,3 +97,13 @@ def test_verdicts_tables_and_figures_are_made_again_when_what_makes_them_changes
     assert planned() == set()
     edit("suite/results/multiplicity.py", "highest = 0.0", "highest = 0.1")
     assert planned() == {"verdicts"}
+
+
+def test_jobs_of_a_cluster_have_as_many_cores_as_they_ask_for(monkeypatch):
+    """Its profile stands in place of that of one machine, which caps them at what the machine has that plans."""
+    monkeypatch.chdir(ROOT)
+    how = re.search(r"--(workflow-)?profile profiles/slurm", (ROOT / "docs" / "howto" / "cluster.md").read_text())
+    _, asked = parse_args(["all", *how[0].split(), "--executor", "local"])
+    assert asked.cores is None
+    assert (asked.jobs, asked.nolock, asked.rerun_incomplete) == (100, True, True)
+    assert {resource.value for resource in asked.resources.values()} == {1}

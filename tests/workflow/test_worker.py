@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from waiting import LONG
 
+from pbt_core.files import locked
+from pbt_core.leases.log import LOG, WORKERS, Entry, SharedLog
 from reproductions.suite.cli import main
+from reproductions.suite.running.states import _is_coordinated
 
 ROOT = Path(__file__).parents[2]
 RUN = ["run", "toy", "pbt", "--no-sync", "--quiet", "--set", "population=6", "--set", "steps=300"]
@@ -130,3 +133,35 @@ def test_workers_of_other_sources_are_refused(tmp_path, capsys):
     assert main(["worker", "--run", str(tmp_path), "--quiet"]) == 2
     assert "was made by other sources than these" in capsys.readouterr().err
     assert (tmp_path / "state" / "events.jsonl").exists()
+
+
+def test_a_run_that_workers_are_at_work_on_is_not_moved_away_from_under_them(tmp_path, capsys):
+    """By a command of another engine, where the sources have changed. When they give no sign of life any more, it is."""
+    out, anew = tmp_path / "run", [*RUN, "--engine", "serial", "--out", str(tmp_path / "run")]
+    assert main([*RUN, "--engine", "leased", "--out", str(out)]) == 0
+    state = out / "state"
+    request = state / "request.json"
+    request.write_text(json.dumps({**json.loads(request.read_text()), "sources": "0" * 16}))
+    for name in (LOG, WORKERS):
+        (state / name).mkdir()
+    assert SharedLog(state / LOG).append(Entry("one", lease=60.0))
+    (state / WORKERS / "one").touch()
+    assert main(anew) == 1
+    assert "workers without a coordinator are at work in" in capsys.readouterr().err
+    assert [path.name for path in out.glob("state*")] == ["state"]
+    os.utime(state / WORKERS / "one", (0, 0))
+    assert main(anew) == 0
+    assert {path.name for path in out.glob("state*")} == {"state", f"state-{'0' * 16}"}
+
+
+def test_a_worker_does_not_wait_for_a_run_with_a_coordinator(tmp_path, capsys):
+    """One line, as of any other engine; the summary that another worker writes is waited for."""
+    assert main([*RUN, "--engine", "serial", "--out", str(tmp_path)]) == 0
+    record = tmp_path / "state" / "events.jsonl"
+    whole = record.read_bytes()
+    record.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    with locked(tmp_path / "state"):
+        assert main(["worker", "--run", str(tmp_path), "--quiet"]) == 1
+        assert "another process is running in" in capsys.readouterr().err
+        record.write_bytes(whole)
+        assert not _is_coordinated(tmp_path / "state")

@@ -140,10 +140,16 @@ class Execution(Checked):
         return self._kind.form
 
     def build_engine(self, accelerators: tuple[str, ...]) -> Engine:
-        """The engine; ``accelerators`` are the names that ``device`` stands for on this machine."""
+        """The engine; ``accelerators`` are the names that ``device`` stands for on this machine.
+
+        ConfigError for what its declaration refuses.
+        """
         said = {key: getattr(self, key) for key in type(self).model_fields if key in self._kind.keys}
         given = {key: value for key, value in said.items() if value is not None}
-        return self._kind.type(**{**given, **self._kind.placed(self, accelerators)})
+        try:
+            return self._kind.type(**{**given, **self._kind.placed(self, accelerators)})
+        except ValueError as error:
+            raise ConfigError(f"engine = {self.engine!r}: {error}") from None
 
 
 def _first_device(execution: Execution, accelerators: tuple[str, ...]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, takewhile
@@ -18,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 from pbt_core import RunError
 from pbt_core.files import Busy, locked, write_whole
 from pbt_core.identity import differences
-from pbt_core.leases.log import LOG
+from pbt_core.leases.heartbeat import at_work
+from pbt_core.leases.log import LOG, WORKERS, begun, lease_of
 from pbt_core.schema import encode
 from reproductions.suite.running.provenance import sources_digest
 from reproductions.suite.study.inputs import InputError, read_model, shown
@@ -27,6 +29,10 @@ from reproductions.suite.study.settings import Settings, valid
 
 #: Files of a state folder.
 REQUEST, NUMERICS, LOCK = "request.json", "numerics.json", "lock"
+#: Seconds between two looks at a state that another process holds.
+LOOK_EVERY = 0.1
+#: Bytes that hold the last line of a finished record.
+LAST_LINE = 4096
 
 
 class Request(BaseModel):
@@ -64,19 +70,49 @@ def prepare_state(
 
     ConfigError if it holds another run, or the run was made with other numerics; RunError if another process runs it. A
     state made by other sources is put aside, never continued: the sources in the summary made all of the run. It is gone on
-    with when its own sources are back. shared: other processes may be at work in it, which is then no error; a state made by
-    other sources is.
+    with when its own sources are back. shared: other processes may be at work in it without a coordinator, which is then no
+    error; a state made by other sources is.
     """
     state = out / "state"
     sources = sources_digest(settings.domain, settings.kind)
     request = Request(settings=settings.model_dump(mode="json", by_alias=True), sources=sources)
     asked = _Asked(request, dict(numerics), frozenset({"steps", "stop"} if extend else ()))
     try:
-        with locked(state, wait=shared):  # another process may be running in it
+        with _held_alone(state, shared):
             _prepare_locked(state, asked, shared)
     except Busy:
         raise RunError(f"another process is running in {state}") from None
     return state, request
+
+
+@contextlib.contextmanager
+def _held_alone(state: Path, shared: bool) -> Iterator[None]:
+    """Hold the state. Busy where another process runs in it.
+
+    shared: wait for one that only prepares it, or writes the summary, as each of the run's workers does.
+    """
+    while True:
+        with contextlib.ExitStack() as opened:
+            try:
+                opened.enter_context(locked(state))
+            except Busy:
+                if not shared or _is_coordinated(state):
+                    raise
+                time.sleep(LOOK_EVERY)
+                continue
+            yield
+            return
+
+
+def _is_coordinated(state: Path) -> bool:
+    """Whether there is the record of a run with a coordinator which is not finished."""
+    record = state / "events.jsonl"
+    if begun(state) or not record.is_file():
+        return False
+    with record.open("rb") as file:
+        file.seek(max(0, record.stat().st_size - LAST_LINE))
+        last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
+    return not last.startswith(b'{"event":"finished"')
 
 
 @dataclass(frozen=True)
@@ -117,6 +153,8 @@ def _prepare_locked(state: Path, asked: _Asked, shared: bool) -> None:
             return
         if shared:
             raise ConfigError(f"{state} was made by other sources than these: use those, or choose another --out")
+        if (lease := lease_of(state)) is not None and at_work(state / WORKERS, lease):
+            raise RunError(f"workers without a coordinator are at work in {state}, which other sources have made")
         aside = next(place for place in _asides(state, held) if not os.path.lexists(place))
         os.replace(state, aside)
         notice = f"the sources have changed since {state} was made: it is kept as {aside}, the run"
