@@ -211,6 +211,38 @@ def test_runs_of_two_scales_or_budgets_are_not_compared(runs, capsys):
     assert "must be of one scale" in refused(capsys, "paper", "r", "s", "--out", "o")
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("task.lr=0.03", "settings.task.lr: the seeds of pbt default on quadratic have different settings (seed 0: 'not"),
+        ("search.ready=8", "settings.search.ready: "),
+        ("search.explore.0.scale=0.2", "settings.search.explore: "),
+        ("interval=2", "settings.interval: "),
+    ],
+)  # fmt: skip
+def test_seeds_of_one_name_and_several_settings_are_not_compared(change, words, runs, capsys):
+    """They are seeds of two methods; what tells them apart is the name of a variant."""
+    assert (
+        main(["run", "toy", "pbt", "--quiet", "--set", "steps=20", "--set", change, "--seed", "1", "--out", "b"]) == 0
+    )
+    for command in (["table", "toy"], ["figure", "toy"], ["paper"]):
+        line = refused(capsys, *command, "r", "b", "g", "--out", "o")
+        assert words in line
+        assert line.endswith("runs that differ need a --variant")
+    assert words in refused(capsys, "runs", "r", "b", "--out", "runs.csv")
+
+
+def test_seeds_may_have_schedules_and_beginnings_of_their_own(runs, capsys):
+    """A replay trains on the schedule of the PBT with its seed."""
+    run = ["run", "toy", "replay", "--quiet", "--set", "steps=20"]
+    assert main([*run, "--lineage", "r/lineage.json", "--out", "a"]) == 0
+    shutil.copy("r/lineage.json", "other.json")
+    assert main([*run, "--lineage", "other.json", "--seed", "1", "--out", "b"]) == 0
+    begun = "search.initial=[{h0: 1.0, h1: 0.5}]"
+    assert main(["run", "toy", "pbt", "--quiet", "--set", "steps=20", "--set", begun, "--seed", "1", "--out", "c"]) == 0
+    assert main(["table", "toy", "a", "b", "r", "c", "--out", "o"]) == 0
+
+
 @pytest.mark.parametrize("again", ["r", "./r", "link", "g/../r", "copy"])
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader[0])
 def test_a_run_that_is_given_twice_is_refused_by_name(reader, again, runs, capsys):

@@ -73,12 +73,15 @@ def _add_runs_table(commands: Commands) -> None:
 
 def _runs_table(a: argparse.Namespace) -> None:
     from reproductions.suite.results import records, run_table
+    from reproductions.suite.results.comparable import asked_for, must_be_of_one_setting
 
     for run in a.runs:
         if Path(os.path.realpath(a.out)).parent == Path(os.path.realpath(run)) and a.out.exists():
             raise ConfigError(f"--out {a.out}: it would overwrite a file of the run in {run}")
+    loaded = records.load(a.runs)
+    must_be_of_one_setting(asked_for(loaded))  # which the table does not have
     with staged_file(a.out) as file:
-        run_table.one_row_a_run(run_table.runs(records.load(a.runs))).to_csv(file, index=False)
+        run_table.one_row_a_run(run_table.runs(loaded)).to_csv(file, index=False)
     print(a.out)
 
 
