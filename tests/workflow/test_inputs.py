@@ -214,7 +214,7 @@ def test_runs_of_two_scales_or_budgets_are_not_compared(runs, capsys):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("task.lr=0.03", "settings.task.lr: the seeds of pbt default on quadratic have different settings (seed 0: 'not"),
+        ("task.lr=0.03", "settings.task.lr: the seeds of pbt on quadratic have different settings (seed 0: 'not"),
         ("search.ready=8", "settings.search.ready: "),
         ("search.explore.0.scale=0.2", "settings.search.explore: "),
         ("interval=2", "settings.interval: "),

@@ -12,7 +12,7 @@ import pandas as pd
 
 from reproductions.suite.results.records import Outcome
 from reproductions.suite.study.inputs import InputError, shown
-from reproductions.suite.study.names import PARTS
+from reproductions.suite.study.names import PARTS, label
 
 _METHOD = ["domain", "problem", "method", "variant"]
 #: Settings in which the seeds of one method may differ: the schedule of each one's own PBT, and what each begins with.
@@ -56,16 +56,18 @@ def must_be_of_one_setting(runs: pd.DataFrame) -> None:
     """InputError where seeds of one method, by its name, were run with different ``settings``: it would be two methods."""
     if "settings" not in runs:
         return
-    for _, group in runs.dropna(subset="settings").groupby([*_METHOD, "scale"], dropna=False, sort=False):
-        first, *others = [(run.seed, dict(_flat(run.settings))) for run in group.itertuples()]
+    for (_, problem, method, variant, _), group in runs.dropna(subset="settings").groupby(
+        [*_METHOD, "scale"], dropna=False, sort=False
+    ):
+        first, *others = [(seed, dict(_flat(held))) for seed, held in zip(group.seed, group.settings, strict=True)]
         for seed, settings in others:
             for key in {**first[1], **settings}:
                 one, other = (held.get(key, "not set") for held in (first[1], settings))
                 if one != other:
-                    name = f"{group.iloc[0].method} {group.iloc[0].variant} on {group.iloc[0].problem}"
                     raise InputError(
-                        f"settings.{key}: the seeds of {name} have different settings (seed {first[0]}: {shown(one)}, seed "
-                        f"{seed}: {shown(other)}) and are no runs of one method; runs that differ need a --variant"
+                        f"settings.{key}: the seeds of {label(str(method), str(variant))} on {problem} have different settings (seed "
+                        f"{first[0]}: {shown(one)}, seed {seed}: {shown(other)}) and are no runs of one method; runs that "
+                        "differ need a --variant"
                     )
 
 
