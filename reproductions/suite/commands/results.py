@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -203,6 +203,9 @@ def _figure(a: argparse.Namespace) -> None:
     for one, runs in zip(asked, loaded, strict=True):
         with staged(one.out, instead_of=look.ENDINGS if one.replace else ()) as place:
             figures = registry.analysis(a.domain).figures(runs)
+            if not isinstance(figures, Mapping):
+                rule = "must return the makers of figures by name"
+                raise ConfigError(f"domain {a.domain!r}: analysis.py: figures(records) = {shown(figures)} {rule}")
             problems = list(records.of_each_problem(runs))
             asked_for = {name: meant(name, problems, figures) for name in one.only}
             if unknown := sorted(name for name, found in asked_for.items() if not found):

@@ -119,8 +119,9 @@ def _is_finite(number: object) -> bool:
 
 
 def all_claims() -> list[Claim]:
-    """The claims of all domains."""
-    return [claim for domain in registry.domains() for claim in getattr(registry.analysis(domain), "CLAIMS", ())]
+    """The claims of all domains but those that cannot be read (``registry.fault``)."""
+    sound = [domain for domain in registry.domains() if registry.fault(domain) is None]
+    return [claim for domain in sound for claim in getattr(registry.analysis(domain), "CLAIMS", ())]
 
 
 def margin_of(claim: Claim) -> float | None:

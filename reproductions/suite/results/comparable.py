@@ -64,10 +64,11 @@ def must_be_of_one_setting(runs: pd.DataFrame) -> None:
             for key in {**first[1], **settings}:
                 one, other = (held.get(key, "not set") for held in (first[1], settings))
                 if one != other:
+                    name = label(str(method), str(variant))
                     raise InputError(
-                        f"settings.{key}: the seeds of {label(str(method), str(variant))} on {problem} have different settings (seed "
-                        f"{first[0]}: {shown(one)}, seed {seed}: {shown(other)}) and are no runs of one method; runs that "
-                        "differ need a --variant"
+                        f"settings.{key}: the seeds of {name} on {problem} have different settings (seed {first[0]}: "
+                        f"{shown(one)}, seed {seed}: {shown(other)}) and are no runs of one method; runs that differ need a "
+                        "--variant"
                     )
 
 

@@ -97,9 +97,11 @@ def passed_over(table: pd.DataFrame) -> list[str]:
     columns and methods that no runs have.
     """
     claims = all_claims()
+    faults = filter(None, map(registry.fault, registry.domains()))
     lacking = sorted(({claim.column.partition(".")[0] for claim in claims} & RunRow.model_fields.keys()) - {*table})
     lines = [f"there is no column {', '.join(lacking)}: claims about it are not judged"] if lacking else []
     variants = {DEFAULT, *configuration.read(ROOT / "config" / "config.yaml")["variants"]}
+    lines += [f"{fault}: nothing is judged of it" for fault in faults]
     lines += [line for claim in claims for line in asked_in_vain(claim, variants)]
     named = Counter(zip(table.domain, table.method, table.variant, strict=True))
     for (domain, method, variant), runs in sorted(named.items()):

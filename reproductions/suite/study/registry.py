@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 if TYPE_CHECKING:  # Snakemake plans without the library
     from pbt_core import Space
 
+#: Modules that keep the contract.
+_checked: WeakSet[ModuleType] = WeakSet()
 HERE = Path(__file__).parent.parent.parent
 
 
@@ -24,7 +27,7 @@ def domains() -> list[str]:
 
 
 def sweep(domain: str) -> ModuleType:
-    """The ``sweep`` module of a domain; needs neither torch nor a simulator."""
+    """The ``sweep`` module of a domain; needs neither torch nor a simulator. ConfigError where it breaks the contract."""
     return _module(domain, "sweep")
 
 
@@ -37,23 +40,41 @@ def space(domain: str, problem: str) -> Space:
 
 
 def analysis(domain: str) -> ModuleType:
-    """The ``analysis`` module of a domain; needs neither torch nor a simulator."""
+    """The ``analysis`` module of a domain; needs neither torch nor a simulator. ConfigError where it breaks the contract."""
     return _module(domain, "analysis")
 
 
-def task_class(domain: str) -> Any:
-    """The task's class. ConfigError if a package that its module imports is not installed."""
+def fault(domain: str) -> str | None:
+    """What keeps a domain from being read and judged, in one line: its sweep or its analysis; None where nothing does."""
     try:
-        return _module(domain, "task").TASK
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == __package__.partition(".")[0]:
-            raise  # a module of ours is no matter of installation
-        raise ConfigError(
-            f"domain {domain!r} needs the module {error.name!r}: pip install 'pbt-suite[{domain}]'"
-        ) from None
+        sweep(domain), analysis(domain)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def task_class(domain: str) -> Any:
+    """The task's class. ConfigError if a package that its module imports is not installed, or it breaks the contract."""
+    return _module(domain, "task").TASK
 
 
 def _module(domain: str, name: str) -> ModuleType:
+    from reproductions.suite.study import contract  # which needs what is declared here
+
     if domain not in domains():
         raise ConfigError(f"domain = {domain!r} must be one of {domains()}")
-    return importlib.import_module(f"reproductions.{domain}.{name}")
+    try:
+        module = importlib.import_module(f"reproductions.{domain}.{name}")
+    except ModuleNotFoundError as error:
+        ours = error.name is None or error.name.partition(".")[0] == __package__.partition(".")[0]
+        if ours or name != "task":  # no matter of installation
+            raise contract.cannot_be_imported(domain, name, error) from error
+        raise ConfigError(
+            f"domain {domain!r} needs the module {error.name!r}: pip install 'pbt-suite[{domain}]'"
+        ) from None
+    except Exception as error:
+        raise contract.cannot_be_imported(domain, name, error) from error
+    if module not in _checked:
+        contract.check(module, domain, name)
+        _checked.add(module)
+    return module
