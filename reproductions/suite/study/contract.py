@@ -61,10 +61,14 @@ def _check_sweep(module: ModuleType) -> None:
     _is_tuple(module, "REQUIRES", "Requirement")
     for name in ("FIGURES", "SOURCES"):
         _is_tuple(module, name, "str", required=False)
-    if hasattr(module, "SPACES"):
-        _is_mapping(module, "SPACES", lambda name: name in module.PROBLEMS, "must be one of PROBLEMS")
-        for name, space in module.SPACES.items():
-            _rule(_is_a(space, "Space"), f"SPACES[{name!r}]", space, "must be a Space")
+    for name, allowed, keys in (
+        ("SPACES", module.PROBLEMS.__contains__, "must be one of PROBLEMS"),
+        ("WIDER", _of_names, "must be a setting of the task"),
+    ):
+        if hasattr(module, name):
+            _is_mapping(module, name, allowed, keys)
+            for key, space in getattr(module, name).items():
+                _rule(_is_a(space, "Space"), f"{name}[{key!r}]", space, "must be a Space")
 
 
 def _check_scale(key: str, scale: Any, problems: Mapping[str, Any]) -> None:

@@ -31,9 +31,15 @@ def sweep(domain: str) -> ModuleType:
     return _module(domain, "sweep")
 
 
-def space(domain: str, problem: str) -> Space:
-    """The space of a problem: its own, where its domain's sweep has ``SPACES`` that name it, or else the domain's."""
+def space(domain: str, problem: str, task: Mapping[str, Any]) -> Space:
+    """What is searched in a problem with these settings of the ``task``, as its domain's sweep declares it.
+
+    The wider one of a setting that is true (``WIDER``), or else the problem's own (``SPACES``), or the domain's.
+    """
     module = sweep(domain)
+    wider: Mapping[str, Space] = getattr(module, "WIDER", {})
+    if (searched := next((space for setting, space in wider.items() if task.get(setting) is True), None)) is not None:
+        return searched
     spaces: Mapping[str, Space] = getattr(module, "SPACES", {})
     default: Space = module.SPACE
     return spaces.get(problem, default)

@@ -146,7 +146,7 @@ def valid(data: Mapping[str, Any]) -> Settings:
     _check_names(settings.domain, settings.scale, settings.method, settings.problem)
     try:
         settings.plan()
-        _check_values(settings, registry.space(settings.domain, settings.problem))
+        _check_values(settings, registry.space(settings.domain, settings.problem, settings.task))
     except ConfigError:
         raise
     except ValueError as error:
