@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import nn
 
 from pbt_core import Hyperparameters, Plan, Space, Stream
-from reproductions.shared.bounds import Count, Few, Name, Share, one_of
+from reproductions.shared.bounds import Count, Few, Name, Share, check_used, one_of
 from reproductions.shared.rl.agent import Agent
 from reproductions.shared.rl.environments import Composite, Environments
 from reproductions.shared.rl.learner import Learner
@@ -62,6 +62,8 @@ class StarCraft(ActorCriticTask):
 
     def prepare(self, plan: Plan) -> None:
         """ConfigError if the map is unknown or the game is not there. Compiles the simulation, which all workers share."""
+        if self.tune_entropy_cost:
+            check_used(self, "entropy_cost", "task.tune_entropy_cost = true makes it a hyperparameter")
         try:
             mini_game(self.map)
         except ValueError as error:

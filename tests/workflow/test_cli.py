@@ -54,6 +54,7 @@ def refused(capsys, tmp_path, *arguments):
         (["run", "toy", "pbt", "--set", "task.lr=-1"], ["task.lr = -1", "greater than 0"]),
         (["run", "gan", "pbt", "--set", "task.classifier_epochs=0"], ["task.classifier_epochs = 0", "greater than 0"]),
         (["run", "gan", "pbt", "--set", "task.loss=mse"], ["task.loss = 'mse'", "'wgan_gp'"]),
+        (["run", "gan", "pbt", "--set", "task.samples=9"], ["task.samples = 9", "equal to 10"]),
         (["run", "atari", "pbt", "--set", "task.batch=0"], ["task.batch = 0", "equal to 1"]),
         (["run", "atari", "pbt", "--set", "task.size=5"], ["task.size = 5", "equal to 15"]),
         (["run", "atari", "pbt", "--set", "task.sticky=2"], ["task.sticky = 2", "less than or equal to 1"]),
