@@ -58,8 +58,21 @@ def make_game(name: str, size: int, step_mul: int, seed: int) -> Any:
             random_seed=seed,
             ensure_available_actions=True,
         )
-    except (FileNotFoundError, SC2LaunchError) as error:
-        raise FileNotFoundError(f"map {name!r}: the game cannot be started: {error}") from error
+    except (FileNotFoundError, SC2LaunchError, *_lost()) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise FileNotFoundError(f"map {name!r}: the game cannot be started: {said}") from error
+
+
+def check(name: str, size: int, step_mul: int) -> None:
+    """ValueError, in one line, unless the game begins an episode of this map."""
+    try:
+        game = make_game(name, size, step_mul, 0)
+        try:
+            game.reset()
+        finally:
+            game.close()
+    except (FileNotFoundError, *_lost()) as error:
+        raise ValueError(f"map = {name!r}: no episode of it begins: {error}") from None
 
 
 def interface(size: int) -> Any:
