@@ -61,7 +61,10 @@ class StarCraft(ActorCriticTask):
         return SPACE_WITH_ENTROPY_COST if self.tune_entropy_cost else SPACE
 
     def prepare(self, plan: Plan) -> None:
-        """ConfigError if the map is unknown or the game is not there or does not begin. Compiles the simulation, which all workers share."""
+        """ConfigError if the map is unknown, or the game is not there or does not begin.
+
+        Compiles the simulation, which all workers share.
+        """
         if self.tune_entropy_cost:
             check_used(self, "entropy_cost", "task.tune_entropy_cost = true makes it a hyperparameter")
         try:

@@ -253,6 +253,44 @@ def test_a_run_that_is_given_twice_is_refused_by_name(reader, again, runs, capsy
     assert line.startswith(f"error: {Path(again)}: ")
 
 
+def test_a_table_that_a_spreadsheet_has_saved_is_read(runs, capsys):
+    """It begins with a mark that is part of no column's name."""
+    (runs / "t.csv").write_text("\ufeff" + csv([ROW, {**ROW, "method": "grid"}]), encoding="utf-8")
+    assert main(["claims", "t.csv"]) == 0
+
+
+def test_seeds_of_which_none_is_complete_are_told(runs, capsys):
+    """Not only where others are: all that was run would be passed over in silence."""
+    (runs / "t.csv").write_text(csv([ROW, {**ROW, "method": "grid", "seed": 1}]))
+    assert main(["claims", "t.csv"]) == 0
+    said = "t.csv: toy: PBT solves the toy problem, which neither worker of a grid search can: not judged: "
+    assert f"{said}none of 2 seeds has all its runs\n" in capsys.readouterr().out
+
+
+def test_runs_on_problems_that_their_scale_does_not_have_are_told(runs, capsys):
+    """They are left out of every claim where there are others."""
+    of_gan = {**ROW, "domain": "gan", "final_reported": 5.0}
+    (runs / "t.csv").write_text(csv([{**of_gan, "problem": name} for name in ("fashion_mnist", "cifar10")]))
+    assert main(["claims", "t.csv"]) == 0
+    said = "t.csv: problem = 'cifar10' of gan is none of the scale laptop, ['fashion_mnist']: its 1 run(s) are left out"
+    assert said in capsys.readouterr().out
+
+
+def test_scores_too_large_to_be_compared_are_as_none(runs, capsys):
+    """Their squares are infinite: until now numpy said so, in its own words, and the table could not be read back."""
+    scores = {"pbt": (1e308, 1.0), "grid": (-1e308, 0.0)}
+    rows = [
+        {**ROW, "method": method, "seed": seed, "final_selected": score}
+        for method, of_seeds in scores.items()
+        for seed, score in enumerate(of_seeds)
+    ]
+    (runs / "t.csv").write_text(csv(rows))
+    assert main(["claims", "t.csv", "--out", "judged"]) == 0
+    printed = capsys.readouterr()
+    assert "2 run(s) without a value" in printed.out
+    assert printed.err == ""
+
+
 def csv(rows):
     return pd.DataFrame(rows).to_csv(index=False)
 
@@ -288,6 +326,7 @@ ROW |= {"final_selected": 1.0, "final_reported": None}
         (csv([{**ROW, "trends": '{"lr": 1, "lr": -1}'}]), ["trends", "JSON"]),
         (csv([{**ROW, "begun": "2026-13-01T00:00:00Z"}]), ["begun: '2026-13-01T00:00:00Z' must be a date"]),
         ('{"not": "CSV"}', ["t.csv"]),
+        (csv([ROW]).replace(",", ";"), ["separated by ',', not by ';'"]),
     ],
 )
 def test_a_table_of_runs_is_held_against_its_schema(content, words, runs, capsys):

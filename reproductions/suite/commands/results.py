@@ -119,7 +119,13 @@ def _claims(a: argparse.Namespace) -> None:
         f"{len(tested)} claims judged by 95 % intervals: at most {0.05 * len(tested):.1f} false verdicts are to be expected; "
         f"of {int((tested.p <= 0.05).sum())} results {stay} stay after Holm's adjustment"
     )
-    if missing := sum(row["verdict"] == "not run" for row in rows):
+    not_run = [row for row in rows if row["verdict"] == "not run"]
+    for row in not_run:
+        if row["incomplete"]:
+            print(
+                f"{a.table}: {row['domain']}: {row['claim']}: not judged: none of {row['incomplete']} seeds has all its runs"
+            )
+    if missing := sum(not row["incomplete"] for row in not_run):
         print(f"not run: {missing} further claims, of whose methods these runs lack some")
     for line in run_table.passed_over(table):
         print(f"{a.table}: {line}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +14,7 @@ import pandas as pd
 from reproductions.suite.results.claims import Claim, all_claims
 from reproductions.suite.results.records import Outcome, Record
 from reproductions.suite.results.rows import RunRow
+from reproductions.suite.results.scores import is_usable
 from reproductions.suite.results.tables import read
 from reproductions.suite.results.traits import traits
 from reproductions.suite.study import configuration, registry
@@ -73,7 +73,7 @@ def _date(seconds: float | None) -> str | None:
 
 
 def _finite(score: float | None) -> float | None:
-    return score if score is not None and math.isfinite(score) else None
+    return score if score is not None and is_usable(score) else None
 
 
 def read_runs(path: Path) -> pd.DataFrame:
@@ -111,6 +111,19 @@ def passed_over(table: pd.DataFrame) -> list[str]:
             lines.append(f"method = {shown(method)} of {domain} is none of {methods}: {nothing}")
         elif variant not in variants:
             lines.append(f"variant = {shown(variant)} of {domain} {method} is none that is configured: {nothing}")
+    return lines + _beyond_the_scale(table)
+
+
+def _beyond_the_scale(table: pd.DataFrame) -> list[str]:
+    """Runs on problems that their scale does not have: ``contrasts`` leaves them out where it has others."""
+    lines = []
+    named = Counter(zip(table.domain, table.scale, table.problem, strict=True))
+    for (domain, scale, problem), runs in sorted(named.items()):
+        problems = list(registry.sweep(domain).SCALES[scale].problems)
+        asked = table[(table.domain == domain) & (table.scale == scale)].problem.isin(problems).any()
+        if problem not in problems and asked:
+            rule = f"is none of the scale {scale}, {problems}: its {runs} run(s) are left out beside those of these"
+            lines.append(f"problem = {shown(problem)} of {domain} {rule}")
     return lines
 
 
