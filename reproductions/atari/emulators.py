@@ -23,6 +23,8 @@ FRAME_SKIP, STACK = 4, 4
 NO_OPS = 30
 #: Frames after which an episode is cut: half an hour of play.
 FRAME_LIMIT = 108_000
+#: Games that nobody can play alone: loading one ends the process. ale_py registers no environment for them (registration.py).
+FOR_TWO = frozenset({"combat", "joust", "maze_craze", "warlords"})
 
 ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
 cv2.setNumThreads(1)
@@ -32,16 +34,16 @@ class Emulators:
     """``batch`` games of one kind; see ``reproductions.shared.rl.environments.Resumable`` for the contract.
 
     size: height and width of an observation in pixels. sticky: probability that an action is repeated instead of the new
-    one taken (0: the paper's time). ValueError for a game without ROM.
+    one taken (0: the paper's time). ValueError for a game without ROM, or for two players.
     """
 
     def __init__(self, game: str, batch: int, size: int, sticky: float = 0.0) -> None:
-        known = ale_py.roms.get_all_rom_ids()
+        known = [rom for rom in ale_py.roms.get_all_rom_ids() if rom not in FOR_TWO]
         rom = ale_py.roms.get_rom_path(game) if game in known else None
         if rom is None:
             near = difflib.get_close_matches(game.lower(), known) or ["ms_pacman", "pong"]
             raise ValueError(
-                f"game = {game!r} must be one of the {len(known)} of ale_py.roms, such as {', '.join(near)}"
+                f"game = {game!r} must be one of the {len(known)} of ale_py.roms for one player, such as {', '.join(near)}"
             )
         self.batch, self.size, self.sticky = batch, size, sticky
         self._rom = rom

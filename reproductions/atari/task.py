@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from pbt_core import Plan
 from reproductions.atari.emulators import STACK, Emulators
 from reproductions.atari.fun import Fun
 from reproductions.atari.sweep import SPACE
-from reproductions.shared.bounds import Count, Name, Pixels, Share
+from reproductions.shared.bounds import Count, Name, Pixels, Share, check_used
 from reproductions.shared.rl.actor_critic import LstmActorCritic
 from reproductions.shared.rl.agent import Agent
 from reproductions.shared.rl.environments import Environments
@@ -37,6 +38,12 @@ class Atari(ActorCriticTask):
     random_goals: Share = 0.0
     space = SPACE
     _sizes = ("size", "width", "d", "k", "c")
+
+    def prepare(self, plan: Plan) -> None:
+        """ConfigError if there is no such game, or settings have no effect on the agent."""
+        if self.agent != "fun":
+            check_used(self, "random_goals", f"task.agent = {self.agent!r} has no goals")
+        super().prepare(plan)
 
     def make_environments(self) -> Emulators:
         return self.own_environments(0)

@@ -15,6 +15,7 @@ SPACE = Space(
 )
 #: The space of the variant that searches for the weight of pixel control too: the range that the UNREAL paper draws it from.
 WITH_PIXEL_CONTROL = Space({**SPACE, "pixel_control": LogUniform(0.01, 0.1)})
+WIDER = {"search_pixel_control": WITH_PIXEL_CONTROL}
 
 #: Pixels along a side of a cell of pixel control.
 CELL = 4

@@ -16,7 +16,7 @@ from reproductions.dmlab.episode import seen
 from reproductions.dmlab.sweep import SPACE, WITH_PIXEL_CONTROL
 from reproductions.dmlab.unreal import TASKS, Unreal
 from reproductions.shared.assets import data_folder
-from reproductions.shared.bounds import Count, Name, Pixels, check_memory, one_of
+from reproductions.shared.bounds import Count, Name, Pixels, check_memory, check_used, one_of
 from reproductions.shared.rl.agent import Agent
 from reproductions.shared.rl.environments import Discrete, Environments
 from reproductions.shared.rl.learner import Learner
@@ -65,6 +65,8 @@ class DMLab(ActorCriticTask):
             raise ConfigError(
                 "task.pixel_control = 0 leaves pixel control out: task.search_pixel_control = true must have it, of any weight"
             )
+        if self.engine != "deepmind_lab":
+            check_used(self, "actions", f"they are DeepMind Lab's, and task.engine = {self.engine!r} has its own")
         needed = self.replay_length + 1
         if self.tasks and self.frames // self.batch < needed:
             raise ConfigError(

@@ -29,6 +29,8 @@ from reproductions.suite.study.registry import ConfigError
 Epochs = Annotated[
     float, Field(gt=0, le=1000), AfterValidator(lambda count: int(count) if count.is_integer() else count)
 ]
+#: Images behind a score, which is a mean over ten parts.
+Samples = Annotated[int, Field(ge=10, le=MOST)]
 #: The Frechet distance compares generated images with the first so many real ones, but at most ten times as many.
 REAL_IMAGES = 10_000
 
@@ -53,8 +55,8 @@ class Gan(DomainTask[GanState]):
     batch: Count = 64
     loss: Loss = "wgan_gp"
     d_steps: Count = 5
-    samples: Annotated[int, Field(ge=2, le=MOST)] = 2000  # the Frechet distance needs a covariance
-    report_samples: Annotated[int, Field(ge=10, le=MOST)] = 5000  # the score is a mean over ten parts
+    samples: Samples = 2000
+    report_samples: Samples = 5000
     classifier_epochs: Epochs | None = None
     imagenet: bool = False
     devices = TORCH_DEVICES

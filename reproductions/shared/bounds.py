@@ -4,9 +4,10 @@ Those of sizes are far beyond any use: they keep a slip of the keyboard from bei
 sizes fit a machine's memory together is for ``check_memory``, which a task asks before it makes what takes the most.
 """
 
+import dataclasses
 import os
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
@@ -40,6 +41,13 @@ def _among(values: tuple[int, ...]) -> Callable[[int], int]:
         return value
 
     return check
+
+
+def check_used(task: Any, name: str, rule: str) -> None:
+    """ConfigError where a setting that is of no effect in this task, by the ``rule``, is not its default: it was meant."""
+    default = next(field.default for field in dataclasses.fields(task) if field.name == name)
+    if (value := getattr(task, name)) != default:
+        raise ConfigError(f"task.{name} = {value!r} has no effect: {rule}")
 
 
 def check_memory(what: str, size: int) -> None:

@@ -48,6 +48,7 @@ def make_game(name: str, size: int, step_mul: int, seed: int) -> Any:
     from pysc2_evolved.env import sc2_env
     from pysc2_evolved.lib.sc_process import SC2LaunchError
 
+    failures: tuple[type[Exception], ...] = (FileNotFoundError, SC2LaunchError, *_lost())
     try:
         return sc2_env.SC2Env(
             map_name=name,
@@ -58,8 +59,22 @@ def make_game(name: str, size: int, step_mul: int, seed: int) -> Any:
             random_seed=seed,
             ensure_available_actions=True,
         )
-    except (FileNotFoundError, SC2LaunchError) as error:
-        raise FileNotFoundError(f"map {name!r}: the game cannot be started: {error}") from error
+    except failures as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise FileNotFoundError(f"map {name!r}: the game cannot be started: {said}") from error
+
+
+def check(name: str, size: int, step_mul: int) -> None:
+    """ValueError, in one line, unless the game begins an episode of this map."""
+    failures: tuple[type[Exception], ...] = (FileNotFoundError, *_lost())
+    try:
+        game = make_game(name, size, step_mul, 0)
+        try:
+            game.reset()
+        finally:
+            game.close()
+    except failures as error:
+        raise ValueError(f"map = {name!r}: no episode of it begins: {error}") from None
 
 
 def interface(size: int) -> Any:

@@ -14,6 +14,7 @@ from reproductions.suite.study.sweep import STANDARD_FIGURES, Anchor, Expected, 
 SPACE = Space({"lr": LogUniform(2e-4, 2e-2)})
 #: With the entropy cost as a second hyperparameter: a variant of ours.
 SPACE_WITH_ENTROPY_COST = Space({**SPACE, "entropy_cost": LogUniform(1e-4, 1e-1)})
+WIDER = {"tune_entropy_cost": SPACE_WITH_ENTROPY_COST}
 
 #: The maps in the simulation, by their own names, and in the game.
 PROBLEMS: dict[str, dict[str, Any]] = {name: {"map": name, "engine": "simulation"} for name in MAPS}

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import nn
 
 from pbt_core import Hyperparameters, Plan, Space, Stream
-from reproductions.shared.bounds import Count, Few, Name, Share, one_of
+from reproductions.shared.bounds import Count, Few, Name, Share, check_used, one_of
 from reproductions.shared.rl.agent import Agent
 from reproductions.shared.rl.environments import Composite, Environments
 from reproductions.shared.rl.learner import Learner
@@ -61,16 +61,25 @@ class StarCraft(ActorCriticTask):
         return SPACE_WITH_ENTROPY_COST if self.tune_entropy_cost else SPACE
 
     def prepare(self, plan: Plan) -> None:
-        """ConfigError if the map is unknown or the game is not there. Compiles the simulation, which all workers share."""
+        """ConfigError if the map is unknown, or the game is not there or does not begin.
+
+        Compiles the simulation, which all workers share.
+        """
+        if self.tune_entropy_cost:
+            check_used(self, "entropy_cost", "task.tune_entropy_cost = true makes it a hyperparameter")
         try:
             mini_game(self.map)
         except ValueError as error:
             raise ConfigError(f"task.{error}") from None
         if self.engine == "pysc2":
-            from reproductions.starcraft.pysc2_adapter import missing
+            from reproductions.starcraft.pysc2_adapter import check, missing
 
             if (lacking := missing(self.map)) is not None:
                 raise ConfigError(f"task.engine = 'pysc2' on task.map = {self.map!r} needs {lacking}")
+            try:
+                check(self.map, self.size, self.step_mul)
+            except ValueError as error:
+                raise ConfigError(f"task.engine = 'pysc2', task.{error}") from None
         super().prepare(plan)
         if self.engine == "simulation":
             environments = self.make_environments()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import compress
@@ -22,6 +23,8 @@ from reproductions.translation.text import LANGUAGES, Text
 from reproductions.translation.vocabulary import SENTENCES, Vocabulary, learn
 
 SOURCES: dict[str, Callable[[Path], Text]] = {"catalogues": catalogues.prepare, "wmt14": wmt14.prepare}
+#: The largest share of a held-out set that may stand in the training set: our choice, far above what published text has.
+LEAKED = 0.1
 _MODEL = "vocabulary.model"
 _PREPARATION = 1  # raised when what is stored beside the vocabulary, or how, changes
 
@@ -109,6 +112,7 @@ def load(name: str, root: Path, vocabulary_size: int) -> Corpus:
 
 def _encode(text: Text, vocabulary_size: int, folder: Path) -> None:
     """Learn the vocabulary and write it and the training set into ``folder``."""
+    _must_not_train_on(text)
     count = sum(1 for _ in text.pairs(text.train))
     stride = max(1, -(-2 * count // SENTENCES))  # an even sample, the same every time
     sample = (pair for line, pair in enumerate(text.pairs(text.train)) if line % stride == 0)
@@ -126,6 +130,20 @@ def _encode(text: Text, vocabulary_size: int, folder: Path) -> None:
         )
     for language, side in zip(LANGUAGES, sides, strict=True):
         ragged.save(folder, language, side.kept(usable))
+
+
+def _must_not_train_on(text: Text) -> None:
+    """DataError where more than a tenth of what selects or is reported is trained on too; less, which published text has
+    (greetings, headlines), is told on standard error.
+    """
+    held_out = {split: set(text.pairs(split)) for split in (text.dev, text.test)}
+    seen = {pair for pair in text.pairs(text.train) if any(pair in pairs for pairs in held_out.values())}
+    for split, pairs in held_out.items():
+        if shared := len(pairs & seen):
+            told = f"{text.folder}: {shared} of the {len(pairs)} different pairs of {split} stand in {text.train} too"
+            if shared > LEAKED * len(pairs):
+                raise DataError(f"{told}: at most a tenth may; take them out of {text.train}")
+            print(told, file=sys.stderr)
 
 
 def _evaluation(text: Text, split: str, vocabulary: Vocabulary) -> Evaluation:

@@ -83,6 +83,7 @@ class Translation(DomainTask[TranslationState]):
             Search(beam=self.beam)
         except ValueError as error:
             raise ConfigError(f"task: {error}") from None
+        self._check_lengths(corpus)
         self._check_memory()
 
     def init(self, seed: Stream, hyperparameters: Hyperparameters) -> TranslationState:
@@ -128,6 +129,18 @@ class Translation(DomainTask[TranslationState]):
 
     def _corpus(self) -> Corpus:
         return _corpus(self.corpus, self.data, self.vocabulary, self.longest)
+
+    def _check_lengths(self, corpus: Corpus) -> None:
+        """ConfigError if a sentence that is to be translated is longer than the model, which only its evaluation would find."""
+        most = self._architecture().positions
+        for name, part in (("dev", corpus.dev), ("test", corpus.test)):
+            lengths = part.pairs.source.lengths
+            if (lengths > most).any():
+                line = int(lengths.argmax()) + 1
+                raise ConfigError(
+                    f"task.longest = {self.longest}: sentence {line} of the {name} set of {self.corpus!r} has {lengths.max()} "
+                    f"pieces, end included, and the model takes {most}: task.longest = {most} leaves such pairs out"
+                )
 
     def _check_memory(self) -> None:
         """ConfigError if the weights cannot fit this machine's memory."""

@@ -8,6 +8,7 @@ newstest2012 selects, as in the paper, where the recipe takes every 100th line o
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from pathlib import Path
 
@@ -31,10 +32,11 @@ def prepare(root: Path) -> Text:
     if missing := [file for file in FILES if not (folder / file).is_file()]:
         raise DataError(f"WMT14 in {folder}: {', '.join(missing)} missing. Remedy: {REMEDY}")
     present = [split for split in (TRAIN, *LINES) if all((folder / file).is_file() for file in files(split))]
-    digests = [_check(folder, split) for split in present]
+    digests = {split: _check(folder, split) for split in present}
+    _must_differ(folder, digests)
     return Text(
         folder,
-        hashlib.sha256(" ".join(digests).encode()).hexdigest(),
+        hashlib.sha256(" ".join(map(" ".join, digests.values())).encode()).hexdigest(),
         *(TRAIN, DEV, TEST),
         normalisation="nmt_nfkc",
         coverage=0.9999,  # sentences in other alphabets are among the training set's; their characters need no pieces
@@ -43,17 +45,18 @@ def prepare(root: Path) -> Text:
     )
 
 
-def _check(folder: Path, split: str) -> str:
-    """The digest of both files; DataError unless they have as many lines as they should and are not tokenised."""
-    counts = {file: _count(folder / file) for file in files(split)}
-    for file, count in counts.items():
-        if not count:
+def _check(folder: Path, split: str) -> tuple[str, ...]:
+    """The digests of both files; DataError unless they have as many lines as they should and are plain, untokenised text."""
+    counts = {}
+    for file in files(split):
+        counts[file], tokenised = _counted(folder / file)
+        if not counts[file]:
             raise DataError(f"{folder / file}: is empty. Remedy: {REMEDY}")
-        if split in LINES and count != LINES[split]:
+        if split in LINES and counts[file] != LINES[split]:
             raise DataError(
-                f"{folder / file}: {count} lines, expected {LINES[split]}; take the full {split}, one sentence a line"
+                f"{folder / file}: {counts[file]} lines, expected {LINES[split]}; take the full {split}, one sentence a line"
             )
-        if split in LINES and 2 * (folder / file).read_bytes().count(b" .\n") > count:
+        if 2 * tokenised > counts[file]:
             raise DataError(
                 f"{folder / file}: most lines end in ' .', so the text is tokenised, and BLEU of it would not compare "
                 f"with others; take {split} as published"
@@ -63,13 +66,27 @@ def _check(folder: Path, split: str) -> str:
         raise DataError(
             f"{folder}: unequal numbers of lines ({sizes}); line i of one has to translate line i of the other"
         )
-    return " ".join(sha256(folder / file) for file in counts)
+    return tuple(sha256(folder / file) for file in counts)
 
 
-def _count(path: Path) -> int:
-    """Lines of a file, the last one whether or not a line feed ends it."""
-    count, last = 0, b"\n"
+def _must_differ(folder: Path, digests: dict[str, tuple[str, ...]]) -> None:
+    """DataError where two files are one: what selects would be what is reported, or nothing would be translated."""
+    first: dict[str, str] = {}
+    for split, of_split in digests.items():
+        for file, digest in zip(files(split), of_split, strict=True):
+            if (same := first.setdefault(digest, file)) != file:
+                raise DataError(f"{folder}: {same} and {file} must not be the same text; take both as published")
+
+
+def _counted(path: Path) -> tuple[int, int]:
+    """Lines of a file, the last one whether or not a line feed ends it, and how many of them end in a full stop of its own."""
+    count = tokenised = 0
     with path.open("rb") as file:
-        while block := file.read(1 << 24):
-            count, last = count + block.count(b"\n"), block[-1:]
-    return count + (last != b"\n")
+        for line in file:
+            if not count and line.startswith(codecs.BOM_UTF8):
+                raise DataError(
+                    f"{path}: begins with a byte order mark, which would be part of the first sentence: remove it"
+                )
+            count += 1
+            tokenised += line.rstrip(b"\r\n").endswith(b" .")
+    return count, tokenised

@@ -44,7 +44,7 @@ def test_every_method_of_every_domain_keeps_the_contract_at_every_scale(domain):
         for method in {**sweep.METHODS, **sweep.SCALES[scale].methods}:
             settings = resolve(domain, method, scale=scale)
             built = settings.build_method()
-            space = registry.space(domain, settings.problem)
+            space = registry.space(domain, settings.problem, settings.task)
             first_settings(built, space, settings.population, Streams(0))
             few = min(settings.population, max(20, len(getattr(built, "initial", ()))))
             check_method(built, space, size=few, rounds=2, interval=settings.interval)

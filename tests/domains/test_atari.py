@@ -99,11 +99,21 @@ def test_episodes_begin_differently_and_the_same_for_a_seed():
     assert equal(first, play(emulators, actions(emulators, 30)))
 
 
+@pytest.mark.parametrize("game", ["combat", "joust", "maze_craze", "warlords"])
+def test_a_game_that_nobody_plays_alone_is_refused(game):
+    """Loading it would end the process, and with it all runs that it serves."""
+    with pytest.raises(
+        ConfigError, match=rf"task\.game = '{game}' must be one of the 104 of ale_py\.roms for one player"
+    ):
+        Atari(game=game, **TINY).prepare(Plan(population=2, steps=80, interval=40))
+
+
 def test_an_unknown_game_and_broken_steps_are_refused_before_any_work():
     """One line with the key, the value and the rule."""
     plan = Plan(population=2, steps=80, interval=40)
     with pytest.raises(
-        ConfigError, match=r"task.game = 'tetris_99' must be one of the 108 of ale_py.roms, such as tetris"
+        ConfigError,
+        match=r"task.game = 'tetris_99' must be one of the 104 of ale_py.roms for one player, such as tetris",
     ):
         Atari(game="tetris_99", **TINY).prepare(plan)
     Atari(**{**TINY, "unroll": 7}).prepare(plan)  # the last rollout of an interval may be shorter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -49,9 +50,10 @@ def test_a_number_that_must_be_one_of_some_is_a_whole_one(domain: str, text: str
 def test_names_are_of_a_length_that_can_be_shown(domain: str) -> None:
     """A message shows the beginning of a longer one."""
     defaults = {field.name: field.default for field in dataclasses.fields(registry.task_class(domain))}
+    settings = smoke(domain)
     for name in {"game", "level", "map", "corpus"} & set(defaults):
         with pytest.raises(ConfigError, match=rf"^task\.{name} = 'x{{59}}\.\.\. \(.*at most 100 characters"):
-            smoke(domain, f"{name}={'x' * 300}").build_task()
+            settings.model_copy(update={"task": {**settings.task, name: "x" * 300}}).build_task()
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,33 @@ def test_what_no_machine_has_the_memory_for_is_refused_before_anything_is_made(
         ConfigError, match=rf"{words}.* take [\d,]+ GiB of memory at least, and this machine has \d+ GiB$"
     ):
         task.prepare(settings.plan())
+
+
+@pytest.mark.parametrize(
+    ("domain", "overrides", "words"),
+    [
+        (
+            "dmlab",
+            ["actions=15"],
+            "task.actions = 15 has no effect: they are DeepMind Lab's, and task.engine = 'vizdoom' has",
+        ),
+        (
+            "atari",
+            ["agent=lstm", "random_goals=0.1"],
+            "task.random_goals = 0.1 has no effect: task.agent = 'lstm' has no goals",
+        ),
+        (
+            "starcraft",
+            ["tune_entropy_cost=true", "entropy_cost=0.1"],
+            "task.entropy_cost = 0.1 has no effect: task.tune_",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_refused(domain: str, overrides: list[str], words: str) -> None:
+    """Whoever sets it means something by it; the run would be another one than was asked for."""
+    settings = smoke(domain, *overrides)
+    with pytest.raises(ConfigError, match=f"^{re.escape(words)}"):
+        settings.build_task().prepare(settings.plan())
 
 
 def test_what_fits_is_taken() -> None:

@@ -13,12 +13,15 @@ pytest.importorskip("pysc2_evolved", reason="the extra starcraft is not installe
 import mpyq
 import pysc2_evolved
 from pysc2_evolved.env import mock_sc2_env, sc2_env
-from pysc2_evolved.lib import actions, features, protocol, units
+from pysc2_evolved.lib import actions, features, protocol, remote_controller, sc_process, units
 from pysc2_evolved.lib.features_types import PlayerRelative
 from pysc2_evolved.tests import dummy_observation
 
-from reproductions.starcraft import kinds, maps, specification
+from pbt_core import Plan
+from reproductions.starcraft import kinds, maps, pysc2_adapter, specification
 from reproductions.starcraft.pysc2_adapter import RealMiniGames, interface, make_game, missing
+from reproductions.starcraft.task import StarCraft
+from reproductions.suite.study.registry import ConfigError
 
 MAPS = Path(pysc2_evolved.__file__).parent / "maps" / "mini_games"
 
@@ -290,3 +293,36 @@ def test_without_the_game_one_line_says_what_to_install(tmp_path, monkeypatch):
     path.parent.mkdir(parents=True)
     path.touch()
     assert missing("MoveToBeacon") is None
+
+
+class Refusing:
+    """A game that starts and begins no episode."""
+
+    def __init__(self, error, **options):
+        self.error, self.closed = error, False
+
+    def reset(self):
+        raise self.error
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_game_that_begins_no_episode_is_found_before_any_work(monkeypatch):
+    """SC2_x64 is there and ends at once, or answers nothing that can be understood."""
+    monkeypatch.setattr(pysc2_adapter, "missing", lambda name: None)
+    task, plan = StarCraft(map="MoveToBeacon", engine="pysc2"), Plan(population=2, steps=64, interval=32)
+    said = r"^task\.engine = 'pysc2', task\.map = 'MoveToBeacon': no episode of it begins: "
+    for error in (remote_controller.ConnectError("Failed to connect"), sc_process.SC2LaunchError("Failed to launch")):
+
+        def ends(error=error, **options):
+            raise error
+
+        monkeypatch.setattr(sc2_env, "SC2Env", ends)
+        with pytest.raises(ConfigError, match=rf"{said}map 'MoveToBeacon': the game cannot be started: Failed to"):
+            task.prepare(plan)
+    game = Refusing(protocol.ConnectionError("no answer"))
+    monkeypatch.setattr(sc2_env, "SC2Env", lambda **options: game)
+    with pytest.raises(ConfigError, match=rf"{said}no answer$"):
+        task.prepare(plan)
+    assert game.closed

@@ -1,6 +1,10 @@
+import json
+
 import pytest
 
+from pbt_core import Stream
 from reproductions.suite.study import registry
+from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.requirements import importable
 from reproductions.suite.study.settings import resolve
 
@@ -43,10 +47,31 @@ def test_the_space_of_every_problem_is_the_one_that_its_task_has(domain):
     if not importable(domain):
         pytest.skip(f"{domain} cannot be imported here")
     for problem in sweep.PROBLEMS:
-        space = registry.space(domain, problem)
+        space = registry.space(domain, problem, {})
         assert list(space) == list(sweep.SPACE)
         task = resolve(domain, next(iter(sweep.METHODS)), problem=problem).build_task()
         assert repr(task.space) == repr(space)
+
+
+WIDER = [(domain, name) for domain in registry.domains() for name in getattr(registry.sweep(domain), "WIDER", ())]
+
+
+@pytest.mark.parametrize(("domain", "setting"), WIDER)
+def test_a_setting_that_widens_the_space_does_so_where_settings_are_checked_as_in_the_task(domain, setting):
+    """What is given by hand is checked by what runs: initial values, and schedules, which must have all of it."""
+    if not importable(domain):
+        pytest.skip(f"{domain} cannot be imported here")
+    space = registry.sweep(domain).WIDER[setting]
+    settings = resolve(domain, "pbt", overrides=[f"task.{setting}=true"])
+    assert repr(registry.space(domain, settings.problem, settings.task)) == repr(space)
+    assert repr(settings.build_task().space) == repr(space)
+    values = space.sample(Stream(0).generator())
+    given = f"search.initial=[{json.dumps(values)}]"
+    assert resolve(domain, "pbt", overrides=[f"task.{setting}=true", given]).search["initial"] == [values]
+    (more,) = set(space) - set(registry.sweep(domain).SPACE)
+    for changes in ([f"task.{setting}=true"], [f"task.{setting}=true", f"search.schedules.0.values.{more}=9"]):
+        with pytest.raises(ConfigError, match=f"'{more}'"):
+            resolve(domain, "hand_tuned", overrides=changes)
 
 
 #: Domains whose laptop scale is ours; the toy's is the paper's own.

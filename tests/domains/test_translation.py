@@ -8,6 +8,7 @@ from reproductions.shared.assets import DataError
 from reproductions.suite.study.registry import ConfigError
 from reproductions.translation import corpus
 from reproductions.translation.task import Translation
+from reproductions.translation.transformer import Architecture
 
 TINY = {"width": 16, "ffn": 32, "layers": 1, "heads": 2, "max_tokens": 256, "sentences": 20, "vocabulary": 500}
 PLAN = Plan(population=3, steps=6, interval=2)
@@ -69,6 +70,13 @@ def test_missing_data_and_impossible_settings_are_one_line_before_any_work(tmp_p
     monkeypatch.setitem(corpus.SOURCES, "catalogues", gone)
     with pytest.raises(ConfigError, match=r"task\.corpus = 'catalogues': no network"):
         Translation(data=str(tmp_path)).prepare(PLAN)
+
+
+def test_a_sentence_that_the_model_cannot_read_is_found_before_any_work(task, monkeypatch):
+    """Not at the first evaluation, after an interval of training."""
+    monkeypatch.setattr(Translation, "_architecture", lambda self: Architecture(2000, 16, 32, 1, 2, True, positions=12))
+    with pytest.raises(ConfigError, match=r"task\.longest = None: sentence \d+ of the dev set .* the model takes 12: "):
+        task.prepare(PLAN)
 
 
 def test_settings_that_do_not_fit_together_are_refused(task):

@@ -235,7 +235,7 @@ def test_wmt14_leaves_out_training_pairs_of_unfit_length_but_no_others(newstest:
     fit = [pair for pair in sentence_pairs(200, 7) if 1 / 1.4 < len(pair[0]) / len(pair[1]) < 1.4][:60]
     unfit = [("", "leer"), ("leer", ""), ("e" + " ebaba" * 300, "d" + " dbaba" * 300), ("e a a", "d" + " a" * 30)]
     text.write(folder, "train", [*fit, *unfit])
-    text.write(folder, "newstest2012", unfit + fit[:1])
+    text.write(folder, "newstest2012", [(f"{english} b", f"{german} b") for english, german in unfit + fit[:1]])
     loaded = corpus.load("wmt14", newstest, 110)
     lengths = np.stack([loaded.train.source.lengths, loaded.train.target.lengths]) - 1
     assert lengths.min() >= 1
@@ -260,6 +260,13 @@ def test_wmt14_that_is_not_there_names_the_files_and_the_remedy(tmp_path: Path) 
         ("newstest2014.de", "Ein Satz.\n" * 5, r"newstest2014\.de: 5 lines, expected 6"),
         ("newstest2013.en", "A sentence.\n" * 9, r"newstest2013\.en: 9 lines, expected 4"),
         ("newstest2012.de", "Ein Satz .\n" * 5, r"newstest2012\.de: most lines end in ' \.', so the text is tokenised"),
+        (
+            "newstest2012.de",
+            "Ein Satz .\r\n" * 5,
+            r"newstest2012\.de: most lines end in ' \.', so the text is tokenised",
+        ),
+        ("train.de", "Ein Satz .\n" * 60, r"train\.de: most lines end in ' \.', so the text is tokenised"),
+        ("newstest2014.en", "\ufeffA sentence.\n" * 6, r"newstest2014\.en: begins with a byte order mark"),
         ("train.en", "A sentence.\n" * 61, r"unequal numbers of lines \(train\.en 61, train\.de 60\)"),
     ],
 )
@@ -267,8 +274,40 @@ def test_wmt14_files_that_are_not_the_published_ones_are_named(
     newstest: Path, file: str, content: str, message: str
 ) -> None:
     """Wrong numbers of lines and tokenised text are found before anything is prepared."""
-    (newstest / "wmt14" / file).write_text(content)
+    (newstest / "wmt14" / file).write_bytes(content.encode())
     with pytest.raises(DataError, match=message):
+        corpus.load("wmt14", newstest, 110)
+
+
+def test_wmt14_whose_dev_set_is_its_test_set_is_refused(newstest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What selects would be what is reported; so would a side that is its own translation."""
+    monkeypatch.setattr(wmt14, "LINES", {"newstest2012": 6, "newstest2014": 6})
+    folder = newstest / "wmt14"
+    for language in text.LANGUAGES:
+        shutil.copy(folder / f"newstest2014.{language}", folder / f"newstest2012.{language}")
+    with pytest.raises(DataError, match=r"newstest2012\.en and newstest2014\.en must not be the same text"):
+        corpus.load("wmt14", newstest, 110)
+    text.write(folder, "newstest2012", sentence_pairs(6, 9))
+    shutil.copy(folder / "train.en", folder / "train.de")
+    with pytest.raises(DataError, match=r"train\.en and train\.de must not be the same text"):
+        corpus.load("wmt14", newstest, 110)
+
+
+def test_sentences_that_are_held_out_and_trained_on_are_told_or_refused(
+    newstest: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Published text repeats a greeting; a tenth of a set is a mistake."""
+    folder = newstest / "wmt14"
+    monkeypatch.setattr(wmt14, "LINES", {"newstest2012": 5, "newstest2014": 20})
+    train, test = sentence_pairs(60, 0), sentence_pairs(20, 5)
+    text.write(folder, "newstest2014", test)
+    text.write(folder, "train", [*train, test[3]])
+    corpus.load("wmt14", newstest, 110)
+    assert f"{folder}: 1 of the 20 different pairs of newstest2014 stand in train too\n" == capsys.readouterr().err
+    text.write(folder, "train", [*train, *test[:3]])
+    with pytest.raises(
+        DataError, match=r"3 of the 20 different pairs of newstest2014 stand in train too: at most a tenth"
+    ):
         corpus.load("wmt14", newstest, 110)
 
 

@@ -11,11 +11,13 @@ from reproductions.suite.results.claims import Claim, all_claims, margin_of
 from reproductions.suite.results.claims import test_in_words as in_words
 from reproductions.suite.results.contrasts import contrast
 from reproductions.suite.results.gains import gains
+from reproductions.suite.results.run_table import asked_in_vain
 from reproductions.suite.results.statistics import Estimate, share, student_mean
 from reproductions.suite.results.verdicts import judge, verdict
 from reproductions.suite.running.provenance import ROOT
 from reproductions.suite.study import configuration, registry
 from reproductions.suite.study.inputs import InputError
+from reproductions.suite.study.registry import ConfigError
 
 CLAIM = Claim("PBT wins", "it does", "recall", "gan", "gan", {"pbt": 1, "random_search": -1})
 FALLS = Claim(
@@ -322,6 +324,63 @@ def test_results_that_had_been_seen_are_not_new_because_they_were_made_again(mon
     claim = dataclasses.replace(CLAIM, fixed="2026-01-05T00:00", margin_fixed="2026-01-05T00:00")
     assert judge([claim], table).fixed[0] == "after"
     assert judge([claim], table.assign(commit="d")).fixed[0] == "before"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("side", "abov"),
+        ("statistic", "Mean"),
+        ("mark", "certain"),
+        ("fixed", "11/28/2026"),
+        ("fixed", "2026-1-2T3:04"),
+        ("margin_fixed", "2026-11-28"),
+        ("weights", {}),
+        ("weights", {"pbt": math.nan}),
+        ("threshold", math.inf),
+        ("margin", -0.5),
+    ],
+)
+def test_a_claim_that_cannot_be_meant_is_refused_where_it_is_written(field, value):
+    """A misspelt side turned its verdict round."""
+    with pytest.raises(ConfigError, match=f"^claim 'PBT wins' of gan: {field} = .* must be "):
+        dataclasses.replace(CLAIM, **{field: value})
+
+
+def test_that_things_are_alike_is_shown_by_no_share_of_seeds():
+    """The claim would end in a traceback when it is judged."""
+    with pytest.raises(ConfigError, match="statistic = 'share' must be 'mean'"):
+        dataclasses.replace(CLAIM, side="alike", statistic="share")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"column": "fouders"}, "column = 'fouders' must be one of"),
+        ({"column": "commit"}, "column = 'commit' must be one of"),
+        ({"column": "trends"}, "column = 'trends' must be one of"),
+        ({"column": "trends.lr_x"}, "column = 'trends.lr_x': the hyperparameter must be one of ['lr_d', 'lr_g']"),
+        ({"weights": {"pbt": 1, "random_serach": -1}}, "weights: 'random_serach' must be one of ['pbt', "),
+        (
+            {"weights": {"pbt": 1, "pbt (hodl)": -1}},
+            "weights: the variant of 'pbt (hodl)' must be one that is configured",
+        ),
+    ],
+)
+def test_what_a_claim_asks_for_in_vain_is_told(change, words):
+    """It stays "not run" for ever, as if runs were missing."""
+    claim = dataclasses.replace(CLAIM, **change)
+    table = runs({("pbt", "default"): [1.0], ("random_search", "default"): [0.0]}, commit="abc")
+    assert judge([claim], table).verdict[0] == "not run"
+    (line,) = asked_in_vain(claim, {"default", "hold"})
+    assert line.startswith("claim 'PBT wins' of gan: ")
+    assert words in line
+
+
+def test_no_claim_of_ours_asks_for_anything_in_vain():
+    """Neither columns nor methods are misspelt."""
+    variants = {"default", *configuration.read(ROOT / "config" / "config.yaml")["variants"]}
+    assert [line for claim in all_claims() for line in asked_in_vain(claim, variants)] == []
 
 
 @pytest.mark.parametrize("claim", all_claims(), ids=lambda claim: f"{claim.domain}-{claim.text[:40]}")

@@ -53,7 +53,8 @@ def refused(capsys, tmp_path, *arguments):
         (["run", "toy", "pbt", "--set", "task.lr=fast"], ["task.lr", "'fast'", "number"]),
         (["run", "toy", "pbt", "--set", "task.lr=-1"], ["task.lr = -1", "greater than 0"]),
         (["run", "gan", "pbt", "--set", "task.classifier_epochs=0"], ["task.classifier_epochs = 0", "greater than 0"]),
-        (["run", "gan", "pbt", "--set", "task.dataset=mnist"], ["task.dataset = 'mnist'", "'cifar10'"]),
+        (["run", "gan", "pbt", "--set", "task.loss=mse"], ["task.loss = 'mse'", "'wgan_gp'"]),
+        (["run", "gan", "pbt", "--set", "task.samples=9"], ["task.samples = 9", "equal to 10"]),
         (["run", "atari", "pbt", "--set", "task.batch=0"], ["task.batch = 0", "equal to 1"]),
         (["run", "atari", "pbt", "--set", "task.size=5"], ["task.size = 5", "equal to 15"]),
         (["run", "atari", "pbt", "--set", "task.sticky=2"], ["task.sticky = 2", "less than or equal to 1"]),
@@ -183,7 +184,7 @@ def test_a_folder_with_another_run_is_refused_with_the_key_that_differs(change, 
     assert (tmp_path / "events.parquet").read_bytes() == before
 
 
-def test_the_problem_decides_over_the_scale_and_overrides_decide_over_the_problem():
+def test_the_problem_decides_over_the_scale():
     """Without one it is the scale's first; at the paper's scale the GAN's is CIFAR-10."""
 
     def dataset(**chosen):
@@ -193,7 +194,29 @@ def test_the_problem_decides_over_the_scale_and_overrides_decide_over_the_proble
     assert dataset() == ("fashion_mnist", "fashion_mnist")
     assert dataset(scale="paper") == ("cifar10", "cifar10")
     assert dataset(problem="cifar10") == ("cifar10", "cifar10")
-    assert dataset(problem="cifar10", overrides=["task.dataset=mine"]) == ("cifar10", "mine")
+
+
+@pytest.mark.parametrize(
+    ("domain", "change", "has"),
+    [
+        ("atari", "task.game=pong", "'ms_pacman'"),
+        ("starcraft", "task.map=DefeatRoaches", "'MoveToBeacon'"),
+        ("dmlab", "task.level=nav_maze_static", "'seekavoid_arena'"),
+        ("translation", "task.corpus=wmt14", "'catalogues'"),
+        ("gan", "task={dataset: cifar10}", "'fashion_mnist'"),
+        ("gan", "task={width: 4}", "'fashion_mnist'"),
+    ],
+)
+def test_what_makes_a_problem_is_not_set_beside_its_name(domain, change, has, capsys, tmp_path):
+    """The run would be kept, compared and normalised by the anchors of a problem that it is not of."""
+    line = refused(capsys, tmp_path, "run", domain, "pbt", "--set", change)
+    assert has in line
+    assert f"use --problem, or add one to PROBLEMS of reproductions/{domain}/sweep.py" in line
+
+
+def test_a_problem_may_be_set_to_what_it_is():
+    """It is no change."""
+    assert resolve("atari", "pbt", overrides=["task.game=ms_pacman"]) == resolve("atari", "pbt")
 
 
 def test_workers_and_engine_may_change_between_a_run_and_its_resumption(tmp_path):

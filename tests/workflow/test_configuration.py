@@ -256,6 +256,13 @@ def test_a_variant_that_cannot_be_run_is_refused_when_it_is_planned(variant, wor
     assert words in message
 
 
+def test_a_variant_cannot_be_another_problem():
+    """Its runs would be named, drawn and normalised as those of a problem that they are not of."""
+    atari = {"methods": ["pbt:pong"], "seeds": [0]}
+    message = refused({"variants": {"pong": {"task.game": "pong"}}, "experiments": {"atari": atari}})
+    assert message.startswith("config.variants.pong: task.game = 'pong': makes another problem than 'ms_pacman'")
+
+
 @pytest.mark.parametrize("variant", [{"search.mode": "backwards"}, {"search.lineage": "elsewhere.json"}])
 def test_a_replay_that_cannot_be_run_is_refused_before_its_schedule_is_there(variant):
     """Its own settings need no schedule; the schedule is PBT's with the same seed."""

@@ -211,6 +211,38 @@ def test_runs_of_two_scales_or_budgets_are_not_compared(runs, capsys):
     assert "must be of one scale" in refused(capsys, "paper", "r", "s", "--out", "o")
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("task.lr=0.03", "settings.task.lr: the seeds of pbt on quadratic have different settings (seed 0: 'not"),
+        ("search.ready=8", "settings.search.ready: "),
+        ("search.explore.0.scale=0.2", "settings.search.explore: "),
+        ("interval=2", "settings.interval: "),
+    ],
+)  # fmt: skip
+def test_seeds_of_one_name_and_several_settings_are_not_compared(change, words, runs, capsys):
+    """They are seeds of two methods; what tells them apart is the name of a variant."""
+    assert (
+        main(["run", "toy", "pbt", "--quiet", "--set", "steps=20", "--set", change, "--seed", "1", "--out", "b"]) == 0
+    )
+    for command in (["table", "toy"], ["figure", "toy"], ["paper"]):
+        line = refused(capsys, *command, "r", "b", "g", "--out", "o")
+        assert words in line
+        assert line.endswith("runs that differ need a --variant")
+    assert words in refused(capsys, "runs", "r", "b", "--out", "runs.csv")
+
+
+def test_seeds_may_have_schedules_and_beginnings_of_their_own(runs, capsys):
+    """A replay trains on the schedule of the PBT with its seed."""
+    run = ["run", "toy", "replay", "--quiet", "--set", "steps=20"]
+    assert main([*run, "--lineage", "r/lineage.json", "--out", "a"]) == 0
+    shutil.copy("r/lineage.json", "other.json")
+    assert main([*run, "--lineage", "other.json", "--seed", "1", "--out", "b"]) == 0
+    begun = "search.initial=[{h0: 1.0, h1: 0.5}]"
+    assert main(["run", "toy", "pbt", "--quiet", "--set", "steps=20", "--set", begun, "--seed", "1", "--out", "c"]) == 0
+    assert main(["table", "toy", "a", "b", "r", "c", "--out", "o"]) == 0
+
+
 @pytest.mark.parametrize("again", ["r", "./r", "link", "g/../r", "copy"])
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader[0])
 def test_a_run_that_is_given_twice_is_refused_by_name(reader, again, runs, capsys):
@@ -219,6 +251,44 @@ def test_a_run_that_is_given_twice_is_refused_by_name(reader, again, runs, capsy
     shutil.copytree(runs / "r", runs / "copy")
     line = refused(capsys, *(again if argument == "g" else argument for argument in reader))
     assert line.startswith(f"error: {Path(again)}: ")
+
+
+def test_a_table_that_a_spreadsheet_has_saved_is_read(runs, capsys):
+    """It begins with a mark that is part of no column's name."""
+    (runs / "t.csv").write_text("\ufeff" + csv([ROW, {**ROW, "method": "grid"}]), encoding="utf-8")
+    assert main(["claims", "t.csv"]) == 0
+
+
+def test_seeds_of_which_none_is_complete_are_told(runs, capsys):
+    """Not only where others are: all that was run would be passed over in silence."""
+    (runs / "t.csv").write_text(csv([ROW, {**ROW, "method": "grid", "seed": 1}]))
+    assert main(["claims", "t.csv"]) == 0
+    said = "t.csv: toy: PBT solves the toy problem, which neither worker of a grid search can: not judged: "
+    assert f"{said}none of 2 seeds has all its runs\n" in capsys.readouterr().out
+
+
+def test_runs_on_problems_that_their_scale_does_not_have_are_told(runs, capsys):
+    """They are left out of every claim where there are others."""
+    of_gan = {**ROW, "domain": "gan", "final_reported": 5.0}
+    (runs / "t.csv").write_text(csv([{**of_gan, "problem": name} for name in ("fashion_mnist", "cifar10")]))
+    assert main(["claims", "t.csv"]) == 0
+    said = "t.csv: problem = 'cifar10' of gan is none of the scale laptop, ['fashion_mnist']: its 1 run(s) are left out"
+    assert said in capsys.readouterr().out
+
+
+def test_scores_too_large_to_be_compared_are_as_none(runs, capsys):
+    """Their squares are infinite: until now numpy said so, in its own words, and the table could not be read back."""
+    scores = {"pbt": (1e308, 1.0), "grid": (-1e308, 0.0)}
+    rows = [
+        {**ROW, "method": method, "seed": seed, "final_selected": score}
+        for method, of_seeds in scores.items()
+        for seed, score in enumerate(of_seeds)
+    ]
+    (runs / "t.csv").write_text(csv(rows))
+    assert main(["claims", "t.csv", "--out", "judged"]) == 0
+    printed = capsys.readouterr()
+    assert "2 run(s) without a value" in printed.out
+    assert printed.err == ""
 
 
 def csv(rows):
@@ -256,6 +326,7 @@ ROW |= {"final_selected": 1.0, "final_reported": None}
         (csv([{**ROW, "trends": '{"lr": 1, "lr": -1}'}]), ["trends", "JSON"]),
         (csv([{**ROW, "begun": "2026-13-01T00:00:00Z"}]), ["begun: '2026-13-01T00:00:00Z' must be a date"]),
         ('{"not": "CSV"}', ["t.csv"]),
+        (csv([ROW]).replace(",", ";"), ["separated by ',', not by ';'"]),
     ],
 )
 def test_a_table_of_runs_is_held_against_its_schema(content, words, runs, capsys):

@@ -17,6 +17,7 @@ from reproductions.suite.running.execution import resolve_execution
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import InputError
 from reproductions.suite.study.settings import resolve
+from reproductions.toy.task import Toy
 
 SEEDS = (0, 1)
 
@@ -26,9 +27,16 @@ def asked(method, seed=0, **changes):
     return resolve("toy", method, seed, overrides=overrides)
 
 
+def as_reporting(patch):
+    """The toy's domain with this task, which holds a score out."""
+    sweep = registry.sweep("toy")
+    patch.setattr(registry, "task_class", lambda domain: Reporting)
+    patch.setattr(sweep, "MEASURE", dataclasses.replace(sweep.MEASURE, held_out="Q(theta), held out"))
+
+
 @pytest.fixture(autouse=True)
 def reporting(monkeypatch):
-    monkeypatch.setattr(registry, "task_class", lambda domain: Reporting)
+    as_reporting(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +44,11 @@ def runs(tmp_path_factory):
     """PBT and the grid over two seeds, each with its report."""
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "task_class", lambda domain: Reporting)
+        as_reporting(patch)
         for method in ("pbt", "grid"):
             for seed in SEEDS:
                 execute(asked(method, seed), folder / f"{method}-{seed}")
-    return records.load(sorted(folder.iterdir()))
+        return records.load(sorted(folder.iterdir()))
 
 
 def numbers(summary):
@@ -106,6 +114,35 @@ def test_the_reported_number_is_that_of_the_report_in_every_table(runs):
     claim = Claim("PBT is better", "", None, "toy", "toy", {"pbt": 1, "grid": -1})
     differences = [finals["pbt", seed] - finals["grid", seed] for seed in SEEDS]
     assert contrast(claim, table.reset_index()).values == pytest.approx(differences)
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (None, r"final\.held_out = -?[0-9.]+, but MEASURE\.held_out of toy is None"),
+        ("Q, held out", r"final\.held_out = None, but MEASURE\.held_out of toy is 'Q, held out'"),
+    ],
+)
+def test_what_is_held_out_and_what_the_domain_says_of_it_agree(named, words, tmp_path, monkeypatch):
+    """The table would report one number, the verdict another or none."""
+    sweep = registry.sweep("toy")
+    monkeypatch.setattr(sweep, "MEASURE", dataclasses.replace(sweep.MEASURE, held_out=named))
+    if named:
+        monkeypatch.setattr(registry, "task_class", lambda domain: Toy)
+    execute(asked("pbt"), tmp_path)
+    with pytest.raises(InputError, match=rf"summary\.json: {words}: tasks must"):
+        records.read_record(tmp_path)
+
+
+def test_a_report_that_is_not_the_mean_of_its_samples_is_refused(tmp_path):
+    """The number that all tables and verdicts take would be anybody's."""
+    execute(asked("pbt"), tmp_path)
+    path = tmp_path / "summary.json"
+    content = json.loads(path.read_text())
+    content["final"]["reported"]["value"] += 0.5
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"final\.reported\.value = .* must be the mean of its samples, "):
+        records.read_record(tmp_path)
 
 
 def test_its_cost_is_a_column_of_its_own(runs, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,12 +73,15 @@ def _add_runs_table(commands: Commands) -> None:
 
 def _runs_table(a: argparse.Namespace) -> None:
     from reproductions.suite.results import records, run_table
+    from reproductions.suite.results.comparable import asked_for, must_be_of_one_setting
 
     for run in a.runs:
         if Path(os.path.realpath(a.out)).parent == Path(os.path.realpath(run)) and a.out.exists():
             raise ConfigError(f"--out {a.out}: it would overwrite a file of the run in {run}")
+    loaded = records.load(a.runs)
+    must_be_of_one_setting(asked_for(loaded))  # which the table does not have
     with staged_file(a.out) as file:
-        run_table.one_row_a_run(run_table.runs(records.load(a.runs))).to_csv(file, index=False)
+        run_table.one_row_a_run(run_table.runs(loaded)).to_csv(file, index=False)
     print(a.out)
 
 
@@ -116,7 +119,13 @@ def _claims(a: argparse.Namespace) -> None:
         f"{len(tested)} claims judged by 95 % intervals: at most {0.05 * len(tested):.1f} false verdicts are to be expected; "
         f"of {int((tested.p <= 0.05).sum())} results {stay} stay after Holm's adjustment"
     )
-    if missing := sum(row["verdict"] == "not run" for row in rows):
+    not_run = [row for row in rows if row["verdict"] == "not run"]
+    for row in not_run:
+        if row["incomplete"]:
+            print(
+                f"{a.table}: {row['domain']}: {row['claim']}: not judged: none of {row['incomplete']} seeds has all its runs"
+            )
+    if missing := sum(not row["incomplete"] for row in not_run):
         print(f"not run: {missing} further claims, of whose methods these runs lack some")
     for line in run_table.passed_over(table):
         print(f"{a.table}: {line}")
@@ -200,6 +209,9 @@ def _figure(a: argparse.Namespace) -> None:
     for one, runs in zip(asked, loaded, strict=True):
         with staged(one.out, instead_of=look.ENDINGS if one.replace else ()) as place:
             figures = registry.analysis(a.domain).figures(runs)
+            if not isinstance(figures, Mapping):
+                rule = "must return the makers of figures by name"
+                raise ConfigError(f"domain {a.domain!r}: analysis.py: figures(records) = {shown(figures)} {rule}")
             problems = list(records.of_each_problem(runs))
             asked_for = {name: meant(name, problems, figures) for name in one.only}
             if unknown := sorted(name for name, found in asked_for.items() if not found):

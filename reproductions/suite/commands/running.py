@@ -192,7 +192,11 @@ def _add_list(commands: Commands) -> None:
 
 def _list(a: argparse.Namespace) -> None:
     for domain in registry.domains():
-        sweep = registry.sweep(domain)
+        try:
+            sweep = registry.sweep(domain)
+        except ConfigError as error:  # of one domain, which is no reason to be silent about the others
+            print(f"{domain}\n  cannot be read: {error}")
+            continue
         print(f"{domain}\n  problems: {', '.join(sweep.PROBLEMS)}")
         lacking: dict[str, list[str]] = {}
         for problem, task in sweep.PROBLEMS.items():

@@ -64,7 +64,7 @@ class Forecast:
 
 def run_seconds(settings: Settings, cluster: ClusterFile, workers: range, per_step: float) -> float:
     """Virtual seconds of one run on these workers of the cluster, with made-up scores."""
-    task = Unknown(registry.space(settings.domain, settings.problem))
+    task = Unknown(registry.space(settings.domain, settings.problem, settings.task))
     engine = Simulated(cluster.cluster(per_step, workers))
     with tempfile.TemporaryDirectory() as folder:
         engine.run(task, settings.build_method(), settings.plan(), Path(folder))

@@ -8,12 +8,21 @@ alike), or the seeds have to, most of them, each by itself. Each domain's are in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from typing import Literal, get_args
 
 from reproductions.suite.study import registry
+from reproductions.suite.study.inputs import shown
+from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.sweep import Mark, Measure
+
+Statistic = Literal["mean", "share"]
+Side = Literal["above", "below", "at most", "alike"]
+#: How a claim is dated, as ``git log --format=%aI`` begins in UTC.
+DATE = "%Y-%m-%dT%H:%M"
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,8 @@ class Claim:
     budgets_differ: the methods were given different budgets, because that is what is studied; else they must be the same.
     fixed, margin_fixed: when the test, and the margin, were committed in their present form: ISO 8601, UTC, to the minute.
         Whether that was before the runs follows from them (``results.dates``).
+
+    ConfigError for what none of these can be: a misspelt side would turn a verdict round.
     """
 
     text: str
@@ -47,14 +58,37 @@ class Claim:
     experiment: str
     weights: Mapping[str, float]
     column: str = "reported"
-    statistic: Literal["mean", "share"] = "mean"
+    statistic: Statistic = "mean"
     unit: str = ""
-    side: Literal["above", "below", "at most", "alike"] = "above"
+    side: Side = "above"
     threshold: float = 0.0
     margin: float | None = None
     budgets_differ: bool = False
     fixed: str = ""
     margin_fixed: str = ""
+
+    def __post_init__(self) -> None:
+        for key, known in (
+            ("mark", (None, *get_args(Mark))),
+            ("statistic", get_args(Statistic)),
+            ("side", get_args(Side)),
+        ):
+            if (value := getattr(self, key)) not in known:
+                self._refuse(key, value, f"must be one of {list(known)}")
+        if self.side == "alike" and self.statistic == "share":
+            self._refuse("statistic", self.statistic, "must be 'mean': one seed does not show that things are alike")
+        for key in ("fixed", "margin_fixed"):
+            if (date := getattr(self, key)) and not _is_date(date):
+                self._refuse(key, date, "must be UTC to the minute, such as 2026-11-22T21:44")
+        if not self.weights or not all(_is_finite(weight) and weight for weight in self.weights.values()):
+            self._refuse("weights", dict(self.weights), "must be numbers other than 0 by method, at least one")
+        if not _is_finite(self.threshold):
+            self._refuse("threshold", self.threshold, "must be a finite number")
+        if self.margin is not None and not (_is_finite(self.margin) and self.margin > 0):
+            self._refuse("margin", self.margin, "must be a finite number above 0, or None")
+
+    def _refuse(self, key: str, value: object, rule: str) -> None:
+        raise ConfigError(f"claim {shown(self.text)} of {self.domain}: {key} = {shown(value)} {rule}")
 
     @property
     def of_a_paper(self) -> bool:
@@ -73,9 +107,21 @@ class Claim:
         raise ValueError(f"claim {self.text!r}: one seed does not show that things are alike")
 
 
+def _is_date(text: object) -> bool:
+    try:
+        return isinstance(text, str) and datetime.strptime(text, DATE).strftime(DATE) == text
+    except ValueError:
+        return False
+
+
+def _is_finite(number: object) -> bool:
+    return isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+
+
 def all_claims() -> list[Claim]:
-    """The claims of all domains."""
-    return [claim for domain in registry.domains() for claim in getattr(registry.analysis(domain), "CLAIMS", ())]
+    """The claims of all domains but those that cannot be read (``registry.fault``)."""
+    sound = [domain for domain in registry.domains() if registry.fault(domain) is None]
+    return [claim for domain in sound for claim in getattr(registry.analysis(domain), "CLAIMS", ())]
 
 
 def margin_of(claim: Claim) -> float | None:

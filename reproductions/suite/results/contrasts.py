@@ -88,6 +88,8 @@ def _values(rows: pd.DataFrame, column: str) -> pd.Series:
     if column not in rows:
         return pd.Series(math.nan, index=rows.index)
     if not key:
-        return rows[column].astype(float)
+        return pd.to_numeric(rows[column], errors="coerce").astype(
+            float
+        )  # text is no value: see ``run_table.passed_over``
     trends = [json.loads(text).get(key, math.nan) if isinstance(text, str) else math.nan for text in rows[column]]
     return pd.Series(trends, index=rows.index, dtype=float)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +24,7 @@ from pbt_core.events import RecordError, read
 from pbt_core.lineage import Lineage
 from pbt_core.schema import encode
 from reproductions.suite.results.schemas import LineageFile, Summary
+from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import InputError, read_bytes, read_model, shown
 from reproductions.suite.study.names import RunName, label
 from reproductions.suite.study.registry import ConfigError
@@ -175,11 +177,29 @@ def read_outcome(folder: Path) -> Outcome:
         if (folder / "summary.json").exists():
             raise
         raise ConfigError(f"{folder} holds no finished run: {error}") from None
+    _must_hold_out_as_declared(folder / "summary.json", summary)
     if summary.digests is not None:
         for name, digest in summary.digests.model_dump(by_alias=True).items():
             if hashlib.sha256(read_bytes(folder / name)).hexdigest() != digest:
                 raise InputError(f"{folder / name}: is not the file that {folder / 'summary.json'} was written with")
     return Outcome(folder, summary.model_dump(by_alias=True, exclude_unset=True))
+
+
+def _must_hold_out_as_declared(path: Path, summary: Summary) -> None:
+    """InputError where evaluations hold a score out and the domain's ``MEASURE.held_out`` names none, or the other way round.
+
+    Tables report what was held out and name it so; claims, where the domain names none, what selected.
+    """
+    if summary.domain not in registry.domains():
+        return
+    named = registry.sweep(summary.domain).MEASURE.held_out
+    for kind in ("final", "best"):
+        evaluation = getattr(summary, kind)
+        if evaluation is not None and (evaluation.held_out is None) != (named is None):
+            raise InputError(
+                f"{path}: {kind}.held_out = {shown(evaluation.held_out)}, but MEASURE.held_out of {summary.domain} is "
+                f"{shown(named)}: tasks must hold a score out where it names one, and only there"
+            )
 
 
 def read_record(folder: Path) -> Record:
@@ -226,6 +246,7 @@ def _must_agree(record: Record) -> None:
             of_training = {key: value for key, value in evaluation.items() if key != "reported"}
             for key, value in of_training.items():
                 _must_equal(path, f"{kind}.{key}", value, recorded.get(key))
+    _must_be_its_mean(path, (summary["final"] or {}).get("reported"))
     stated = read_model(record.folder / "lineage.json", LineageFile).model_dump()
     try:
         lineage = record.lineage.to_json()
@@ -233,6 +254,17 @@ def _must_agree(record: Record) -> None:
         raise InputError(f"{record.folder / 'events.parquet'}: {error}") from None
     for key, value in lineage.items():
         _must_equal(record.folder / "lineage.json", key, stated[key], value)
+
+
+def _must_be_its_mean(path: Path, reported: dict[str, Any] | None) -> None:
+    """InputError where a final report is not the mean of its samples, but for rounding; it may have none."""
+    samples = (reported or {}).get("samples") or []
+    if reported is not None and samples and np.isfinite(samples).all():
+        mean, value = math.fsum(sample / len(samples) for sample in samples), reported["value"]
+        if not math.isclose(mean, value, rel_tol=1e-6, abs_tol=1e-6 * max(map(abs, samples))):
+            raise InputError(
+                f"{path}: final.reported.value = {shown(value)} must be the mean of its samples, {shown(mean)}"
+            )
 
 
 def _must_equal(path: Path, key: str, stated: Any, recorded: Any) -> None:

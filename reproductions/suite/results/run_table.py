@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from reproductions.suite.results.claims import all_claims
+from reproductions.suite.results.claims import Claim, all_claims
 from reproductions.suite.results.records import Outcome, Record
 from reproductions.suite.results.rows import RunRow
+from reproductions.suite.results.scores import is_usable
 from reproductions.suite.results.tables import read
 from reproductions.suite.results.traits import traits
 from reproductions.suite.study import configuration, registry
 from reproductions.suite.study.inputs import InputError, shown
-from reproductions.suite.study.names import DEFAULT, PARTS
+from reproductions.suite.study.names import DEFAULT, PARTS, parse_label
 from reproductions.suite.study.sources import ROOT
 
 #: What names a run, in the order of the table's columns: the scale comes last, since a table is mostly of one.
@@ -31,6 +31,12 @@ _PLAIN = (
     "cloned",
     "diverged",
     "failed",
+)
+#: What claims can be about: numbers of a run.
+_MEASURED = (
+    *("reported", "spread", "trends", "clock_steps", "founders", "common_ancestor", "report_cpu_s"),
+    *("budget_steps", "member_steps", "cloned", "diverged", "failed"),
+    *("wall_s", "cpu_s", "train_s", "evaluate_s", "save_s"),
 )
 _COST = ("wall_s", "cpu_s", "train_s", "evaluate_s", "save_s", "commit", "modified", "sources")
 
@@ -67,7 +73,7 @@ def _date(seconds: float | None) -> str | None:
 
 
 def _finite(score: float | None) -> float | None:
-    return score if score is not None and math.isfinite(score) else None
+    return score if score is not None and is_usable(score) else None
 
 
 def read_runs(path: Path) -> pd.DataFrame:
@@ -85,14 +91,18 @@ def read_runs(path: Path) -> pd.DataFrame:
 
 
 def passed_over(table: pd.DataFrame) -> list[str]:
-    """What of a table of runs no claim is judged by though it may be meant, a line each.
+    """What of a table of runs no claim is judged by though it may be meant, a line each; and what claims ask for in vain.
 
-    Columns that it does not have, and runs of methods and variants that the suite does not have, or not any more.
+    Columns that it does not have, runs of methods and variants that the suite does not have, or not any more, and claims about
+    columns and methods that no runs have.
     """
     claims = all_claims()
+    faults = filter(None, map(registry.fault, registry.domains()))
     lacking = sorted(({claim.column.partition(".")[0] for claim in claims} & RunRow.model_fields.keys()) - {*table})
     lines = [f"there is no column {', '.join(lacking)}: claims about it are not judged"] if lacking else []
     variants = {DEFAULT, *configuration.read(ROOT / "config" / "config.yaml")["variants"]}
+    lines += [f"{fault}: nothing is judged of it" for fault in faults]
+    lines += [line for claim in claims for line in asked_in_vain(claim, variants)]
     named = Counter(zip(table.domain, table.method, table.variant, strict=True))
     for (domain, method, variant), runs in sorted(named.items()):
         methods = _methods(registry.sweep(domain))
@@ -101,6 +111,40 @@ def passed_over(table: pd.DataFrame) -> list[str]:
             lines.append(f"method = {shown(method)} of {domain} is none of {methods}: {nothing}")
         elif variant not in variants:
             lines.append(f"variant = {shown(variant)} of {domain} {method} is none that is configured: {nothing}")
+    return lines + _beyond_the_scale(table)
+
+
+def _beyond_the_scale(table: pd.DataFrame) -> list[str]:
+    """Runs on problems that their scale does not have: ``contrasts`` leaves them out where it has others."""
+    lines = []
+    named = Counter(zip(table.domain, table.scale, table.problem, strict=True))
+    for (domain, scale, problem), runs in sorted(named.items()):
+        problems = list(registry.sweep(domain).SCALES[scale].problems)
+        asked = table[(table.domain == domain) & (table.scale == scale)].problem.isin(problems).any()
+        if problem not in problems and asked:
+            rule = f"is none of the scale {scale}, {problems}: its {runs} run(s) are left out beside those of these"
+            lines.append(f"problem = {shown(problem)} of {domain} {rule}")
+    return lines
+
+
+def asked_in_vain(claim: Claim, variants: Collection[str]) -> list[str]:
+    """What a claim asks for that no run can have, a line each: its column, a hyperparameter, methods and their ``variants``."""
+    sweep = registry.sweep(claim.domain)
+    who = f"claim {shown(claim.text)} of {claim.domain}"
+    column, _, key = claim.column.partition(".")
+    known = set(sweep.SPACE) | set(sweep.MEASURE.labels) | set(sweep.MEASURE.logarithmic)
+    lines = []
+    if column not in _MEASURED or (column == "trends") != bool(key):
+        rule = f"must be one of {sorted({*_MEASURED} - {'trends'})}, or trends.HYPERPARAMETER"
+        lines.append(f"{who}: column = {shown(claim.column)} {rule}")
+    elif key and not set(key.split("/")) <= known:
+        lines.append(f"{who}: column = {shown(claim.column)}: the hyperparameter must be one of {sorted(known)}")
+    for name in claim.weights:
+        method, variant = parse_label(name)
+        if method not in (methods := _methods(sweep)):
+            lines.append(f"{who}: weights: {shown(name)} must be one of {methods}, or of a variant of one")
+        elif variant not in variants:
+            lines.append(f"{who}: weights: the variant of {shown(name)} must be one that is configured")
     return lines
 
 

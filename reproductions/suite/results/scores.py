@@ -8,6 +8,14 @@ import pandas as pd
 
 from reproductions.suite.study.sweep import Anchor, Measure
 
+#: Of a score, up or down: squares of larger ones, which every deviation takes, are no numbers of a double any more.
+LARGEST = 1e150
+
+
+def is_usable(score: float | None) -> bool:
+    """Whether a score is a number that others can be compared with; a run without one has no score."""
+    return score is not None and abs(score) <= LARGEST  # NaN is not
+
 
 def scores_of(frame: pd.DataFrame, measure: Measure) -> pd.Series:
     """``reported`` scores, in per cent of the way from random play to people on problems that have an anchor."""
@@ -22,7 +30,8 @@ def reported(frame: pd.DataFrame, measure: Measure | None) -> pd.Series:
     """
     scores = frame["reported" if "reported" in frame else "final_reported"].astype(float)
     exact = measure is None or measure.held_out is None
-    return scores.fillna(frame.final_selected.astype(float)) if exact and "final_selected" in frame else scores
+    scores = scores.fillna(frame.final_selected.astype(float)) if exact and "final_selected" in frame else scores
+    return scores.where(scores.abs() <= LARGEST)
 
 
 def normalised(scores: pd.Series, problems: pd.Series, anchors: Mapping[str, Anchor]) -> pd.Series:

@@ -18,6 +18,7 @@ from reproductions.suite.results import statistics
 from reproductions.suite.results.comparable import asked_for, must_be_comparable
 from reproductions.suite.results.records import Outcome, Record, method_order, of_each_problem
 from reproductions.suite.results.rows import TABLES, Row
+from reproductions.suite.results.scores import is_usable
 from reproductions.suite.results.scores import normalised as human_normalised
 from reproductions.suite.study.inputs import InputError, read_rows
 from reproductions.suite.study.sweep import Anchor
@@ -39,7 +40,7 @@ def final_scores(records: Sequence[Outcome], kind: str = "final") -> pd.DataFram
 
 
 def _finite(score: float | None) -> float:
-    return score if score is not None and math.isfinite(score) else math.nan
+    return score if score is not None and is_usable(score) else math.nan
 
 
 def comparison(records: Sequence[Record], budgets_differ: bool = False) -> pd.DataFrame:

@@ -117,7 +117,8 @@ def read_rows(path: Path, model: type[Model]) -> list[Model]:
 
     Columns must be fields of the model (or whatever else it allows), each once; every row must have all of them.
     """
-    lines = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    # A spreadsheet may begin a file with a byte order mark.
+    lines = csv.reader(io.StringIO(read_text(path).removeprefix("\ufeff"), newline=""), strict=True)
     try:
         header = next(lines, None)
         if not header:
@@ -126,6 +127,8 @@ def read_rows(path: Path, model: type[Model]) -> list[Model]:
             twice = next(name for name in header if header.count(name) > 1)
             raise InputError(f"{path}: the column {shown(twice)} must occur once")
         required = [name for name, field in model.model_fields.items() if field.is_required()]
+        if len(header) == 1 and set(header[0].split(";")) & set(required):
+            raise InputError(f"{path}: cells must be separated by ',', not by ';' as spreadsheets of some languages do")
         if missing := [name for name in required if name not in header]:
             raise InputError(f"{path}: the column {missing[0]!r} is required")
         rows = []

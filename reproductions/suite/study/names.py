@@ -104,6 +104,12 @@ def label(method: str, variant: str = DEFAULT) -> str:
     return method if variant == DEFAULT else f"{method} ({variant})"
 
 
+def parse_label(text: str) -> tuple[str, str]:
+    """Method and variant of a ``label``."""
+    method, bracket, variant = text.removesuffix(")").partition(" (")
+    return method, variant if bracket else DEFAULT
+
+
 def parse_method(text: str) -> tuple[str, str]:
     """Method and variant of ``METHOD`` or ``METHOD:VARIANT``, as config/ names them; ConfigError for anything else."""
     method, colon, variant = text.partition(":")

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 if TYPE_CHECKING:  # Snakemake plans without the library
     from pbt_core import Space
 
+#: Modules that keep the contract.
+_checked: WeakSet[ModuleType] = WeakSet()
 HERE = Path(__file__).parent.parent.parent
 
 
@@ -24,36 +27,60 @@ def domains() -> list[str]:
 
 
 def sweep(domain: str) -> ModuleType:
-    """The ``sweep`` module of a domain; needs neither torch nor a simulator."""
+    """The ``sweep`` module of a domain; needs neither torch nor a simulator. ConfigError where it breaks the contract."""
     return _module(domain, "sweep")
 
 
-def space(domain: str, problem: str) -> Space:
-    """The space of a problem: its own, where its domain's sweep has ``SPACES`` that name it, or else the domain's."""
+def space(domain: str, problem: str, task: Mapping[str, Any]) -> Space:
+    """What is searched in a problem with these settings of the ``task``, as its domain's sweep declares it.
+
+    The wider one of a setting that is true (``WIDER``), or else the problem's own (``SPACES``), or the domain's.
+    """
     module = sweep(domain)
+    wider: Mapping[str, Space] = getattr(module, "WIDER", {})
+    if (searched := next((space for setting, space in wider.items() if task.get(setting) is True), None)) is not None:
+        return searched
     spaces: Mapping[str, Space] = getattr(module, "SPACES", {})
     default: Space = module.SPACE
     return spaces.get(problem, default)
 
 
 def analysis(domain: str) -> ModuleType:
-    """The ``analysis`` module of a domain; needs neither torch nor a simulator."""
+    """The ``analysis`` module of a domain; needs neither torch nor a simulator. ConfigError where it breaks the contract."""
     return _module(domain, "analysis")
 
 
-def task_class(domain: str) -> Any:
-    """The task's class. ConfigError if a package that its module imports is not installed."""
+def fault(domain: str) -> str | None:
+    """What keeps a domain from being read and judged, in one line: its sweep or its analysis; None where nothing does."""
     try:
-        return _module(domain, "task").TASK
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == __package__.partition(".")[0]:
-            raise  # a module of ours is no matter of installation
-        raise ConfigError(
-            f"domain {domain!r} needs the module {error.name!r}: pip install 'pbt-suite[{domain}]'"
-        ) from None
+        sweep(domain), analysis(domain)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def task_class(domain: str) -> Any:
+    """The task's class. ConfigError if a package that its module imports is not installed, or it breaks the contract."""
+    return _module(domain, "task").TASK
 
 
 def _module(domain: str, name: str) -> ModuleType:
+    from reproductions.suite.study import contract  # which needs what is declared here
+
     if domain not in domains():
         raise ConfigError(f"domain = {domain!r} must be one of {domains()}")
-    return importlib.import_module(f"reproductions.{domain}.{name}")
+    try:
+        module = importlib.import_module(f"reproductions.{domain}.{name}")
+    except ModuleNotFoundError as error:
+        ours = error.name is None or error.name.partition(".")[0] == __package__.partition(".")[0]
+        if ours or name != "task":  # no matter of installation
+            raise contract.cannot_be_imported(domain, name, error) from error
+        raise ConfigError(
+            f"domain {domain!r} needs the module {error.name!r}: pip install 'pbt-suite[{domain}]'"
+        ) from None
+    except Exception as error:
+        raise contract.cannot_be_imported(domain, name, error) from error
+    if module not in _checked:
+        contract.check(module, domain, name)
+        _checked.add(module)
+    return module

@@ -185,7 +185,7 @@ def _resolved(run: RunName, changes: Mapping[str, Any]) -> Settings:
 
 def _stand_in(folder: Path, domain: str, problem: str) -> Path:
     """A placeholder schedule to check a replay with: PBT's does not exist yet."""
-    values = registry.space(domain, problem).sample(Stream(0).generator())
+    values = registry.space(domain, problem, {}).sample(Stream(0).generator())
     segment = dataclasses.asdict(Segment(start=0, stop=1, member=0, member_step=0, hyperparameters=values))
     lineage = folder / "lineage.json"
     tree = {"members": [0], "best": 0, "founders": {"0": 0}, "clones": [], "schedule": [segment]}

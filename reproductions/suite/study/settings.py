@@ -79,10 +79,6 @@ class Settings(Checked):
     def build_task(self) -> DomainTask[Any]:
         """The task, its settings validated. ConfigError names what is missing or wrong."""
         cls = registry.task_class(self.domain)
-        if not issubclass(cls, DomainTask):
-            raise ConfigError(
-                f"domain {self.domain!r}: TASK = {cls.__name__} must derive from DomainTask, which has the hooks"
-            )
         unknown = sorted(set(self.task) - {field.name for field in dataclasses.fields(cls)})
         if unknown:
             known = sorted(field.name for field in dataclasses.fields(cls))
@@ -109,7 +105,8 @@ def resolve(
 ) -> Settings:
     """Settings of a run from the domain's sweep, the scale and overrides such as ``search.exploit.fraction=0.1``.
 
-    The task's settings are the scale's, then the problem's, then the overrides. Without a problem it is the scale's first.
+    The task's settings are the scale's, then the problem's, then the overrides, which cannot change what makes the problem.
+    Without a problem it is the scale's first.
     ``lineage`` is the file that a replay trains on. ``chosen`` are keys of Settings; None leaves the scale's value. Raises
     ConfigError with one line that names the key, the value and the rule. Nothing is written, no simulator is loaded.
     """
@@ -126,6 +123,7 @@ def resolve(
     data["task"] |= _copied(sweep.PROBLEMS[problem])
     data |= {key: value for key, value in chosen.items() if value is not None}
     apply(data, overrides)
+    _check_problem(data["task"], domain, problem)
     for key in EXECUTION:
         if key in data:
             raise ConfigError(
@@ -148,7 +146,7 @@ def valid(data: Mapping[str, Any]) -> Settings:
     _check_names(settings.domain, settings.scale, settings.method, settings.problem)
     try:
         settings.plan()
-        _check_values(settings, registry.space(settings.domain, settings.problem))
+        _check_values(settings, registry.space(settings.domain, settings.problem, settings.task))
     except ConfigError:
         raise
     except ValueError as error:
@@ -179,6 +177,17 @@ def _check_names(domain: str, scale: str, method: str, problem: str | None) -> N
         raise ConfigError(
             f"method = {shown(method)} must be one of {list(dict.fromkeys(methods))} in domain {domain!r}"
         )
+
+
+def _check_problem(task: Any, domain: str, problem: str) -> None:
+    """ConfigError where a task has not the settings that make its problem: its runs would have the name of another one."""
+    for key, value in _copied(registry.sweep(domain).PROBLEMS[problem]).items():
+        if isinstance(task, dict) and task.get(key) != value:
+            now = shown(task.get(key))
+            raise ConfigError(
+                f"--set task.{key} = {now}: makes another problem than {problem!r}, which has {shown(value)}: use --problem, "
+                f"or add one to PROBLEMS of reproductions/{domain}/sweep.py"
+            )
 
 
 def _check_values(settings: Settings, space: Space) -> None:

@@ -4,7 +4,8 @@ Each domain has ``SPACE``, ``MEASURE``, ``PROBLEMS`` (by name, the settings of t
 a game, a level), ``SCALES`` (smoke, laptop, paper), ``METHODS`` (see ``study.kinds``; under ``plan``,
 population and steps where a method divides the budget in another way than the scale does), ``EXPECTED`` (the paper's numbers,
 marked) and ``REQUIRES`` (what its runs need on a machine: see ``study.requirements``). It may have ``SPACES``: by problem, a
-space in place of ``SPACE``, with the same hyperparameters; ``FIGURES``: the names of what its ``analysis`` draws of a problem,
+space in place of ``SPACE``, with the same hyperparameters; ``WIDER``: by a setting of the task, a space with more of them that
+takes its place where the setting is true; ``FIGURES``: the names of what its ``analysis`` draws of a problem,
 where they are not ``STANDARD_FIGURES``; and ``SOURCES``: a tuple of files and folders, relative to the repository's root, that
 can change a run and that no import shows, such as the description of a level.
 """
