@@ -3,9 +3,10 @@
 import math
 import os
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from hanging import hang
 
 from pbt_core import Score
 from pbt_core.testing import Hill
@@ -30,7 +31,7 @@ class Faulty(Hill):
             if self.what == "raise at length":
                 raise ArithmeticError("first\nsecond " + "x" * 10**5)
             if self.what == "hang":
-                time.sleep(600)
+                hang(self.folder)
             if self.what == "die":
                 os._exit(7)
             if self.what == "killed five times" and len(list(Path(self.folder).glob("killed-*"))) < 5:

@@ -1,6 +1,7 @@
-"""Run as a program by the tests of leased workers: python leased_worker.py DIRECTORY [WRONG [PAUSE]].
+"""Run as a program by the tests of leased workers: python leased_worker.py DIRECTORY [WRONG [PAUSE [GATE]]].
 
-WRONG: seconds by which its clock is wrong. PAUSE: seconds of an interval.
+WRONG: seconds by which its clock is wrong. PAUSE: seconds of an interval. GATE: a file; no interval ends before it is
+there.
 """
 
 import sys
@@ -21,6 +22,6 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:
         right, wrong = time.time, float(sys.argv[2])
         time.time = lambda: right() + wrong
-    Leased(lease=LEASE).run(
-        Slow(pause=float(sys.argv[3]) if len(sys.argv) > 3 else 0.03), METHOD, PLAN, Path(sys.argv[1])
-    )
+    pause = float(sys.argv[3]) if len(sys.argv) > 3 else 0.03
+    gate = sys.argv[4] if len(sys.argv) > 4 else ""
+    Leased(lease=LEASE).run(Slow(pause=pause, gate=gate), METHOD, PLAN, Path(sys.argv[1]))

@@ -263,6 +263,32 @@ class Taken(InThisProcess):
         pass
 
 
+class Importing(InThisProcess):
+    """Its worker, which is given work at once, imports for a hundred seconds of ``clock``."""
+
+    def __init__(self, bench, clock):
+        super().__init__(bench, [])
+        self.clock = clock
+
+    def start(self, worker):
+        self.outcomes.append(Ready())
+
+    def poll(self, timeout):
+        if isinstance(self.outcomes[0], Ready):
+            self.clock[0] += 100.0
+        return super().poll(timeout)
+
+
+def test_the_time_that_imports_take_is_not_counted_as_hanging(tmp_path):
+    """A limit below the start-up time of a worker does not hurt members that are quick."""
+    plan, clock = Plan(population=3, steps=20, interval=10), [0.0]
+    with driving(Hill(), PBT(ready=10), plan, tmp_path, None, extend=False) as driver:
+        transport = Importing(Bench(Hill(), driver.store, plan.seed), clock)
+        Pool(driver, transport, 1, timeout=1.0, clock=lambda: clock[0]).run()
+    assert clock == [100.0]
+    assert not [event for event in Run.open(tmp_path).events if event["event"] == "failed"]
+
+
 def test_workers_may_be_lost_between_intervals_as_often_as_there_are_intervals(tmp_path):
     """As where nodes are taken back again and again; but a run in which none ever begins ends, and says why."""
     plan = Plan(population=3, steps=100, interval=10, synchronous=False)

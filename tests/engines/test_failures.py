@@ -2,6 +2,8 @@ import dataclasses
 
 import pytest
 from faulty import Faulty
+from hanging import only_what_hangs_takes_long
+from waiting import LONG
 
 from baselines import RandomSearch
 from pbt_core import PBT, Leased, Perturb, Plan, Processes, RunError, Serial, WelchTTest
@@ -26,14 +28,15 @@ def bad_members(events, limit=0.1):
     [
         ("raise", Serial(), "raised"),
         ("raise", Processes(workers=2), "raised"),
-        ("hang", Processes(workers=2, timeout=5), "hung"),
+        ("hang", Processes(workers=1, timeout=LONG), "hung"),
         ("die", Processes(workers=2), "crashed"),
     ],
 )
-def test_a_member_that_fails_is_a_named_event_and_is_replaced(what, engine, kind, synchronous, tmp_path):
+def test_a_member_that_fails_is_a_named_event_and_is_replaced(what, engine, kind, synchronous, tmp_path, monkeypatch):
     """The population keeps its size: each failed member takes a healthy one's weights and trains to the end."""
     plan = dataclasses.replace(PLAN, synchronous=synchronous)
-    run = engine.run(Faulty(what=what), METHOD, plan, tmp_path)
+    only_what_hangs_takes_long(tmp_path, monkeypatch)
+    run = engine.run(Faulty(what=what, folder=str(tmp_path)), METHOD, plan, tmp_path / "run")
     failed = [e for e in run.events if e["event"] == "failed"]
     bad = bad_members(run.events)
     assert bad
@@ -90,12 +93,6 @@ def test_when_everybody_fails_the_run_ends_with_a_clear_error(tmp_path):
     """There is nobody to copy from, whatever the method."""
     with pytest.raises(RunError, match="PBT cannot replace it"):
         Processes(workers=2).run(Faulty(limit=0.0), METHOD, PLAN, tmp_path)
-
-
-def test_the_time_that_imports_take_is_not_counted_as_hanging(tmp_path):
-    """A limit below the start-up time of a worker does not hurt members that are quick."""
-    run = Processes(workers=1, timeout=1).run(Faulty(limit=2.0), METHOD, PLAN, tmp_path)
-    assert not [e for e in run.events if e["event"] == "failed"]
 
 
 def test_a_store_that_cannot_be_written_ends_the_run_and_is_not_blamed_on_the_member(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from faulty import Faulty
+from hanging import only_what_hangs_takes_long
 from leased_worker import FREE, METHOD
 from waiting import LONG
 
@@ -18,20 +19,22 @@ from pbt_core.testing import Hill, check_decisions
 from pbt_core.work import Done, Work
 
 PROGRAM = Path(__file__).parent / "leased_worker.py"
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROGRAM.parent), str(PROGRAM.parents[2])])}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(str(PROGRAM.parents[above]) for above in range(3))}
 
 
 @pytest.mark.parametrize(
     ("what", "kind", "error"),
     [
-        ("hang", "hung", "the interval took more than 1.0 s"),
+        ("hang", "hung", f"the interval took more than {LONG} s"),
         ("die", "crashed", "3 workers died in this interval, the last with exit code 7"),
     ],
 )
-def test_an_interval_that_hangs_or_dies_is_ended_where_it_has_a_limit(what, kind, error, tmp_path):
+def test_an_interval_that_hangs_or_dies_is_ended_where_it_has_a_limit(what, kind, error, tmp_path, monkeypatch):
     """By its only worker, which goes on with the other members: nobody has to take it over."""
-    task, plan = Faulty(what=what, limit=0.05), replace(FREE, seed=2)  # by which two members begin above the limit
-    run = Leased(timeout=1.0).run(task, METHOD, plan, tmp_path)
+    only_what_hangs_takes_long(tmp_path, monkeypatch)
+    task = Faulty(what=what, limit=0.05, folder=str(tmp_path))
+    plan = replace(FREE, seed=2)  # by which two members begin above the limit
+    run = Leased(timeout=LONG).run(task, METHOD, plan, tmp_path / "run")
     assert run.finished
     failed = [event for event in run.events if event["event"] == "failed"]
     assert failed
@@ -91,10 +94,12 @@ def test_where_a_hung_member_cannot_be_replaced_its_worker_ends_with_a_line_that
     program = (
         "import sys; from pathlib import Path; from faulty import Faulty; from pbt_core import Leased, Plan\n"
         "from baselines import RandomSearch; plan = Plan(2, 20, 10, synchronous=False)\n"
-        "Leased(timeout=0.5).run(Faulty(what='hang', limit=0.0), RandomSearch(), plan, Path(sys.argv[1]))"
+        "Leased(timeout=0.5).run(Faulty(what='hang', limit=0.0, folder='.'), RandomSearch(), plan, Path(sys.argv[1]))"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=LONG)
+    done = subprocess.run(
+        command, env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=LONG
+    )
     assert done.returncode == 1
     assert "RandomSearch cannot replace it: the interval took more than 0.5 s" in done.stderr
 

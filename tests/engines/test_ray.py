@@ -7,11 +7,11 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hanging import hang, only_what_hangs_takes_long
 from slow import Slow
 from waiting import LONG
 
@@ -112,7 +112,7 @@ class Striking(Hill):
             return super().step(state, hyperparameters, steps, seed)
         if self.blow == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(LONG)
+        hang(Path(self.file).parent)
         raise AssertionError("it was ended long ago")
 
 
@@ -164,11 +164,12 @@ def test_a_node_that_is_killed_in_the_middle_is_survived(tmp_path):
     assert [e for e in records[0] if e["event"] != "started"] == [e for e in records[1] if e["event"] != "started"]
 
 
-def test_a_worker_that_hangs_is_ended_and_its_member_has_failed(cluster, tmp_path):
+def test_a_worker_that_hangs_is_ended_and_its_member_has_failed(cluster, tmp_path, monkeypatch):
     """As in the engine of processes."""
+    only_what_hangs_takes_long(tmp_path, monkeypatch)
     task = Striking(file=str(tmp_path / "once"), blow="hang")
-    run = Ray(workers=2, timeout=5.0).run(task, METHOD, PLAN, tmp_path / "run")
-    assert "hung" in {e["kind"] for e in run.events if e["event"] == "failed"}
+    run = Ray(workers=1, timeout=LONG).run(task, METHOD, PLAN, tmp_path / "run")
+    assert [e["kind"] for e in run.events if e["event"] == "failed"] == ["hung"]
     assert run.finished
 
 
