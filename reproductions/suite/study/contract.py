@@ -15,11 +15,8 @@ from types import ModuleType
 from typing import Any
 
 from reproductions.suite.study.inputs import shown
-from reproductions.suite.study.names import LONGEST, WORD, WORDS
+from reproductions.suite.study.names import LONGEST, SCALES, WORD, WORDS
 from reproductions.suite.study.registry import ConfigError
-
-#: The sizes that every domain has, by their names.
-SCALES = ("smoke", "laptop", "paper")
 
 
 def check(module: ModuleType, domain: str, name: str) -> None:
@@ -153,6 +150,3 @@ def _rule(kept: bool, key: str, held: Any, rule: str, value: bool = True) -> Non
     """value: whether there is one to show."""
     if not kept:
         raise _BrokenError(f"{key} = {shown(held)} {rule}" if value else f"{key} {rule}")
-
-
-__all__ = ["SCALES", "cannot_be_imported", "check"]
