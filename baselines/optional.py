@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+from baselines.extras import install
 from pbt_core.dimensions import Choice, Dimension, Integer, LogUniform, OneMinus, Uniform
 from pbt_core.space import Hyperparameters, Space, Value
 
@@ -16,7 +17,7 @@ def require_modules(method: str, *modules: str) -> None:
     """ValueError, naming the extra that brings it, if one of ``modules`` is not installed. Imports nothing."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
-            raise ValueError(f"{method} needs the module {module!r}: pip install 'pbt-suite[baselines]'")
+            raise ValueError(f"{method} needs the module {module!r}: {install('baselines')}")
 
 
 def optuna() -> ModuleType:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from baselines.extras import install
 from reproductions.shared.rl.environments import Array
 from reproductions.starcraft import specification
 from reproductions.starcraft.checked import COLUMNS, Checked
@@ -30,7 +31,7 @@ _NO_LIMIT = 0
 def missing(name: str) -> str | None:
     """What to install so that the game runs on this map, in one line; None if all is there."""
     if importlib.util.find_spec(_PACKAGE) is None:
-        return f"the module {_PACKAGE!r}: pip install 'pbt-suite[starcraft]'"
+        return f"the module {_PACKAGE!r}: {install('starcraft')}"
     home = Path(os.environ.get("SC2PATH", "~/StarCraftII")).expanduser()
     if not any(home.glob("Versions/Base*/SC2*")):
         return f"StarCraft II 4.10 for Linux in {home} (unpack it there, or set SC2PATH to its folder)"

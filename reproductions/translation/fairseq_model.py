@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from baselines.extras import install
 from pbt_core import Checkpoint, Stream
 from pbt_core.torch import seeded
 from reproductions.suite.study.registry import ConfigError
@@ -40,7 +41,7 @@ DEVICES = ("cpu", "cuda")
 def require() -> None:
     """ConfigError if fairseq is not installed."""
     if importlib.util.find_spec("fairseq") is None:
-        raise ConfigError("backend = 'fairseq' needs the module 'fairseq': pip install 'pbt-suite[fairseq]'")
+        raise ConfigError(f"backend = 'fairseq' needs the module 'fairseq': {install('fairseq')}")
 
 
 @dataclass

@@ -109,7 +109,9 @@ def test_the_gaussian_process_finds_better_settings_than_random_search():
 def test_a_missing_library_is_named_with_the_remedy(monkeypatch):
     """One line, before any work."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"^Bayesian needs the module 'optuna': pip install 'pbt-suite\[baselines\]'$"):
+    with pytest.raises(
+        ValueError, match=r"^Bayesian needs the module 'optuna': pip install -c constraints\.txt -e '\.\[baselines\]'$"
+    ):
         Bayesian("tpe", 10).start(LINE, 2, np.random.default_rng(0))
 
 

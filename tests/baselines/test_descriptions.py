@@ -278,7 +278,9 @@ def test_what_cannot_be_run_is_refused_in_one_line_that_names_key_value_and_rule
 def test_a_missing_library_is_refused_before_any_work_with_the_remedy(monkeypatch):
     """Also where a run is only planned."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"^PB2 needs the module 'sklearn': pip install 'pbt-suite\[baselines\]'$"):
+    with pytest.raises(
+        ConfigError, match=r"^PB2 needs the module 'sklearn': pip install -c constraints\.txt -e '\.\[baselines\]'$"
+    ):
         described("{kind: pb2, ready: 10}")
 
 

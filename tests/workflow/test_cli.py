@@ -273,7 +273,7 @@ def test_a_domain_whose_extra_is_missing_is_refused_with_the_remedy(monkeypatch)
     """One line that says what to install."""
     monkeypatch.delitem(sys.modules, "reproductions.gan.task", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ConfigError, match=r"needs the module 'torch': pip install 'pbt-suite\[gan\]'"):
+    with pytest.raises(ConfigError, match=r"needs the module 'torch': pip install -c constraints\.txt -e '\.\[gan\]'"):
         resolve("gan", "pbt").build_task()
 
 

@@ -1,14 +1,16 @@
 """What a configuration may say, and the one line that is said of what it may not."""
 
 import copy
+import itertools
 import os
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 from checkouts import ROOT
 
-from reproductions.suite.study import configuration, core_yaml, requested
+from reproductions.suite.study import configuration, core_yaml, names, requested
 from reproductions.suite.study.names import RunName
 from reproductions.suite.study.registry import ConfigError
 
@@ -254,6 +256,19 @@ def test_a_variant_that_cannot_be_run_is_refused_when_it_is_planned(variant, wor
     message = refused({"variants": {"v": variant}, "experiments": {"toy": {"methods": ["pbt", "pbt:v"]}}})
     assert message.startswith("config.variants.v: ")
     assert words in message
+
+
+def test_names_scales_sections_and_limits_of_the_schema_are_those_of_the_code():
+    """They stand in a file of YAML once more, which nothing but this holds to them."""
+    schema = core_yaml.read(SCHEMA)
+    assert schema["properties"]["scale"]["enum"] == list(names.SCALES)
+    assert set(names.SECTIONS) <= set(schema["required"])
+    assert schema["properties"]["threads"]["additionalProperties"]["maximum"] == requested.MOST_CORES
+    pattern = re.compile(schema["$defs"]["name"]["pattern"])
+    samples = ["".join(letters) for length in range(5) for letters in itertools.product("a0._-é ", repeat=length)]
+    for sample in [*samples, "a" * names.LONGEST_VARIANT, "a" * (names.LONGEST_VARIANT + 1)]:
+        ours = len(sample) <= names.LONGEST_VARIANT and re.fullmatch(names.WORD, sample)
+        assert bool(pattern.fullmatch(sample)) == bool(ours), sample
 
 
 def test_a_variant_cannot_be_another_problem():

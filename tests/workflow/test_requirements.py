@@ -19,7 +19,7 @@ def test_a_module_is_looked_for_without_importing_it(monkeypatch):
     monkeypatch.delitem(sys.modules, "this", raising=False)
     here, lost = modules("this", "no_such_module", extra="gan")
     assert here.missing({}) is None
-    assert lost.missing({}) == "the module 'no_such_module' (not installed): pip install 'pbt-suite[gan]'"
+    assert lost.missing({}) == "the module 'no_such_module' (not installed): pip install -c constraints.txt -e '.[gan]'"
     assert "this" not in sys.modules
 
 

@@ -23,7 +23,7 @@ AVAILABLE = Availability(
 )
 SCALE = config["scale"]
 FULL, DEMO = SCALE, f"{SCALE}-demo"
-SECTIONS = {FULL: "experiments", DEMO: "demo"}
+SECTIONS = dict(zip((FULL, DEMO), names.SECTIONS))
 STUDIES = {study: config[section] for study, section in SECTIONS.items()}
 # The folder of a run and its log, with their wildcards.
 RUN, RUN_LOG = str(RESULTS / names.FOLDER), str(RESULTS / names.LOG)
@@ -31,7 +31,7 @@ RUN, RUN_LOG = str(RESULTS / names.FOLDER), str(RESULTS / names.LOG)
 
 wildcard_constraints:
     domain="|".join(registry.domains()),
-    experiment="|".join({*config["experiments"], *config["demo"]}),
+    experiment="|".join({name for section in names.SECTIONS for name in config[section]}),
     study="|".join(STUDIES),
     scale=SCALE,
     problem=names.PATTERNS["problem"],

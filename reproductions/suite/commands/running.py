@@ -154,7 +154,7 @@ def _add_plan(commands: Commands) -> None:
         "plan",
         help="say what a target of the workflow will do and cost, before anything runs",
         description="For each method: runs to do and done, CPU and wall hours by the cost of earlier runs, and why they would "
-        "run. Nothing is run or written.",
+        "run. Nothing is run or written; servers are asked for data that runs would fetch and that are not there.",
     )
     p.add_argument("targets", metavar="TARGET", nargs="+", help="what you would ask snakemake for, such as gan or all")
     p.add_argument("--configfile", type=path, metavar="FILE", nargs="+", default=[], help="as for snakemake")
@@ -186,7 +186,12 @@ def _plan(a: argparse.Namespace) -> None:
 
 
 def _add_list(commands: Commands) -> None:
-    p = commands.add_parser("list", help="the domains, their problems, methods and scales, and what cannot run here")
+    p = commands.add_parser(
+        "list",
+        help="the domains, their problems, methods and scales, and what cannot run here",
+        description="The domains, their problems, methods and scales, and what cannot run here. Servers are asked for data "
+        "that runs would fetch and that are not there.",
+    )
     p.set_defaults(do=_list)
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
 from reproductions.suite.study.inputs import InputError, read_model, shown
+from reproductions.suite.study.names import LONGEST, WORD
 from reproductions.suite.study.plain_values import plain
 
 #: Steps, members and other counts: at most what a double, and so any reader of Parquet and JSON, holds exactly.
@@ -21,7 +22,7 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
 #: Becomes part of paths and of MLflow's filters.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+Name = Annotated[str, Field(pattern=f"^(?:{WORD})$", max_length=LONGEST)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]+$", max_length=64)]
 Words = Annotated[str, Field(max_length=1000)]
 

@@ -17,7 +17,7 @@ from jsonschema.validators import extend
 
 from reproductions.suite.study import core_yaml, registry
 from reproductions.suite.study.inputs import read_text, shown
-from reproductions.suite.study.names import DEFAULT, parse_method
+from reproductions.suite.study.names import DEFAULT, SECTIONS, parse_method
 from reproductions.suite.study.plain_values import plain
 from reproductions.suite.study.registry import ConfigError
 
@@ -87,7 +87,7 @@ def complete(config: dict[str, Any], schema: Path) -> None:
         _check_one_of("config.stragglers.domain", simulated["domain"], registry.domains())
         _check_one_of("config.stragglers.method", simulated["method"], registry.sweep(simulated["domain"]).METHODS)
     taken = _taken(schema.parent.parent)
-    for section in ("experiments", "demo"):
+    for section in SECTIONS:
         for name, experiment in config[section].items():
             if name in taken:
                 raise ConfigError(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from reproductions.suite.study.registry import ConfigError
 
@@ -25,8 +25,12 @@ PATTERNS: Mapping[str, str] = {
     "seed": "0|[1-9][0-9]*",
 }
 _FOLDER = re.compile(FOLDER.format(**{part: f"(?P<{part}>{pattern})" for part, pattern in PATTERNS.items()}))
-#: Characters of a part that is text.
-LONGEST = 100
+#: Characters of a part that is text; a variant is one of several parts of the names of files, and shorter.
+LONGEST, LONGEST_VARIANT = 100, 64
+#: The sizes of experiments that every domain has, and the sections of a configuration that ask for runs.
+ScaleName = Literal["smoke", "laptop", "paper"]
+SCALES: tuple[ScaleName, ...] = get_args(ScaleName)
+SECTIONS = ("experiments", "demo")
 
 
 class Named(Protocol):

@@ -75,9 +75,9 @@ def _module(domain: str, name: str) -> ModuleType:
         ours = error.name is None or error.name.partition(".")[0] == __package__.partition(".")[0]
         if ours or name != "task":  # no matter of installation
             raise contract.cannot_be_imported(domain, name, error) from error
-        raise ConfigError(
-            f"domain {domain!r} needs the module {error.name!r}: pip install 'pbt-suite[{domain}]'"
-        ) from None
+        from baselines.extras import install  # with what it imports: not before it is needed
+
+        raise ConfigError(f"domain {domain!r} needs the module {error.name!r}: {install(domain)}") from None
     except Exception as error:
         raise contract.cannot_be_imported(domain, name, error) from error
     if module not in _checked:

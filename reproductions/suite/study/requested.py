@@ -18,17 +18,15 @@ from reproductions.suite.running.execution import Execution, knowing, resolve_ex
 from reproductions.suite.study import registry
 from reproductions.suite.study.figure_names import drawable, meant
 from reproductions.suite.study.inputs import shown
-from reproductions.suite.study.names import DEFAULT, RunName, parse_method
+from reproductions.suite.study.names import DEFAULT, SECTIONS, RunName, parse_method
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.requirements import importable
 from reproductions.suite.study.settings import Settings, resolve
 
 #: What an experiment, or the workflow, chooses for each run; a variant is the same for all.
 CHOSEN = ("seed", "variant", "search.lineage")
-#: The sections of a configuration that ask for runs.
-SECTIONS = ("experiments", "demo")
-#: A run's processes are at most so many (``Settings.workers``).
-MOST_CORES = 1024
+#: A run's processes are at most so many, as the field itself says.
+MOST_CORES: int = next(rule.le for rule in Execution.model_fields["workers"].metadata if hasattr(rule, "le"))
 
 
 def overrides(variant: Mapping[str, Any]) -> list[str]:

@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from baselines.extras import install
 from reproductions.suite.study import registry
 from reproductions.suite.study.registry import ConfigError
 
@@ -66,7 +67,7 @@ def modules(
     def check(name: str) -> Check:
         return lambda task: None if importlib.util.find_spec(name) else "not installed"
 
-    remedy = remedy or f"pip install 'pbt-suite[{extra}]'"
+    remedy = remedy or install(extra)
     return tuple(
         Requirement(f"the module {name!r}", remedy, check(name), when or {}, imported=not when) for name in names
     )
@@ -83,7 +84,10 @@ def files(what: str, names: Sequence[str], remedy: str, when: Task | None = None
 
 
 def download(what: str, name: str, url: str, when: Task | None = None, below: str = "data") -> Requirement:
-    """A file that runs fetch from ``url`` into the folder of the setting ``below``: it is there, or the server answers."""
+    """A file that runs fetch from ``url`` into the folder of the setting ``below``: it is there, or the server answers.
+
+    The server is asked (HEAD) only where the file is not there, once a process: by runs, and by what plans them, ``list`` too.
+    """
 
     def check(task: Task) -> str | None:
         path = Path(str(task.get(below, below)), name)

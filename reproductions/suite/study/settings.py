@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -18,7 +18,7 @@ from reproductions.suite.study import descriptions, registry
 from reproductions.suite.study.domain import DomainTask
 from reproductions.suite.study.inputs import SHOWN, Checked, first_violation, shown
 from reproductions.suite.study.kinds import METHOD
-from reproductions.suite.study.names import DEFAULT, WORD
+from reproductions.suite.study.names import DEFAULT, LONGEST_VARIANT, SCALES, WORD, ScaleName
 from reproductions.suite.study.overrides import apply
 from reproductions.suite.study.plain_values import plain
 from reproductions.suite.study.registry import ConfigError
@@ -29,7 +29,6 @@ MOST_EVALUATIONS = 10**9
 CHECKED_STEPS = 100_000
 #: The first settings of at most so many members are checked against their bounds before a run.
 CHECKED_MEMBERS = 1_000
-SCALES = ("smoke", "laptop", "paper")
 #: What is said of how runs are carried out; none of it is a setting, each has an option of its own.
 EXECUTION = tuple(Execution.model_fields)
 
@@ -51,9 +50,9 @@ class Settings(Checked):
     problem: str
     method: str
     # Becomes a folder: no "..", nothing hidden, nothing that looks like an option.
-    variant: str = Field(DEFAULT, pattern=f"^(?:{WORD})$", max_length=64)
+    variant: str = Field(DEFAULT, pattern=f"^(?:{WORD})$", max_length=LONGEST_VARIANT)
     seed: int = Field(ge=0, lt=2**63)
-    scale: Literal["smoke", "laptop", "paper"]
+    scale: ScaleName
     population: int = Field(ge=1, le=1_000_000)
     steps: int = Field(ge=1, le=2**53)
     interval: int = Field(ge=1, le=2**53)

@@ -50,6 +50,7 @@ LEFT_OUT: Mapping[str, str] = {
     "reproductions.suite.running.execution": "says how a run is carried out: what differs with it is in a run's numerics",
     "reproductions.suite.running.progress": "shows a run while it goes on",
     "reproductions.suite.running.provenance": "says where a run comes from",
+    "baselines.extras": "says how packages are installed",
     "reproductions.suite.study.contract": "refuses a domain that cannot be read",
     "reproductions.suite.study.requirements": "says whether runs can be made here",
     "reproductions.suite.study.sources": "is this digest",
