@@ -251,7 +251,10 @@ def test_results_can_be_made_of_the_runs_that_are_there(tmp_path):
     checkout = copied(tmp_path)
     configure(checkout, seeds=(0, 1))
     config = json.loads((checkout / "config" / "config.yaml").read_text())
-    config["experiments"] |= {"again": {**config["experiments"]["toy"], "domain": "toy", "figures": ["scores"]}}
+    config["experiments"] |= {
+        "again": {**config["experiments"]["toy"], "domain": "toy", "figures": ["scores"]},
+        "exploring": {"domain": "toy", "methods": ["pbt", "explore_only"], "seeds": [0], "figures": ["scores"]},
+    }
     (checkout / "config" / "config.yaml").write_text(json.dumps(config))
     runs = checkout / "results/smoke/runs/toy/quadratic"
     for seed in (0, 1):
@@ -262,7 +265,10 @@ def test_results_can_be_made_of_the_runs_that_are_there(tmp_path):
     done = snakemake("figures", "-p", "--config", "runs=finished", cwd=checkout)
     assert not former.exists()
     printed = done.stdout + done.stderr
-    assert "left out: toy (2 of 4 runs), again (2 of 4 runs): needs runs that are not there" in printed
+    counted = "toy (2 of 4 runs), again (2 of 4 runs), exploring (1 of 2 runs)"
+    assert f"left out: {counted}: needs runs that are not there" in printed
+    assert "left out: exploring: all that is there of them is another experiment's, too" in printed
+    assert not (checkout / "figures/smoke/exploring").exists()
     assert "pbt/default/seed-{0,1} --out figures/smoke/toy --only --replace --then " in printed
     assert not (runs / "grid").exists()
     assert {path.name for path in (checkout / "figures/smoke").glob("*/*.svg")} >= {"figure2.svg", "scores.svg"}

@@ -49,7 +49,7 @@ class Availability:
         return self.study(section, (experiment,))[experiment]
 
     def _study(self, section: str, experiments: tuple[str, ...]) -> dict[str, list[RunName]]:
-        """The runs to make of each of the ``experiments`` of a section; those of which nothing remains are not in it.
+        """The runs to make of each of the ``experiments`` of a section; without those that nothing is left of.
 
         ConfigError if nothing remains of any.
         """
@@ -63,6 +63,13 @@ class Availability:
         for line in lines:
             self._say_once(section, line, requested)
         left = {name: runs for name, runs in remaining.items() if runs}
+        # What is left of an experiment may be a part of another's: its tables would not show what it asks.
+        borrowed = [name for name in left if any(_has_it_all(left, requested, name, other) for other in left)]
+        left = {name: runs for name, runs in left.items() if name not in borrowed}
+        line = f"{LEFT_OUT}{', '.join(borrowed)}: all that is there of them is another experiment's, too"
+        if borrowed and (section, "", line) not in self._said:
+            self._said.add((section, "", line))
+            self._say(line)
         for name, runs in left.items():
             self._requested.check_figures(section, name, runs)
         return left
@@ -96,3 +103,10 @@ class Availability:
                 parts.append(f"{name} ({lacking} of {len(runs)} runs)")
         if parts:
             self._say(f"{LEFT_OUT}{', '.join(parts)}: needs {line}")
+
+
+def _has_it_all(
+    left: Mapping[str, list[RunName]], requested: Mapping[str, list[RunName]], name: str, other: str
+) -> bool:
+    """Whether one experiment has all that is left of another, and more, though it was not asked for all of its runs."""
+    return set(left[name]) < set(left[other]) and not set(requested[name]) <= set(requested[other])
