@@ -350,7 +350,9 @@ def main() -> None:
         return
     there = [name for name in CONTENDERS if name not in NEEDS or importlib.util.find_spec(NEEDS[name])]
     if missing := set(arguments.contenders or ()) - set(there):
-        parser.error(f"--contenders: {min(missing)} needs {NEEDS[min(missing)]}: pip install 'pbt-suite[peers]'")
+        parser.error(
+            f"--contenders: {min(missing)} needs {NEEDS[min(missing)]}: pip install -c constraints.txt -e '.[peers]'"
+        )
     names = [name for name in there if name == "bare" or name in (arguments.contenders or there)]
     report = kept(arguments.out, is_ours, parser) or {"measured": {}}
     measured = report.pop("measured")

@@ -97,7 +97,7 @@ def main() -> None:
         "torch_bfloat16": translator("torch", SIZES, precision="bfloat16"),
     }
     if importlib.util.find_spec("fairseq") is None:
-        print("fairseq is not installed: pip install 'pbt-suite[fairseq]'", file=sys.stderr)
+        print("fairseq is not installed: pip install -c constraints.txt -e '.[fairseq]'", file=sys.stderr)
     else:
         contenders["fairseq"] = translator("fairseq", SIZES)
     untrained = {name: contender.init(Stream(0)) for name, contender in contenders.items()}

@@ -172,7 +172,7 @@ def _library() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise RunError(f"Ray: {error}; pip install 'pbt-suite[cluster]'") from None
+        raise RunError(f"Ray: {error}; pip install -c constraints.txt -e '.[cluster]'") from None
     return ray
 
 

@@ -312,7 +312,7 @@ def main() -> int:
     a = parser.parse_args()
     engines = [engine for engine in a.engines if engine != "ray" or find_spec("ray")]
     if len(engines) < len(a.engines):
-        print("ray is not installed: its engine is left out (pip install 'pbt-suite[cluster]')")
+        print("ray is not installed: its engine is left out (pip install -c constraints.txt -e '.[cluster]')")
     end, number = time.monotonic() + 60 * a.minutes, 0
     tried: Counter[tuple[str, str]] = Counter()
     failed: Counter[tuple[str, str]] = Counter()

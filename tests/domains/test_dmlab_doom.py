@@ -22,7 +22,7 @@ from reproductions.dmlab.levels import APPLES, GOALS, LEMONS, LEVELS
 from reproductions.shared.assets import DataError
 
 for module in ("vizdoom", "labmaze"):
-    pytest.importorskip(module, reason=f"{module} is not installed: pip install 'pbt-suite[dmlab]'")
+    pytest.importorskip(module, reason=f"{module} is not installed: pip install -c constraints.txt -e '.[dmlab]'")
 
 from reproductions.dmlab import doom, engine, pictures  # noqa: E402 (they import what may not be there)
 from reproductions.dmlab.doom import Doom, scenario  # noqa: E402

@@ -13,7 +13,7 @@ import pytest
 from waiting import LONG
 
 for module in ("vizdoom", "labmaze"):
-    pytest.importorskip(module, reason=f"{module} is not installed: pip install 'pbt-suite[dmlab]'")
+    pytest.importorskip(module, reason=f"{module} is not installed: pip install -c constraints.txt -e '.[dmlab]'")
 
 from pbt_core import PBT, Plan, Processes, Serial, Stream  # noqa: E402 (torch's import takes long)
 from reproductions.dmlab.doom import scenario  # noqa: E402

@@ -91,7 +91,7 @@ def test_everything_in_a_level_can_be_walked_to_and_every_region_has_its_walls(
     level: str, held: dict[str, int]
 ) -> None:
     """From the start of each of its 32 maps."""
-    pytest.importorskip("labmaze", reason="labmaze is not installed: pip install 'pbt-suite[dmlab]'")
+    pytest.importorskip("labmaze", reason="labmaze is not installed: pip install -c constraints.txt -e '.[dmlab]'")
     layout = LEVELS[level].layout
     assert layout
     drawn = layout.plans()
@@ -108,7 +108,7 @@ def test_everything_in_a_level_can_be_walked_to_and_every_region_has_its_walls(
 
 def test_levels_are_the_same_in_another_process() -> None:
     """Else workers would play different ones."""
-    pytest.importorskip("labmaze", reason="labmaze is not installed: pip install 'pbt-suite[dmlab]'")
+    pytest.importorskip("labmaze", reason="labmaze is not installed: pip install -c constraints.txt -e '.[dmlab]'")
     program = """
 import hashlib
 from reproductions.dmlab import wad

@@ -25,7 +25,8 @@ from reproductions.translation.transformer import Architecture
 SIZES = Architecture(vocabulary=60, width=32, ffn=64, layers=2, heads=4)
 NORMS = pytest.mark.parametrize("pre_norm", [True, False], ids=["pre-norm", "post-norm"])
 needs_fairseq = pytest.mark.skipif(
-    importlib.util.find_spec("fairseq") is None, reason="fairseq is not installed: pip install 'pbt-suite[fairseq]'"
+    importlib.util.find_spec("fairseq") is None,
+    reason="fairseq is not installed: pip install -c constraints.txt -e '.[fairseq]'",
 )
 #: Of torch, at fairseq's model called directly; the translator keeps it inside.
 mismatched_masks = pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")
@@ -64,7 +65,9 @@ def weights(state):
 def test_a_missing_fairseq_is_one_clear_line(monkeypatch):
     """What to install, and nothing else."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"^backend = 'fairseq' needs .*: pip install 'pbt-suite\[fairseq\]'$"):
+    with pytest.raises(
+        ConfigError, match=r"^backend = 'fairseq' needs .*: pip install -c constraints.txt -e '.\[fairseq\]'$"
+    ):
         translator("fairseq", SIZES)
 
 

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
-pytest.importorskip("numba", reason="the extra starcraft is not installed: pip install 'pbt-suite[starcraft]'")
+pytest.importorskip(
+    "numba", reason="the extra starcraft is not installed: pip install -c constraints.txt -e '.[starcraft]'"
+)
 
 import torch
 

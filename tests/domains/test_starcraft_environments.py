@@ -7,7 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("numba", reason="the extra starcraft is not installed: pip install 'pbt-suite[starcraft]'")
+pytest.importorskip(
+    "numba", reason="the extra starcraft is not installed: pip install -c constraints.txt -e '.[starcraft]'"
+)
 
 from mini_games import at, call, can, games, put, random_actions, scene, view
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("numba", reason="the extra starcraft is not installed: pip install 'pbt-suite[starcraft]'")
+pytest.importorskip(
+    "numba", reason="the extra starcraft is not installed: pip install -c constraints.txt -e '.[starcraft]'"
+)
 
 from reproductions.starcraft import kinds, policies
 from reproductions.starcraft.environments import MiniGames
@@ -37,7 +39,7 @@ def test_random_play_scores_little(name, most):
 
 def test_policies_play_the_adapter_too():
     pytest.importorskip(
-        "pysc2_evolved", reason="the extra starcraft is not installed: pip install 'pbt-suite[starcraft]'"
+        "pysc2_evolved", reason="the extra starcraft is not installed: pip install -c constraints.txt -e '.[starcraft]'"
     )
     from pysc2_evolved.env import mock_sc2_env, sc2_env
 

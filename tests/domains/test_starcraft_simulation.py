@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("numba", reason="the extra starcraft is not installed: pip install 'pbt-suite[starcraft]'")
+pytest.importorskip(
+    "numba", reason="the extra starcraft is not installed: pip install -c constraints.txt -e '.[starcraft]'"
+)
 
 from mini_games import at, call, can, games, on_minimap, put, scene, units, view
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("numba", reason="the extra starcraft is not installed: pip install 'pbt-suite[starcraft]'")
+pytest.importorskip(
+    "numba", reason="the extra starcraft is not installed: pip install -c constraints.txt -e '.[starcraft]'"
+)
 
 from waiting import LONG
 

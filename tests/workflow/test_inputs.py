@@ -263,7 +263,7 @@ def test_seeds_of_which_none_is_complete_are_told(runs, capsys):
     """Not only where others are: all that was run would be passed over in silence."""
     (runs / "t.csv").write_text(csv([ROW, {**ROW, "method": "grid", "seed": 1}]))
     assert main(["claims", "t.csv"]) == 0
-    said = "t.csv: toy: PBT solves the toy problem, which neither worker of a grid search can: not judged: "
+    said = "t.csv: toy: PBT ends above grid search on the toy problem: not judged: "
     assert f"{said}none of 2 seeds has all its runs\n" in capsys.readouterr().out
 
 
