@@ -5,7 +5,7 @@ interval, so the work is done with intervals of 50 steps (about 20 ms), 150 (60 
 Contenders (``--contenders`` picks): the bare loop (train and evaluate, no search), two bare loops side by side (what two cores
 of this machine give at all), our serial engine, our processes engine with 1 and with 2 workers (synchronous, and asynchronous
 as in the paper), one leased worker, our engine on a Ray of two workers, and Ray Tune and Syne Tune if they are installed (``pip
-install 'pbt-suite[peers]'``).
+install -c constraints.txt -e '.[peers]'``).
 
 Each contender runs in a process of its own, one thread each, after a run of one interval that loads libraries and starts
 servers (printed apart, as start-up). A second such run tells what every run begins with, such as actors that import torch

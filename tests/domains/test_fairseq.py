@@ -26,7 +26,7 @@ SIZES = Architecture(vocabulary=60, width=32, ffn=64, layers=2, heads=4)
 NORMS = pytest.mark.parametrize("pre_norm", [True, False], ids=["pre-norm", "post-norm"])
 needs_fairseq = pytest.mark.skipif(
     importlib.util.find_spec("fairseq") is None,
-    reason="fairseq is not installed: pip install -c constraints.txt -e '.[fairseq]'",
+    reason="fairseq is not installed: it is the extra of this name",
 )
 #: Of torch, at fairseq's model called directly; the translator keeps it inside.
 mismatched_masks = pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")
