@@ -41,7 +41,7 @@ WRITTEN = {
 }
 #: Colours that colour-blind people can tell apart, and that do not vanish on white or among grey lines; then darker shades.
 _COLOURS = sns.color_palette("colorblind")
-PALETTE = [_COLOURS[number] for number in (0, 1, 2, 3, 4, 5, 9, 6)]
+PALETTE = [_COLOURS[number] for number in (0, 1, 2, 3, 4, 5, 9)]
 PALETTE += [tuple(0.45 * part for part in _COLOURS[number]) for number in (0, 1, 2, 3, 4, 5, 9, 6, 7, 8)]
 #: The methods that most studies have, whose colours are the same in every figure: their places in the palette.
 PLACES = {
@@ -52,9 +52,9 @@ PLACES = {
     "weights_only": 4,
     "hand_set": 5,
     "pbt_t_test": 6,
-    "hyperparameters_only": 7,
-    "pbt_tournament": 8,
-    "replay": 10,
+    "pbt_tournament": 7,
+    "replay": 8,
+    "hyperparameters_only": 9,
 }
 #: Styles of lines: where two lines lie on each other, both can be seen.
 DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)))
