@@ -18,6 +18,17 @@ FREE = Plan(population=6, steps=70, interval=10, seed=3, synchronous=False)
 METHOD = PBT(ready=10)
 LEASE = 1.0
 
+
+def stop_after(kind):
+    """An observer that interrupts the run at the first event of this kind."""
+
+    def observe(event):
+        if event["event"] == kind:
+            raise KeyboardInterrupt
+
+    return observe
+
+
 if __name__ == "__main__":
     if len(sys.argv) > 2:
         right, wrong = time.time, float(sys.argv[2])

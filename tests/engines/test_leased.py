@@ -12,16 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from leased_worker import FREE, METHOD, PLAN
+from leased_worker import FREE, METHOD, PLAN, stop_after
 from slow import Slow
 from waiting import LONG
 
 from pbt_core import PBT, Leased, Plan, Processes, Run, Serial, Stream, Until
 from pbt_core.engines import leased
 from pbt_core.errors import RunError
-from pbt_core.leases import closing
 from pbt_core.leases.log import LOG, Entry, SharedLog
-from pbt_core.leases.participant import Participant
 from pbt_core.method import Continue
 from pbt_core.schema import RecordError
 from pbt_core.testing import Hill, check_decisions, check_engine
@@ -171,7 +169,7 @@ def test_an_interval_that_ends_every_worker_fails_its_member_in_the_end(tmp_path
     """Claims that were lost again and again: the member counts as crashed, and is replaced."""
     engine = Leased(lease=0.2)
     with contextlib.suppress(KeyboardInterrupt):
-        engine.run(Hill(), METHOD, FREE, tmp_path, observer=_stop_after("evaluated"))
+        engine.run(Hill(), METHOD, FREE, tmp_path, observer=stop_after("evaluated"))
     log = SharedLog(tmp_path / LOG)
     entries = list(log.read())
     done = {e["member"] for _, entry in entries for e in entry.events if e["event"] == "evaluated"}
@@ -182,14 +180,6 @@ def test_an_interval_that_ends_every_worker_fails_its_member_in_the_end(tmp_path
     failures = [e for e in run.events if e["event"] == "failed"]
     assert [(e["member"], e["kind"]) for e in failures] == [(victim, "crashed")]
     assert "workers were lost in this interval" in failures[0]["error"]
-
-
-def _stop_after(kind):
-    def observe(event):
-        if event["event"] == kind:
-            raise KeyboardInterrupt
-
-    return observe
 
 
 def test_a_worker_that_ends_in_order_gives_its_claim_back(tmp_path):
@@ -210,7 +200,7 @@ def test_a_worker_that_ends_in_order_gives_its_claim_back(tmp_path):
 def test_a_claim_is_given_back_even_where_its_publication_is_interrupted(tmp_path):
     """As by an observer that fails at the decision with which the claim was published."""
     with pytest.raises(KeyboardInterrupt):
-        Leased(lease=1e6).run(Hill(), METHOD, FREE, tmp_path, observer=_stop_after("cloned"))
+        Leased(lease=1e6).run(Hill(), METHOD, FREE, tmp_path, observer=stop_after("cloned"))
     entries = [entry for _, entry in SharedLog(tmp_path / LOG).read()]
     assert any(e["event"] == "cloned" for e in entries[-2].events)
     assert entries[-2].claims is not None
@@ -220,7 +210,7 @@ def test_a_claim_is_given_back_even_where_its_publication_is_interrupted(tmp_pat
 def test_a_run_under_way_can_be_read(tmp_path):
     """Before its log becomes a record, and alike."""
     with contextlib.suppress(KeyboardInterrupt):
-        Leased().run(Hill(), METHOD, FREE, tmp_path, observer=_stop_after("evaluated"))
+        Leased().run(Hill(), METHOD, FREE, tmp_path, observer=stop_after("evaluated"))
     run = Run.open(tmp_path)
     assert not run.finished
     entries = [entry for _, entry in SharedLog(tmp_path / LOG).read()]
@@ -235,7 +225,7 @@ def test_a_run_under_way_can_be_read(tmp_path):
 def test_an_altered_entry_is_named(change, tmp_path):
     """A flipped or torn entry ends in one line, not in another run."""
     with contextlib.suppress(KeyboardInterrupt):
-        Leased().run(Hill(), METHOD, FREE, tmp_path, observer=_stop_after("evaluated"))
+        Leased().run(Hill(), METHOD, FREE, tmp_path, observer=stop_after("evaluated"))
     path = tmp_path / LOG / "0000000001.json"
     path.write_bytes(change)
     with pytest.raises(RecordError, match=r"0000000001\.json: "):
@@ -245,7 +235,7 @@ def test_an_altered_entry_is_named(change, tmp_path):
 def test_every_flipped_byte_of_an_entry_is_found(tmp_path):
     """The checksum covers all of it."""
     with contextlib.suppress(KeyboardInterrupt):
-        Leased().run(Hill(), METHOD, FREE, tmp_path, observer=_stop_after("evaluated"))
+        Leased().run(Hill(), METHOD, FREE, tmp_path, observer=stop_after("evaluated"))
     path = tmp_path / LOG / "0000000002.json"
     content = path.read_bytes()
     for place in range(len(content)):
@@ -315,7 +305,7 @@ def test_wrong_settings_of_a_worker_are_named(settings):
 def test_another_run_in_the_folder_is_refused(tmp_path):
     """By what differs, whether it is under way or finished."""
     with contextlib.suppress(KeyboardInterrupt):
-        Leased().run(Hill(), METHOD, FREE, tmp_path, observer=_stop_after("evaluated"))
+        Leased().run(Hill(), METHOD, FREE, tmp_path, observer=stop_after("evaluated"))
     with pytest.raises(RecordError, match=r"holds another run: task\.size was 3 and is 4"):
         Leased().run(Hill(size=4), METHOD, FREE, tmp_path)
     Leased().run(Hill(), METHOD, FREE, tmp_path)
@@ -332,128 +322,8 @@ def test_engines_with_and_without_a_coordinator_do_not_mix(tmp_path):
     ):
         folder = tmp_path / f"{type(first).__name__}-{type(second).__name__}"
         with contextlib.suppress(KeyboardInterrupt):
-            first.run(Hill(), METHOD, FREE, folder, observer=_stop_after("evaluated"))
+            first.run(Hill(), METHOD, FREE, folder, observer=stop_after("evaluated"))
         with pytest.raises(RunError, match=line):
             second.run(Hill(), METHOD, FREE, folder)
     run = Leased().run(Hill(), METHOD, FREE, tmp_path / "finished")
     assert Serial().run(Hill(), METHOD, FREE, tmp_path / "finished").events == run.events
-
-
-@pytest.mark.parametrize("size", [3, 4])
-def test_a_worker_that_comes_while_others_end_the_run_leaves_it_as_it_was(size, tmp_path, monkeypatch):
-    """It finds the run, if it is the one that was asked for, and no folder of its own makes it look unfinished."""
-    joined, plan = leased._joined, replace(FREE, steps=20)
-
-    def late(*arguments):
-        monkeypatch.setattr(leased, "_joined", joined)
-        Leased().run(Hill(), METHOD, plan, tmp_path)
-        return joined(*arguments)
-
-    monkeypatch.setattr(leased, "_joined", late)
-    if size == 3:
-        assert Leased().run(Hill(), METHOD, plan, tmp_path).finished
-    else:
-        with pytest.raises(RecordError, match=r"holds another run: task\.size was 3 and is 4"):
-            Leased().run(Hill(size=size), METHOD, plan, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "events.jsonl", "timing.jsonl"]
-    assert Serial().run(Hill(), METHOD, FREE, tmp_path, extend=True).finished
-
-
-def test_an_empty_log_is_no_run_under_way(tmp_path):
-    """As of a worker that was killed before its first entry: a finished run is read, and extended."""
-    plan = replace(FREE, steps=20)
-    Leased().run(Hill(), METHOD, plan, tmp_path)
-    (tmp_path / LOG).mkdir()
-    assert Leased().run(Hill(), METHOD, plan, tmp_path).finished
-    with pytest.raises(RecordError, match=r"task\.size was 3 and is 4"):
-        Leased().run(Hill(size=4), METHOD, plan, tmp_path)
-    assert Serial().run(Hill(), METHOD, FREE, tmp_path, extend=True).finished
-
-
-def test_a_worker_of_a_run_that_was_removed_ends_and_leaves_its_successor_alone(tmp_path):
-    """Its folder was deleted and the run begun anew at the same path, by people who did not know of it."""
-    begun, anew = threading.Event(), threading.Event()
-    errors = []
-
-    class Paused(Hill):
-        def step(self, state, hyperparameters, steps, seed):
-            if not begun.is_set():
-                begun.set()
-                anew.wait(LONG)
-            return super().step(state, hyperparameters, steps, seed)
-
-    def forgotten():
-        try:
-            Leased().run(Paused(), METHOD, replace(FREE, seed=8), tmp_path / "run")
-        except RecordError as error:
-            errors.append(str(error))
-
-    thread = threading.Thread(target=forgotten)
-    thread.start()
-    begun.wait(LONG)
-    shutil.rmtree(tmp_path / "run")
-    with contextlib.suppress(KeyboardInterrupt):
-        Leased().run(Hill(), METHOD, FREE, tmp_path / "run", observer=_stop_after("evaluated"))
-    before = {path.name: path.read_bytes() for path in (tmp_path / "run" / LOG).iterdir()}
-    anew.set()
-    thread.join(LONG)
-    assert len(errors) == 1
-    assert "log is gone: it was removed, or begun anew" in errors[0]
-    assert {path.name: path.read_bytes() for path in (tmp_path / "run" / LOG).iterdir()} == before
-    assert Leased().run(Hill(), METHOD, FREE, tmp_path / "run").finished
-
-
-def test_a_last_entry_that_comes_too_late_lands_nowhere(tmp_path, monkeypatch):
-    """Others have ended the run meanwhile, and one that came later has made its folder anew."""
-    plan, publish = replace(FREE, steps=20), Participant.publish
-
-    def late(self, entry):
-        if any(event["event"] == "finished" for event in entry.events):
-            monkeypatch.setattr(Participant, "publish", publish)
-            Leased().run(Hill(), METHOD, plan, tmp_path)
-            (tmp_path / LOG).mkdir()
-        return publish(self, entry)
-
-    monkeypatch.setattr(Participant, "publish", late)
-    assert Leased().run(Hill(), METHOD, plan, tmp_path).finished
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "events.jsonl", "timing.jsonl"]
-
-
-@pytest.mark.parametrize("where", ["read", "_timing", "_lines"])
-def test_a_worker_that_sleeps_while_it_ends_the_run_undoes_nothing_that_was_done_since(where, tmp_path, monkeypatch):
-    """Another has ended it, and somebody has extended it: the record, the times and the checkpoints stay as they are."""
-    plan = replace(FREE, steps=20)
-    owner = SharedLog if where == "read" else closing
-    function, asleep = getattr(owner, where), []
-
-    def held():
-        return {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-
-    def suspended(*arguments):
-        if where != "read" or closes(arguments[0]):
-            monkeypatch.setattr(owner, where, function)
-            Leased().run(Hill(), METHOD, plan, tmp_path)
-            asleep.append(Serial().run(Hill(), METHOD, FREE, tmp_path, extend=True).events)
-            asleep.append(held())
-        return function(*arguments)
-
-    def closes(log):
-        return log.place == 0 and (log.folder / "0000000010.json").exists()
-
-    monkeypatch.setattr(owner, where, suspended)
-    run = Leased().run(Hill(), METHOD, plan, tmp_path)
-    assert run.events == asleep[0]
-    assert held() == asleep[1]
-    assert run.state(Hill()) is not None
-
-
-@pytest.mark.parametrize("left", ["log", "log.0123456789abcdef0123456789abcdef", "workers"])
-def test_what_a_worker_that_was_killed_at_the_end_has_left_is_removed_by_the_next(left, tmp_path):
-    """The same command, or another worker."""
-    plan = replace(FREE, steps=20)
-    run = Leased().run(Hill(), METHOD, plan, tmp_path)
-    (tmp_path / left).mkdir()
-    if left != "log":
-        (tmp_path / left / "0000000003.json").touch()
-    assert Leased().run(Hill(), METHOD, plan, tmp_path).events == run.events
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "events.jsonl", "timing.jsonl"]

@@ -1,4 +1,4 @@
-"""What several of these tests look at and none changes: MLflow's store of a few runs, and a copy of it to change."""
+"""What several of these tests look at: runs of the toy, MLflow's store of a few, and copies of both to change."""
 
 import shutil
 
@@ -37,3 +37,23 @@ def lone(tmp_path, store):
     shutil.copytree(store.parent / "pbt-0", tmp_path / "pbt-0")
     assert track(tmp_path / "a" / "store", tmp_path / "pbt-0") == 0
     return tmp_path / "a" / "store"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two finished runs: r of PBT, g of the grid."""
+    from reproductions.suite.cli import main
+
+    folder = tmp_path_factory.mktemp("made")
+    for name, method in (("r", "pbt"), ("g", "grid")):
+        assert main(["run", "toy", method, "--quiet", "--set", "steps=20", "--out", str(folder / name)]) == 0
+    return folder
+
+
+@pytest.fixture
+def runs(made, tmp_path, monkeypatch):
+    """Copies of them in a folder of their own, which is the current one."""
+    for name in ("r", "g"):
+        shutil.copytree(made / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -4,12 +4,11 @@ import copy
 import json
 import os
 import shutil
-import socket
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from refusal import refused
+from rows import ROW, csv
 
 from reproductions.suite.cli import main
 from reproductions.suite.planning.costs import past_costs
@@ -19,24 +18,6 @@ from reproductions.suite.study.inputs import LARGEST, InputError, read_bytes
 from reproductions.suite.study.registry import ConfigError
 
 FILES = ("summary.json", "lineage.json", "events.parquet")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Two finished runs: r of PBT, g of the grid."""
-    folder = tmp_path_factory.mktemp("made")
-    for name, method in (("r", "pbt"), ("g", "grid")):
-        assert main(["run", "toy", method, "--quiet", "--set", "steps=20", "--out", str(folder / name)]) == 0
-    return folder
-
-
-@pytest.fixture
-def runs(made, tmp_path, monkeypatch):
-    """Copies of them in a folder of their own, which is the current one."""
-    for name in ("r", "g"):
-        shutil.copytree(made / name, tmp_path / name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 READERS = [
@@ -291,14 +272,6 @@ def test_scores_too_large_to_be_compared_are_as_none(runs, capsys):
     assert printed.err == ""
 
 
-def csv(rows):
-    return pd.DataFrame(rows).to_csv(index=False)
-
-
-ROW = {"domain": "toy", "problem": "quadratic", "method": "pbt", "variant": "default", "seed": 0, "scale": "laptop"}
-ROW |= {"final_selected": 1.0, "final_reported": None}
-
-
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -361,81 +334,6 @@ def test_tables_and_summaries_of_a_study_are_held_against_their_schemas(runs, ca
     with pytest.raises(InputError, match=r"summary\.json"):
         past_costs(Path("results"), "laptop")
     assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
-
-
-WRITERS = [
-    ["table", "toy", "r", "--out"],
-    ["figure", "toy", "r", "--only", "scores", "--out"],
-    ["paper", "r", "--out"],
-    ["claims", "t.csv", "--out"],
-    ["run", "toy", "pbt", "--quiet", "--set", "steps=5", "--out"],
-    ["track", "r", "--store"],
-]
-
-
-@pytest.mark.parametrize(
-    "out", ["", " ", "file", "file/below", "x" * 300, "new/" + "x" * 300, "/proc/new", "/dev/null"]
-)
-@pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer[0])
-def test_a_place_that_cannot_be_written_to_is_refused_before_any_work(writer, out, runs, capsys):
-    """On a file, below a file, nothing at all, a name too long, where nobody may write."""
-    (runs / "file").write_text("kept")
-    (runs / "t.csv").write_text(csv([ROW]))
-    refused(capsys, *writer, out)
-    assert (runs / "file").read_text() == "kept"
-
-
-@pytest.mark.parametrize("out", ["", "r", "file/below.csv", "new/" + "x" * 300, "r/summary.json"])
-def test_a_table_of_runs_is_not_written_over_a_folder_or_a_run(out, runs, capsys):
-    """Nor below a file."""
-    (runs / "file").write_text("kept")
-    refused(capsys, "runs", "r", "--out", out)
-    load([runs / "r"])
-
-
-def test_what_fails_leaves_what_was_there(runs, monkeypatch):
-    """A figure that breaks after others were drawn replaces none of them."""
-    assert main(["figure", "toy", "r", "--out", "o"]) == 0
-    before = {path: path.read_bytes() for path in (runs / "o").iterdir()}
-    from reproductions.toy import analysis
-
-    def breaks(records, measure):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(analysis, "best_so_far", breaks)
-    for out in ("o", "new/o"):
-        with pytest.raises(ZeroDivisionError):
-            main(["figure", "toy", "r", "g", "--out", out])
-    assert {path: path.read_bytes() for path in (runs / "o").iterdir()} == before
-    assert not (runs / "new").exists()
-
-
-@pytest.mark.parametrize("what", ["pipe", "socket", "loop", "folder"])
-@pytest.mark.parametrize("command", [["runs", "r", "--out"], ["report", "laptop", "--out"]], ids=["runs", "report"])
-def test_what_is_no_file_is_not_replaced_by_one(command, what, runs, capsys):
-    """A device (which only root can make) is of this kind too."""
-    out = runs / "out"
-    with socket.socket(socket.AF_UNIX) as server:
-        match what:
-            case "pipe":
-                os.mkfifo(out)
-            case "socket":
-                server.bind("out")
-            case "loop":
-                out.symlink_to("out")
-            case "folder":
-                out.mkdir()
-        kind = out.lstat().st_mode
-        assert "cannot write to 'out': it is a" in refused(capsys, *command, "out")
-        assert out.lstat().st_mode == kind
-
-
-def test_a_link_stays_and_what_it_leads_to_is_written(runs):
-    """Also where nothing stands there yet."""
-    (runs / "out").symlink_to("elsewhere/table.csv")
-    assert main(["runs", "r", "--out", "out"]) == 0
-    assert (runs / "out").is_symlink()
-    assert (runs / "elsewhere/table.csv").read_text().startswith("domain,")
 
 
 def test_a_link_to_itself_is_no_run(runs, capsys):
