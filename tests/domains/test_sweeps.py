@@ -1,4 +1,6 @@
 import json
+import math
+import re
 
 import pytest
 
@@ -7,6 +9,7 @@ from reproductions.suite.study import registry
 from reproductions.suite.study.registry import ConfigError
 from reproductions.suite.study.requirements import importable
 from reproductions.suite.study.settings import resolve
+from reproductions.suite.study.sweep import Anchor, Expected, Measure
 
 
 @pytest.mark.parametrize("domain", registry.domains())
@@ -88,3 +91,27 @@ def test_a_laptop_scale_leaves_pbt_room(domain):
     ready, warmup = settings.search["ready"], settings.search["warmup"]
     chances = [step for step in range(settings.interval, settings.steps, settings.interval) if step >= warmup]
     assert sum(step % ready == 0 for step in chances) >= 15
+
+
+@pytest.mark.parametrize(
+    ("declare", "words"),
+    [
+        (
+            lambda: Anchor(5.0, 1.0, "a table"),
+            "Anchor: low = 5.0, high = 1.0 must be numbers, of which high is the larger",
+        ),
+        (lambda: Anchor(5.0, 5.0, "a table"), "high = 5.0 must be"),
+        (lambda: Anchor(math.nan, 1.0, "a table"), "low = nan"),
+        (
+            lambda: Measure("score", "", None, "steps", margin=-1.0),
+            "Measure: margin = -1.0 must be a finite number above 0",
+        ),
+        (lambda: Measure("score", "", None, "steps", margin="1"), "margin = '1'"),
+        (lambda: Expected("pbt", "score", math.inf, "high"), "Expected: value = inf must be a finite number"),
+        (lambda: Expected("pbt", "score", 1.0, "sure"), "mark = 'sure' must be one of ['high', 'medium', 'recall']"),
+    ],
+)
+def test_what_would_turn_a_score_or_a_verdict_round_is_refused_where_it_is_declared(declare, words):
+    """People below random play, a margin below zero."""
+    with pytest.raises(ValueError, match=re.escape(words)):
+        declare()

@@ -8,7 +8,6 @@ alike), or the seeds have to, most of them, each by itself. Each domain's are in
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,7 @@ from typing import Literal, get_args
 from reproductions.suite.study import registry
 from reproductions.suite.study.inputs import shown
 from reproductions.suite.study.registry import ConfigError
-from reproductions.suite.study.sweep import Mark, Measure
+from reproductions.suite.study.sweep import Mark, Measure, is_finite
 
 Statistic = Literal["mean", "share"]
 Side = Literal["above", "below", "at most", "alike"]
@@ -80,11 +79,11 @@ class Claim:
         for key in ("fixed", "margin_fixed"):
             if (date := getattr(self, key)) and not _is_date(date):
                 self._refuse(key, date, "must be UTC to the minute, such as 2026-11-22T21:44")
-        if not self.weights or not all(_is_finite(weight) and weight for weight in self.weights.values()):
+        if not self.weights or not all(is_finite(weight) and weight for weight in self.weights.values()):
             self._refuse("weights", dict(self.weights), "must be numbers other than 0 by method, at least one")
-        if not _is_finite(self.threshold):
+        if not is_finite(self.threshold):
             self._refuse("threshold", self.threshold, "must be a finite number")
-        if self.margin is not None and not (_is_finite(self.margin) and self.margin > 0):
+        if self.margin is not None and not (is_finite(self.margin) and self.margin > 0):
             self._refuse("margin", self.margin, "must be a finite number above 0, or None")
 
     def _refuse(self, key: str, value: object, rule: str) -> None:
@@ -112,10 +111,6 @@ def _is_date(text: object) -> bool:
         return isinstance(text, str) and datetime.strptime(text, DATE).strftime(DATE) == text
     except ValueError:
         return False
-
-
-def _is_finite(number: object) -> bool:
-    return isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
 
 
 def all_claims() -> list[Claim]:

@@ -12,9 +12,10 @@ can change a run and that no import shows, such as the description of a level.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 #: The figures of a problem that ``suite.figures.plotting`` draws for a domain, as far as its runs have something to show.
 STANDARD_FIGURES = (
@@ -33,6 +34,12 @@ class Anchor:
     low: float
     high: float
     source: str
+
+    def __post_init__(self) -> None:
+        if not (is_finite(self.low) and is_finite(self.high) and self.low < self.high):
+            raise ValueError(
+                f"Anchor: low = {self.low!r}, high = {self.high!r} must be numbers, of which high is the larger"
+            )
 
     def normalised(self, score: float) -> float:
         """0 for random play, 100 for people: per cent."""
@@ -60,6 +67,10 @@ class Measure:
     anchors: Mapping[str, Anchor] = field(default_factory=dict)
     margin: float | None = None
     report: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.margin is not None and not (is_finite(self.margin) and self.margin > 0):
+            raise ValueError(f"Measure: margin = {self.margin!r} must be a finite number above 0, or None")
 
     @property
     def reported(self) -> str:
@@ -101,3 +112,14 @@ class Expected:
     what: str
     value: float
     mark: Mark
+
+    def __post_init__(self) -> None:
+        if not is_finite(self.value):
+            raise ValueError(f"Expected: value = {self.value!r} must be a finite number")
+        if self.mark not in get_args(Mark):
+            raise ValueError(f"Expected: mark = {self.mark!r} must be one of {list(get_args(Mark))}")
+
+
+def is_finite(number: object) -> bool:
+    """Whether it is a number, and neither a truth value nor NaN or infinite."""
+    return isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
