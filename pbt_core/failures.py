@@ -68,14 +68,20 @@ class Failures:
         """One line on all intervals that failed, one on all workers that died; nothing if all went well."""
         if self._failed:
             most = self._failed.most_common(NAMED)
-            named = "; ".join(f"{count} times {self._first[kind]}" for kind, count in most)
+            named = "; ".join(f"{_times(count)} {self._first[kind]}" for kind, count in most)
             others = len(self._failed) - len(most)
             more = f" (and {others} other errors)" if others else ""
             total = sum(self._failed.values())
             log.warning("%s: %d of %d intervals failed: %s%s", self.directory, total, self._intervals, named, more)
         if self._lost:
-            named = "; ".join(f"{count} times {ending(reason)}" for reason, count in self._lost.most_common())
-            log.warning("%s: %d workers died in an interval: %s", self.directory, sum(self._lost.values()), named)
+            named = "; ".join(f"{_times(count)} {ending(reason)}" for reason, count in self._lost.most_common())
+            total = sum(self._lost.values())
+            workers = "1 worker" if total == 1 else f"{total} workers"
+            log.warning("%s: %s died in an interval: %s", self.directory, workers, named)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def ending(exit_reason: int | None) -> str:

@@ -8,7 +8,9 @@ from misread import Broken, Misread
 
 from baselines import RandomSearch
 from pbt_core import PBT, Leased, Perturb, Plan, Processes, Run, RunError, Serial
+from pbt_core.failures import Failures
 from pbt_core.testing import Hill
+from pbt_core.work import Work
 
 METHOD = PBT(ready=10, explore=Perturb((0.8,)))
 PLAN = Plan(population=6, steps=60, interval=10, seed=1)
@@ -53,6 +55,15 @@ def test_workers_that_are_killed_are_told_once_and_counted(tmp_path, caplog):
     first, last = said(caplog)
     assert first.startswith("a worker died (killed by SIGKILL, as where memory runs short) while it trained member ")
     assert last == "5 workers died in an interval: 5 times killed by SIGKILL, as where memory runs short"
+
+
+def test_one_of_a_kind_is_told_as_one(tmp_path, caplog):
+    """Not as "1 workers", "1 times"."""
+    failures = Failures(tmp_path)
+    with caplog.at_level(logging.WARNING, "pbt_core"):
+        failures.lost(Work(0, 0, 10, {}, None), -9)
+        failures.summary()
+    assert said(caplog)[-1] == "1 worker died in an interval: once killed by SIGKILL, as where memory runs short"
 
 
 @pytest.mark.parametrize(
