@@ -115,7 +115,7 @@ def score_comparison(records: Sequence[Record], measure: Measure) -> Figure:
     ax.set_xticks(range(len(order)), [textwrap.fill(pretty(name), 14, break_long_words=False) for name in order])
     ax.set_xlim(-0.5, len(order) - 0.5)
     if records[0].problem in measure.anchors:
-        ax.legend(fontsize=7)
+        ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))  # "best" knows nothing of intervals
     ax.set_ylabel(unit(measure.reported, measure.unit))
     interval = over_seeds(frame.groupby("method").size(), "mean and 95 % bootstrap interval")
     lost = left_out(int(frame.reported.isna().sum()))
