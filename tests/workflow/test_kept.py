@@ -255,8 +255,11 @@ def test_restoring_leaves_runs_that_are_there_and_says_where_nothing_is_kept(fol
     mine = tmp_path / load(folders[:1])[0].name.folder
     shutil.copytree(folders[0], mine)
     before = (mine / "summary.json").read_bytes()
-    assert len(restore("laptop", tmp_path)) == len(folders)
+    restored = restore("laptop", tmp_path)
+    assert len(restored) == len(folders)
+    assert [folder for folder, written in restored.items() if not written] == [mine]
     assert (mine / "summary.json").read_bytes() == before
+    assert not any(restore("laptop", tmp_path).values())
     with pytest.raises(ConfigError, match="has no kept records"):
         restore("paper", tmp_path)
 

@@ -143,7 +143,9 @@ def _restore(a: argparse.Namespace) -> None:
     from reproductions.suite.publish.reference import restore
 
     folders = restore(a.study, Path("results"))
-    print(f"{len(folders)} runs in {Path('results', a.study, 'runs')}")
+    there = len(folders) - sum(folders.values())
+    stay = f", of which {there} were there already and stay as they are" if there else ""
+    print(f"{len(folders)} runs in {Path('results', a.study, 'runs')}{stay}")
 
 
 def _add_report(commands: Commands) -> None:

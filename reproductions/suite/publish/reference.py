@@ -68,8 +68,10 @@ def packed(kept: Path, domain: str) -> Path:
     return kept / "records" / f"{domain}{packing.SUFFIX}"
 
 
-def restore(study: str, results: Path) -> list[Path]:
-    """Write the kept records of a study below ``results``, as if its runs had been made there; returns their folders.
+def restore(study: str, results: Path) -> dict[Path, bool]:
+    """Write the kept records of a study below ``results``, as if its runs had been made there.
+
+    Returns their folders, and of each whether it was written.
 
     A finished run that is there already stays. All are written aside and moved in place at the end, each at once. ConfigError
     if none are kept, for a file that holds others than the study's runs of its domain, and for an unfinished run in the way.
@@ -81,7 +83,8 @@ def restore(study: str, results: Path) -> list[Path]:
         names = [
             name for file in files for name in packing.unpack(file, place, partial(_is_missing, file, study, results))
         ]
-    return [results / name.folder for name in names]
+        written = {results / name.folder: not _is_made(results / name.folder) for name in names}
+    return written
 
 
 def _is_missing(file: Path, study: str, results: Path, name: RunName) -> bool:
@@ -89,11 +92,15 @@ def _is_missing(file: Path, study: str, results: Path, name: RunName) -> bool:
     if file.name != packed(file.parent, name.domain).name or name.scale != study:
         raise InputError(f"{file}: must hold runs of scale {study} and of its domain, not {name.folder}")
     folder = results / name.folder
-    if os.path.lexists(folder) and not (folder / "summary.json").is_file() and not is_empty(folder):
+    if os.path.lexists(folder) and not _is_made(folder) and not is_empty(folder):
         raise ConfigError(
             f"{folder} holds an unfinished run: finish it, or move it away, before the kept one takes its place"
         )
-    return not (folder / "summary.json").is_file()
+    return not _is_made(folder)
+
+
+def _is_made(folder: Path) -> bool:
+    return (folder / "summary.json").is_file()
 
 
 def _provenance(summaries: Sequence[Mapping[str, Any]], path: Path) -> dict[str, Any]:
